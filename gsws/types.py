@@ -1,0 +1,116 @@
+"""
+Types that handlers and every floor share: JSON, statuses, actors and events.
+
+Nothing here knows YAML, sockets or asyncio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+__all__ = ["AttributeDict", "GSActor", "GSCloudEvent", "GSStatus", "JSONObject", "JSONValue", "RequestId"]
+
+JSONValue: TypeAlias = Any
+"""What a JSON text decodes to: ``None | bool | int | float | str | list | dict``."""
+
+JSONObject: TypeAlias = dict[str, Any]
+
+RequestId: TypeAlias = str | int
+"""The ``id`` of an envelope, chosen by the client (protocol P2.2)."""
+
+
+class AttributeDict(dict[str, Any]):
+    """
+    A dict whose keys are also readable as attributes: ``data.payload`` is ``data["payload"]``.
+
+    A key that is also a method of ``dict`` (``items``, ``get``) is reached by key only.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no `{name}` here; there is {', '.join(self) or 'nothing'}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        try:
+            del self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@dataclass(slots=True)
+class GSStatus:
+    """
+    What a handler answers: success or failure, a code and data.
+
+    Args:
+        success: Whether the request was fulfilled.
+        code: HTTP-like number; 200 for success and 500 for failure when left out.
+        message: One sentence for the client.
+        data: Any JSON value.
+        headers: Accepted for handlers written for other sources; not sent over WebSocket.
+    """
+
+    success: bool = True
+    code: int | None = None
+    message: str | None = None
+    data: Any = None
+    headers: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.code is None:
+            self.code = 200 if self.success else 500
+
+
+@dataclass(frozen=True, slots=True)
+class GSActor:
+    """
+    Who sends: ``subject`` keys everything that is private to a user.
+
+    Attributes:
+        subject: What the credential says, or the connection's label without authentication.
+        scopes: What the subject may do.
+        authenticated: Whether a credential was checked.
+        claims: The token's other claims.
+    """
+
+    subject: str
+    scopes: frozenset[str] = frozenset()
+    authenticated: bool = False
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class GSCloudEvent:
+    """
+    One inbound message as a CloudEvent: what ``ctx.inputs`` is.
+
+    Attributes:
+        id: Unique for this message; made by the server.
+        type: The event key, e.g. ``websocket.stream``.
+        source: The event source's name.
+        time: When the message was read; RFC 3339, UTC.
+        data: ``{"ws": ..., "clientId": str, "payload": Any, "body": Any}``, by key and by attribute.
+        channel: How the message travelled: ``websocket``.
+        actor: Who sent it.
+        metadata: The envelope's ``meta`` and the transport's facts.
+        specversion: CloudEvents version.
+    """
+
+    id: str
+    type: str
+    source: str
+    time: str
+    data: AttributeDict
+    channel: str
+    actor: GSActor
+    metadata: JSONObject
+    specversion: str = "1.0"
