@@ -1,1 +1,41 @@
-""""""
+"""From files to specs: what a project declares, checked, with findings."""
+
+from gsws.project.cache import ProjectCache
+from gsws.project.discovery import find_root
+from gsws.project.load import load_project
+from gsws.project.parameters import INJECTABLE
+from gsws.project.specs import (
+    AuthzSpec,
+    BackplaneSpec,
+    DatasourceSpec,
+    EventSpec,
+    HandlerRef,
+    LogSpec,
+    Parameter,
+    PluginFacts,
+    Project,
+    RateSpec,
+    ResumeSpec,
+    Settings,
+    SourceSpec,
+)
+
+__all__ = [
+    "INJECTABLE",
+    "AuthzSpec",
+    "BackplaneSpec",
+    "DatasourceSpec",
+    "EventSpec",
+    "HandlerRef",
+    "LogSpec",
+    "Parameter",
+    "PluginFacts",
+    "Project",
+    "ProjectCache",
+    "RateSpec",
+    "ResumeSpec",
+    "Settings",
+    "SourceSpec",
+    "find_root",
+    "load_project",
+]

@@ -1,1 +1,28 @@
-""""""
+"""
+The transport: sockets, HTTP handshakes, WebSocket framing, back-pressure and heartbeats.
+
+A `Listener` accepts connections for one `Application`; each upgraded socket is a `Connection`, and what arrives on it
+goes to the `Receiver` that the application gave for it. Nothing here knows JSON, events or handlers, and nothing
+outside of this package imports `websockets`.
+"""
+
+from __future__ import annotations
+
+from gsws.runtime.transport.connection import Connection, encode_frame
+from gsws.runtime.transport.interface import Application, Handshake, Headers, HTTPRefusal, ListenOptions, Receiver
+from gsws.runtime.transport.listener import Listener
+from gsws.runtime.transport.wheel import Timer, Wheel
+
+__all__ = [
+    "Application",
+    "Connection",
+    "HTTPRefusal",
+    "Handshake",
+    "Headers",
+    "ListenOptions",
+    "Listener",
+    "Receiver",
+    "Timer",
+    "Wheel",
+    "encode_frame",
+]

@@ -1,0 +1,71 @@
+# Everything here works on a machine that has only Python 3.11 or newer and make.
+# `make demo` serves the starter project, `make test` is what CI runs; `make help` lists the rest.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+# The first interpreter that is new enough; a shim that answers with an error does not count.
+# Looked up only when a virtual environment must be made. `make PYTHON=/path/to/python` overrides it.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$p; break; fi; done)
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench conformance wheel clean
+.DELETE_ON_ERROR:
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.installed  ## Serve the starter project and ask it a question
+	@$(BIN)/python tools/demo.py
+
+test: lint  ## Lint, type-check and test, as CI does
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev  ## Check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## Format the code and repair what can be repaired
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(VENV)/.dev  ## Compare CPU, memory and latency with other servers (BENCH_ARGS="--quick")
+	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+conformance: $(VENV)/.dev  ## Run the WebSocket conformance suite against the transport
+	$(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)
+
+wheel: $(VENV)/.installed  ## Build the wheel into build/dist
+	$(PIP) wheel -q --no-deps --wheel-dir build/dist .
+
+clean:  ## Remove what was built, the virtual environment too
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp a step: a second run does nothing. A half-made or moved environment is made anew.
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "gsws needs Python 3.11 or newer; none was found on PATH." >&2; \
+		echo "Name one with: make PYTHON=/path/to/python3.11" >&2; exit 4; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: its module venv or ensurepip is missing." >&2; \
+		echo "On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 4; }
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml gsws/__about__.py
+	@echo "installing gsws into $(VENV)"
+	@$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	@echo "installing the development tools into $(VENV)"
+	@$(PIP) install --quiet --group dev
+	@touch $@

@@ -1,0 +1,233 @@
+"""
+The commands, their arguments and their help texts.
+
+Each body imports its command when it runs, so that `gsws --help` costs typer alone. What a command
+does is in `gsws.cli.commands`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gsws.cli import output
+
+__all__ = ["command"]
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+_MARKUP: Any = "rich" if output.is_terminal() else None
+
+
+def _typer(help: str) -> typer.Typer:
+    return typer.Typer(
+        help=help,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=_MARKUP,
+        pretty_exceptions_enable=False,
+        context_settings=_CONTEXT,
+    )
+
+
+_app = _typer("Real-time WebSocket services and streaming agents, declared in files.")
+_plugins = _typer("Add, remove and look at plugins: the types of event sources and datasources.")
+_new = _typer("Write one element of a project, wired and working.")
+
+JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Env = Annotated[str, typer.Option("--env", help="Environment: which config/<env>.yaml is read.", metavar="NAME")]
+
+
+@_app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from gsws.__about__ import __version__
+
+        output.result(f"gsws {__version__}")
+        raise typer.Exit(output.GOOD)
+
+
+@_app.command("init")
+def _init(
+    directory: Annotated[str, typer.Argument(metavar="[DIR]", help="Where; made if it is not there.")] = ".",
+    template: Annotated[
+        str, typer.Option("--template", "-t", help="What to start from: starter or bare.", metavar="NAME")
+    ] = "starter",
+    json: JSON = False,
+) -> int:
+    """Write a new project: files only, no network."""
+    from gsws.cli.commands import init
+
+    return init.run(directory, template=template, as_json=json)
+
+
+@_app.command("serve")
+def _serve(
+    host: Annotated[str | None, typer.Option(help="Listen here, whatever the YAML says.", metavar="HOST")] = None,
+    port: Annotated[int | None, typer.Option(help="Listen on this port; 0 takes a free one.", metavar="PORT")] = None,
+    env: Annotated[
+        str | None, typer.Option(help="Environment: development, production or your own.", metavar="NAME")
+    ] = None,
+    no_reload: Annotated[bool, typer.Option("--no-reload", help="Do not watch files.")] = False,
+    workers: Annotated[int, typer.Option(help="Number of processes.", metavar="N")] = 1,
+    log_format: Annotated[
+        str | None, typer.Option("--log-format", help="Log lines for people or for machines: console or json.", metavar="FORMAT")
+    ] = None,
+) -> int:
+    """Load the project, report, bind and serve."""
+    from gsws.cli.commands import serve
+
+    return serve.run(host=host, port=port, env=env, reload=not no_reload, workers=workers, log_format=log_format)
+
+
+@_app.command("call")
+def _call(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="Event key, e.g. websocket.stream.")],
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="The payload; `user.name=Ann` nests, `n=3` is a number."),
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", "-f", help="Read the payload as JSON from a file, - for stdin.", metavar="FILE")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Where; default: the project's own source.", metavar="URL")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Request id; default: a new one.", metavar="ID")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the next frame.", metavar="SECONDS")] = 60.0,
+    json: JSON = False,
+) -> int:
+    """Send one event and print the answer as it streams."""
+    from gsws.cli.commands import call
+
+    return call.run(event, values or [], file=file, url=url, id=id, timeout=timeout, as_json=json)
+
+
+@_app.command("validate")
+def _validate(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PATHS]...", help="Show findings of these files and folders only.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="full, concise or json; default: full on a terminal, else concise.", metavar="FORMAT"),
+    ] = None,
+    env: Env = "development",
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> int:
+    """Check the whole project without running any of it."""
+    from gsws.cli.commands import validate
+
+    return validate.run(paths or [], format="json" if json and format is None else format, env=env)
+
+
+@_app.command("events")
+def _events(env: Env = "development", json: JSON = False) -> int:
+    """Show what is routed where."""
+    from gsws.cli.commands import events
+
+    return events.run(env=env, as_json=json)
+
+
+@_new.command("event")
+def _new_event(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Event key, e.g. websocket.hello; or just hello.")],
+    fn: Annotated[
+        str | None, typer.Option("--fn", help="Function that answers; made if it is not there.", metavar="NAME")
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Write a handler that streams.")] = False,
+    json: JSON = False,
+) -> int:
+    """Write an event and the function that answers it."""
+    from gsws.cli.commands import new
+
+    return new.event(name, fn=fn, stream=stream, as_json=json)
+
+
+@_new.command("function")
+def _new_function(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Dotted name: a.b is functions/a/b.py.")],
+    stream: Annotated[bool, typer.Option("--stream", help="Write a function that streams.")] = False,
+    json: JSON = False,
+) -> int:
+    """Write a function that works."""
+    from gsws.cli.commands import new
+
+    return new.function(name, stream=stream, as_json=json)
+
+
+@_new.command("source")
+def _new_source(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the source: eventsources/NAME.yaml.")],
+    type: Annotated[str, typer.Option("--type", help="Type of the source: an installed plugin.", metavar="TYPE")] = "websocket",
+    json: JSON = False,
+) -> int:
+    """Write an event source on a port of its own."""
+    from gsws.cli.commands import new
+
+    return new.source(name, type=type, as_json=json)
+
+
+@_plugins.command("add")
+def _plugin_add(
+    type: Annotated[str, typer.Argument(metavar="NAME", help="Type of the plugin, e.g. websocket.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the source, for a second one of the type.", metavar="SOURCE")
+    ] = None,
+    json: JSON = False,
+) -> int:
+    """Write the YAML of a plugin's source; install the plugin first if need be."""
+    from gsws.cli.commands import plugin
+
+    return plugin.add(type, name=name, as_json=json)
+
+
+@_plugins.command("remove")
+def _plugin_remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the source.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: JSON = False,
+) -> int:
+    """Remove a source's YAML from the project; the plugin stays installed."""
+    from gsws.cli.commands import plugin
+
+    return plugin.remove(name, yes=yes, as_json=json)
+
+
+@_plugins.command("list")
+def _plugin_list(json: JSON = False) -> int:
+    """Show the installed plugins and what this project uses."""
+    from gsws.cli.commands import plugin
+
+    return plugin.show_all(as_json=json)
+
+
+@_plugins.command("info")
+def _plugin_info(
+    type: Annotated[str, typer.Argument(metavar="NAME", help="Type of the plugin.")],
+    json: JSON = False,
+) -> int:
+    """Show one plugin: where it comes from, what its YAML may say."""
+    from gsws.cli.commands import plugin
+
+    return plugin.show(type, as_json=json)
+
+
+@_app.command("completion")
+def _completion(
+    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh, fish, powershell or pwsh.")],
+) -> int:
+    """Print a completion script, to be sourced by your shell."""
+    from gsws.cli.commands import completion
+
+    return completion.run(shell)
+
+
+_app.add_typer(_new, name="new")
+_app.add_typer(_plugins, name="plugin")
+
+
+def command() -> Any:
+    """The whole command, ready for its arguments."""
+    return typer.main.get_command(_app)

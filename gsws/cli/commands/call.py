@@ -1,0 +1,282 @@
+"""`gsws call EVENT`: send one event as a plain client and print the answer as it streams."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import ssl
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gsws.cli import output
+from gsws.cli.here import load_here
+from gsws.cli.payload import payload
+from gsws.cli.suggest import did_you_mean
+from gsws.project import Project, SourceSpec, find_root
+
+__all__ = ["run"]
+
+_TERMINAL = ("reply", "stream.end", "stream.error")
+_LARGEST_FRAME = 2**26
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What came back: every frame, and the last one, which ends the request."""
+
+    frames: list[Any] = field(default_factory=list)
+    last: dict[str, Any] | None = None
+    text: bool = False  # chunks were printed and the line is not ended yet
+
+    @property
+    def good(self) -> bool:
+        if self.last is None or self.last["eventtype"] == "stream.error":
+            return False
+        return self.last["eventtype"] == "reply" or self.last["payload"].get("reason", "complete") == "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    url: str
+    tls: ssl.SSLContext | None
+    known: tuple[str, ...]
+
+
+def run(
+    event: str,
+    values: Sequence[str],
+    *,
+    file: str | None,
+    url: str | None,
+    id: str | None,
+    timeout: float,
+    as_json: bool,
+) -> int:
+    """
+    Send one event with an id and print its answer up to the last frame.
+
+    Text of chunks and data of replies go to stdout, everything else to stderr.
+
+    Raises:
+        Failure: Exit 2 for arguments, 1 if nothing listens or no answer comes.
+    """
+    if not 0 < timeout < 1e9:
+        raise output.Failure("the timeout is a number of seconds above 0", exit_code=output.USAGE)
+    if id is not None and not 1 <= len(id) <= 64:
+        raise output.Failure("an id has 1 to 64 characters", exit_code=output.USAGE)
+    target = _target(event, url)
+    request = {"eventtype": event, "id": id or f"call-{secrets.token_hex(4)}", "payload": payload(values, file)}
+    answer = _Answer()
+    try:
+        asyncio.run(_converse(target, request, answer, timeout, live=not as_json))
+    except KeyboardInterrupt:
+        _end_line(answer)
+        return 130
+    except output.Failure as failure:
+        _end_line(answer)
+        failure.facts |= {"url": target.url, "frames": answer.frames}
+        raise
+    last = answer.last or {}
+    if as_json:
+        output.result_json(
+            {
+                "ok": answer.good,
+                "event": event,
+                "url": target.url,
+                "id": request["id"],
+                "frames": answer.frames,
+                "result": last.get("payload"),
+            }
+        )
+    return _finish(answer, event, target, as_json)
+
+
+async def _converse(target: _Target, request: dict[str, Any], answer: _Answer, timeout: float, *, live: bool) -> None:
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+
+    host = urlsplit(target.url).hostname or ""
+    try:
+        async with connect(
+            target.url,
+            ssl=target.tls if target.url.startswith("wss:") else None,
+            open_timeout=timeout,
+            max_size=_LARGEST_FRAME,
+            proxy=None if host in _LOOPBACK else True,
+            close_timeout=2,
+        ) as connection:
+            await connection.send(json.dumps(request, ensure_ascii=True))
+            while answer.last is None:
+                async with asyncio.timeout(timeout):
+                    message = await connection.recv()
+                _take(answer, message, request["id"], live=live)
+    except ConnectionClosed as closed:
+        code = closed.rcvd.code if closed.rcvd is not None else 1006
+        reason = f" {closed.rcvd.reason}" if closed.rcvd is not None and closed.rcvd.reason else ""
+        raise output.Failure(f"the connection was closed ({code}{reason}) before the answer ended") from None
+    except TimeoutError:
+        raise output.Failure(f"no answer from {target.url} within {timeout:g} s", "`--timeout` waits longer") from None
+    except InvalidURI:
+        raise output.Failure(f"`{target.url}` is no WebSocket URL", exit_code=output.USAGE) from None
+    except InvalidHandshake as error:
+        raise output.Failure(f"{target.url} did not accept a WebSocket: {error}") from None
+    except ssl.SSLError as error:
+        raise output.Failure(f"no secure connection to {target.url}: {error.reason or error}") from None
+    except OSError as error:
+        raise _unreachable(target.url, error) from None
+
+
+def _take(answer: _Answer, message: str | bytes, id: str, *, live: bool) -> None:
+    """Keep one frame, print it if somebody watches, and notice the last one."""
+    try:
+        frame: Any = json.loads(message)
+    except (ValueError, RecursionError):
+        frame = message if isinstance(message, str) else message.decode("utf-8", "backslashreplace")
+    answer.frames.append(frame)
+    if not isinstance(frame, dict) or not isinstance(frame.get("payload"), dict):
+        if live:
+            _aside(answer, frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False))
+        return
+    kind, body = frame.get("eventtype"), frame["payload"]
+    if frame.get("id") == id and kind in _TERMINAL:
+        answer.last = frame
+    elif live and kind == "stream.chunk":
+        _chunk(answer, body)
+    elif live and kind not in ("stream.start", "stream.end"):
+        _aside(answer, f"{kind} {json.dumps(body, ensure_ascii=False)}")
+
+
+def _chunk(answer: _Answer, body: dict[str, Any]) -> None:
+    text = body.get("message")
+    if isinstance(text, str) and text:
+        sys.stdout.write(_shown(text))
+        answer.text = not text.endswith("\n")
+    else:
+        _end_line(answer)
+        output.result(_shown(json.dumps({key: body[key] for key in body if key != "message"}, ensure_ascii=False)))
+    sys.stdout.flush()
+
+
+def _aside(answer: _Answer, text: str) -> None:
+    _end_line(answer)
+    output.note(output.paint(output.plain(text), "dim", stream=sys.stderr))
+
+
+def _end_line(answer: _Answer) -> None:
+    if answer.text:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+        answer.text = False
+
+
+def _finish(answer: _Answer, event: str, target: _Target, as_json: bool) -> int:
+    last = answer.last or {"eventtype": "stream.error", "payload": {}}
+    kind, body = last["eventtype"], last["payload"]
+    _end_line(answer)
+    if kind == "stream.error":
+        name, code = body.get("error"), body.get("code")
+        label = " ".join(str(part) for part in (name, code) if part is not None)
+        help = None
+        if name == "unknown_event" and event not in target.known:
+            help = did_you_mean(event, target.known)
+        output.show_failure(f"{body.get('message')}{f' ({label})' if label else ''}", help)
+        for error in (body.get("errors") or ())[:10]:
+            if isinstance(error, dict):
+                output.note(output.plain(f"  at {error.get('pointer') or '/'}: {error.get('message')}"))
+    elif kind == "stream.end":
+        if not answer.good:
+            output.show_failure(f"the stream ended early: {body.get('reason')}")
+    elif not as_json:
+        _reply(body)
+    return output.GOOD if answer.good else output.FAILED
+
+
+def _reply(body: dict[str, Any]) -> None:
+    data = body.get("data")
+    if isinstance(data, str):
+        output.result(_shown(data))
+    elif data is not None:
+        output.result(_shown(json.dumps(data, ensure_ascii=False, indent=2 if output.is_terminal() else None)))
+    else:
+        output.note(output.plain(f"{body.get('message') or 'done'} ({body.get('code', 200)})"))
+
+
+def _target(event: str, url: str | None) -> _Target:
+    """Where to send: the URL given, or that of the event's source in this project."""
+    project = load_here() if url is None or find_root(Path.cwd()) is not None else None
+    known = tuple(one.key for one in project.events) if project is not None else ()
+    if url is not None:
+        return _Target(_full_url(url), None, known)
+    assert project is not None
+    listening = {name: source for name, source in project.sources.items() if source.type == "websocket"}
+    if not listening:
+        raise output.Failure("this project has no websocket source", "`gsws plugin add websocket` makes one")
+    source = listening.get(event.partition(".")[0])
+    if source is None and len(listening) == 1:
+        source = next(iter(listening.values()))
+    if source is None:
+        raise output.Failure(
+            f"`{event}` belongs to no websocket source of this project",
+            did_you_mean(event, known) or "`gsws events` shows what there is; `--url` says where to send",
+            exit_code=output.USAGE,
+        )
+    return _Target(_source_url(source), _trust(project, source), known)
+
+
+def _full_url(url: str) -> str:
+    for scheme, ours in (("http://", "ws://"), ("https://", "wss://")):
+        if url.startswith(scheme):
+            url = ours + url.removeprefix(scheme)
+    if "://" not in url:
+        url = f"ws://{url}"
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise output.Failure(f"`{url}` is no WebSocket URL", "for example `ws://127.0.0.1:8000`", exit_code=output.USAGE)
+    return url
+
+
+def _source_url(source: SourceSpec) -> str:
+    port = source.config.get("port")
+    if not isinstance(port, int) or port == 0:
+        raise output.Failure(
+            f"`{source.path}` names no fixed port", "`--url` says where to send; `gsws serve` printed it"
+        )
+    host = str(source.config.get("host", "127.0.0.1"))
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    scheme = "wss" if source.config.get("tls") else "ws"
+    path = source.config.get("path")
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{path if isinstance(path, str) else '/'}"
+
+
+def _trust(project: Project, source: SourceSpec) -> ssl.SSLContext | None:
+    """Trust the project's own certificate, which need not be signed by anybody else."""
+    tls = source.config.get("tls")
+    if not isinstance(tls, dict) or not isinstance(tls.get("cert"), str):
+        return None
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(project.root / tls["cert"])
+    except OSError as error:
+        raise output.Failure(f"cannot read `{tls['cert']}`: {error.strerror or error}") from None
+    return context
+
+
+def _unreachable(url: str, error: OSError) -> output.Failure:
+    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
+        return output.Failure(f"nothing is listening at {url}", "start it with `gsws serve`")
+    return output.Failure(f"cannot reach {url}: {error.strerror or error}")
+
+
+def _shown(text: str) -> str:
+    """What a server sent must not steer the terminal; a pipe gets it as it is."""
+    return output.plain(text) if output.is_terminal() else text

@@ -1,0 +1,140 @@
+"""`gsws init [DIR]`: a new project from a template."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+from gsws.__about__ import __version__
+from gsws.cli import output
+from gsws.cli.suggest import did_you_mean
+from gsws.scaffold.files import Conflict, write_files
+from gsws.scaffold.names import NameRefused, check_directory_name, project_name
+from gsws.scaffold.templates import find_template, template_names
+
+__all__ = ["run", "tree"]
+
+
+def run(directory: str, *, template: str, as_json: bool) -> int:
+    """
+    Write the template's files under ``directory``; all of them or nothing.
+
+    Raises:
+        Failure: For an unknown template or a bad name (exit 2), files in the way or a file system
+            that refuses (exit 1).
+    """
+    found = find_template(template)
+    if found is None:
+        known = template_names()
+        raise output.Failure(
+            f"no template `{template}`",
+            did_you_mean(template, known) or f"there are {' and '.join(f'`{name}`' for name in known)}",
+            exit_code=output.USAGE,
+        )
+    target = _target(directory)
+    name = project_name(target.name)
+    files = found.files({"name": name, "version": __version__})
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        write_files(target, files)
+    except Conflict as conflict:
+        raise _in_the_way(target, conflict) from None
+    except OSError as error:
+        raise output.Failure(f"cannot write to `{directory}`: {error.strerror or error}") from None
+
+    steps = _next_steps(target)
+    if as_json:
+        output.result_json(
+            {
+                "ok": True,
+                "directory": str(target),
+                "name": name,
+                "template": found.name,
+                "files": list(files),
+                "next": steps,
+            }
+        )
+        return output.GOOD
+    output.note(f"{output.paint('made', 'green', stream=sys.stderr)} {output.plain(name)} from the template {found.name}")
+    output.note()
+    output.result(output.plain(tree(target.name or str(target), files)))
+    sys.stdout.flush()
+    output.note()
+    output.note("next:")
+    for step in steps:
+        output.note(f"  {output.paint(output.plain(step), 'bold', stream=sys.stderr)}")
+    output.note(f"  {output.paint(found.trial, 'bold', stream=sys.stderr)}   # in another terminal")
+    return output.GOOD
+
+
+def tree(top: str, files: Iterable[str]) -> str:
+    """Paths as an indented tree; folders end in a slash."""
+    lines = [f"{top}/"]
+    shown: set[tuple[str, ...]] = set()
+    for name in sorted(files, key=lambda name: ("/" not in name, name)):
+        *folders, leaf = name.split("/")
+        for depth in range(len(folders)):
+            folder = tuple(folders[: depth + 1])
+            if folder not in shown:
+                shown.add(folder)
+                lines.append(f"{'  ' * (depth + 1)}{folder[-1]}/")
+        lines.append(f"{'  ' * (len(folders) + 1)}{leaf}")
+    return "\n".join(lines)
+
+
+def _target(directory: str) -> Path:
+    """Where to write, absolute; refuses names before anything is made."""
+    given = Path(directory)
+    try:
+        if "\0" in directory or not directory:
+            raise NameRefused("the directory has no name" if not directory else "the name holds a NUL character")
+        if ".." in given.parts:
+            raise NameRefused(
+                f"`{directory}` leads upwards with `..`", "go there first, or give the directory's whole path"
+            )
+        if given.name:  # `.` and `/` have none
+            check_directory_name(given.name)
+            for part in given.parts[:-1]:
+                if part.startswith("-"):
+                    check_directory_name(part)
+    except NameRefused as refused:
+        raise output.Failure(refused.message, refused.help, exit_code=output.USAGE) from None
+    try:
+        target = Path(os.path.abspath(given))
+        if target.is_symlink():
+            raise output.Failure(f"`{directory}` is a symlink", "give the directory it points to")
+    except OSError as error:
+        raise output.Failure(f"cannot use `{directory}`: {error.strerror or error}") from None
+    return target
+
+
+def _in_the_way(target: Path, conflict: Conflict) -> output.Failure:
+    paths = [str(path) for path in conflict.paths]
+    if paths == [str(target)]:
+        return output.Failure(
+            f"`{target}` is there already and is no directory", "choose another name", facts={"in_the_way": paths}
+        )
+    listed = ", ".join(f"`{path}`" for path in paths[:8]) + (f" and {len(paths) - 8} more" if len(paths) > 8 else "")
+    return output.Failure(
+        f"not overwriting what is there: {listed}",
+        "nothing was written; move it away, or choose another directory",
+        facts={"in_the_way": paths},
+    )
+
+
+def _next_steps(target: Path) -> list[str]:
+    here = Path.cwd()
+    if target == here:
+        return ["gsws serve"]
+    shown = target.relative_to(here) if target.is_relative_to(here) else target
+    return [f"cd {shlex.quote(str(shown))}", "gsws serve"]
+
+
+def _terminated(*_: object) -> NoReturn:
+    """Leave by an exception, so that half-made files are taken away."""
+    raise SystemExit(128 + signal.SIGTERM)

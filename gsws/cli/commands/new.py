@@ -1,0 +1,158 @@
+"""`gsws new event | function | source`: one element of a project, wired and working."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gsws.cli import output, sources
+from gsws.cli.commands.plugin import usable
+from gsws.cli.here import load_here
+from gsws.cli.suggest import did_you_mean
+from gsws.plugins.registry import registry
+from gsws.project import Project
+from gsws.scaffold.elements import event_text, function_text
+from gsws.scaffold.files import Conflict, write_files
+from gsws.scaffold.names import (
+    NameRefused,
+    check_event_name,
+    check_function_name,
+    check_source_name,
+    function_name_for,
+)
+
+__all__ = ["event", "function", "source"]
+
+
+def event(name: str, *, fn: str | None, stream: bool, as_json: bool) -> int:
+    """
+    Write ``events/NAME.yaml`` and, if it is not there, the function that answers.
+
+    Args:
+        name: ``source.name``, or ``name`` alone in a project with one source.
+        fn: Name of the function; made from the event's name by default.
+        stream: A new function yields.
+
+    Raises:
+        Failure: Exit 2 for a bad name, 1 if there is no such source or something is in the way.
+    """
+    _check(check_event_name, name)
+    if fn is not None:
+        _check(check_function_name, fn)
+    project = load_here()
+    source, rest = _source_and_rest(project, name)
+    key = f"{source}.{rest}"
+    existing = next((event for event in project.events if event.key == key), None)
+    if existing is not None:
+        raise output.Failure(f"the event `{key}` is there already: {existing.path}:{existing.span.line}")
+    function = fn if fn is not None else function_name_for(rest)
+
+    # Two sources may have an event of one name; the source's name then tells their files apart.
+    stem = rest.replace(".", "_")
+    path = _in_base(project, f"events/{stem}.yaml")
+    if (project.root / path).exists():
+        path = _in_base(project, f"events/{source}_{stem}.yaml")
+    files = {path: event_text(key, function)}
+    if project.handlers.find(function) is None:
+        files |= _function_file(project, function, stream=stream, event=key)
+    elif fn is None:
+        raise output.Failure(
+            f"a function `{function}` is there already",
+            f"`--fn {function}` lets it answer `{key}` too; `--fn NAME` makes another",
+        )
+    return _write(project, files, as_json, f"gsws call {key} message=hello", key=key, fn=function)
+
+
+def function(name: str, *, stream: bool, as_json: bool) -> int:
+    """
+    Write ``functions/a/b.py`` for ``a.b``.
+
+    Raises:
+        Failure: Exit 2 for a bad name, 1 if it is there already.
+    """
+    _check(check_function_name, name)
+    project = load_here()
+    if project.handlers.find(name) is not None:
+        raise output.Failure(f"a function `{name}` is there already")
+    files = _function_file(project, name, stream=stream, event=None)
+    return _write(project, files, as_json, f"`fn: {name}` in an event names it", fn=name)
+
+
+def source(name: str, *, type: str, as_json: bool) -> int:
+    """
+    Write ``eventsources/NAME.yaml`` from an installed plugin, on a port of its own.
+
+    Raises:
+        Failure: Exit 2 for a bad name or an unknown type, 1 if it is there already.
+    """
+    _check(check_source_name, name)
+    if type not in registry:
+        raise output.Failure(
+            f"no plugin `{type}` is installed",
+            did_you_mean(type, registry) or f"`gsws plugin add {type}` installs it",
+            exit_code=output.USAGE,
+        )
+    plugin = usable(type)
+    project = load_here()
+    there = sources.find(project, name)
+    if there is not None:
+        raise output.Failure(f"`{sources.relative(project, there)}` is there already")
+    planned = sources.plan(project, plugin, name)
+    return _write(project, {planned.path: planned.text}, as_json, f"gsws new event {name}.hello", source=name)
+
+
+def _check(check: Callable[[str], None], name: str) -> None:
+    try:
+        check(name)
+    except NameRefused as refused:
+        raise output.Failure(refused.message, refused.help, exit_code=output.USAGE) from None
+
+
+def _source_and_rest(project: Project, name: str) -> tuple[str, str]:
+    known = list(project.sources)
+    if not known:
+        raise output.Failure("this project has no event source yet", "`gsws plugin add websocket` makes one")
+    prefix, dot, rest = name.partition(".")
+    if dot:
+        if prefix not in known:
+            raise output.Failure(
+                f"no event source `{prefix}` in this project",
+                did_you_mean(prefix, known) or f"there is {', '.join(f'`{one}`' for one in known)}",
+            )
+        return prefix, rest
+    if name in known:
+        raise output.Failure(f"`{name}` is an event source", f"`gsws new event {name}.hello` names an event of it")
+    if len(known) > 1:
+        raise output.Failure(
+            f"`{name}` of which event source?", f"say one of {', '.join(f'`{one}.{name}`' for one in known)}", exit_code=2
+        )
+    return known[0], name
+
+
+def _function_file(project: Project, name: str, *, stream: bool, event: str | None) -> dict[str, str]:
+    path = _in_base(project, f"functions/{name.replace('.', '/')}.py")
+    package = project.base / "functions" / name.replace(".", "/")
+    if package.is_dir():
+        shown = package.relative_to(project.root).as_posix()
+        raise output.Failure(f"`{shown}/` is a folder already", f"try `{name}.main`")
+    return {path: function_text(name, stream=stream, event=event)}
+
+
+def _in_base(project: Project, path: str) -> str:
+    return (project.base / path).relative_to(project.root).as_posix()
+
+
+def _write(project: Project, files: dict[str, str], as_json: bool, next_step: str, **facts: str) -> int:
+    try:
+        write_files(project.root, {path: text.encode("utf-8") for path, text in files.items()})
+    except Conflict as conflict:
+        listed = ", ".join(f"`{path}`" for path in conflict.paths)
+        raise output.Failure(f"not overwriting {listed}", "nothing was written") from None
+    except OSError as error:
+        raise output.Failure(f"cannot write: {error.strerror or error}") from None
+    if as_json:
+        output.result_json({"ok": True, "files": list(files), **facts})
+        return output.GOOD
+    for path in files:
+        output.result(f"wrote {path}")
+    output.note(f"next: {next_step}")
+    return output.GOOD

@@ -1,0 +1,164 @@
+"""
+The `gsws` command: from arguments to an exit code, whatever happens in between.
+
+Exit codes: 0 good, 1 findings or failure, 2 usage, 3 a bug in gsws, 4 something missing on this
+machine. The commands themselves are declared in `app`; each is imported only when it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any, TextIO, cast
+
+from gsws.cli import output
+from gsws.cli.output import ENVIRONMENT, FAILED, GOOD, INTERNAL, USAGE, Failure
+from gsws.errors import EnvironmentFailure, PluginError, ServeError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one command and tell its exit code; never raises, never shows a traceback.
+
+    Args:
+        arguments: What follows ``gsws``; the process's own arguments by default.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A name with a lone surrogate, or a terminal that knows ASCII alone, must not end a command.
+        with contextlib.suppress(AttributeError, ValueError):
+            cast("Any", stream).reconfigure(errors="backslashreplace")
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+        return GOOD
+    except OSError as error:
+        # What is left here is the output itself: a full disk behind `>`, a closed stdout.
+        _discard_output()
+        with contextlib.suppress(OSError, ValueError):
+            output.show_failure(f"cannot write the output: {error.strerror or error}")
+        return FAILED
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments in (["--version"], ["-V"]):
+        from gsws.__about__ import __version__
+
+        output.result(f"gsws {__version__}")
+        return GOOD
+    as_json = "--json" in arguments
+    try:
+        from gsws.cli import app
+
+        returned = app.command().main(args=arguments, prog_name="gsws", standalone_mode=False)
+        return returned if isinstance(returned, int) else GOOD
+    except Failure as failure:
+        return _fail(failure.message, failure.help, failure.exit_code, as_json, failure.facts)
+    except ServeError as error:
+        return _fail(error.message, error.help, FAILED, as_json)
+    except EnvironmentFailure as error:
+        return _fail(error.message, error.help, ENVIRONMENT, as_json)
+    except PluginError as error:
+        return _fail(str(error), None, FAILED, as_json)
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else GOOD if stop.code is None else FAILED
+    except Exception as error:
+        if hasattr(error, "format_message"):  # typer's own, for arguments it cannot take
+            return _usage(error, as_json)
+        if error.__class__.__name__ == "Abort":
+            return 130
+        return _bug(error, arguments)
+
+
+def _fail(
+    message: str, help: str | None, code: int, as_json: bool, facts: dict[str, Any] | None = None
+) -> int:
+    if as_json:
+        output.result_json({"ok": False, "error": message, "help": help, **(facts or {})})
+    output.show_failure(message, help)
+    return code
+
+
+def _usage(error: Any, as_json: bool) -> int:
+    """Explain what was wrong with the arguments, with the nearest known words."""
+    context = getattr(error, "ctx", None)
+    if error.__class__.__name__ == "NoArgsIsHelpError":
+        output.note(error.format_message().rstrip())
+        return USAGE
+    message, help = _spoken(error)
+    if help is None and context is not None:
+        help = f"`{context.command_path} --help` shows what it takes"
+    return _fail(message, help, getattr(error, "exit_code", USAGE), as_json)
+
+
+def _spoken(error: Any) -> tuple[str, str | None]:
+    """typer's sentence in our manner, and a suggestion if one word is near."""
+    from gsws.cli.suggest import did_you_mean
+
+    context = getattr(error, "ctx", None)
+    option = getattr(error, "option_name", None)
+    if option is not None and error.__class__.__name__ == "NoSuchOption":
+        known = [name for param in context.command.get_params(context) for name in param.opts] if context else []
+        return f"no option `{option}`{_of(context)}", did_you_mean(option, [name for name in known if name[:1] == "-"])
+    text = str(getattr(error, "message", "") or "")
+    if text.startswith("No such command") and context is not None:
+        word = text.split("'")[1] if "'" in text else ""
+        return f"no command `{word}`{_of(context)}", did_you_mean(word, list(getattr(context.command, "commands", {})))
+    sentence = " ".join(error.format_message().split()).rstrip(".")
+    return sentence[:1].lower() + sentence[1:], None
+
+
+def _of(context: Any) -> str:
+    path = getattr(context, "command_path", "gsws")
+    return "" if path == "gsws" else f" of `{path}`"
+
+
+def _bug(error: Exception, arguments: list[str]) -> int:
+    """Say in one line that this is our fault, and where the details are."""
+    import traceback
+
+    details = "".join(
+        [f"gsws {' '.join(arguments)}\nPython {sys.version}\n\n", *traceback.format_exception(error)]
+    )
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="gsws-bug-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(details)
+        where = f"the details are in {path}; please report them"
+    except OSError:
+        where = "the details could not be written anywhere"
+    output.show_failure(f"a bug in gsws: {error.__class__.__name__}: {_one_line(str(error))}", where)
+    return INTERNAL
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 200 else f"{line[:197]}..."
+
+
+def _discard_output() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush stays quiet too."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            _flush_or_silence(stream)
+
+
+def _flush_or_silence(stream: TextIO) -> None:
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

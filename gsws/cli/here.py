@@ -1,0 +1,54 @@
+"""The project that a command is about: the one in the working directory, or above it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gsws.cli import output
+from gsws.plugins.registry import facts
+from gsws.project import Project, find_root, load_project
+
+__all__ = ["check_environment", "load_here", "root_here"]
+
+
+def check_environment(name: str) -> None:
+    """
+    Refuse what cannot be part of ``config/<name>.yaml``.
+
+    Raises:
+        Failure: Exit 2.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise output.Failure(
+            f"`{name}` is no environment; expected letters, digits, `-` and `_`",
+            "for example `--env production`",
+            exit_code=output.USAGE,
+        )
+
+
+def root_here() -> Path:
+    """
+    The root of the project at or above the working directory.
+
+    Raises:
+        Failure: If there is none (exit 1).
+    """
+    try:
+        root = find_root(Path.cwd())
+    except FileNotFoundError:
+        raise output.Failure("the working directory does not exist any more") from None
+    if root is None:
+        raise output.Failure("no gsws project here or above", "`gsws init .` makes one")
+    return root
+
+
+def load_here(env: str = "development") -> Project:
+    """
+    Load the project of the working directory, with the installed plugins; errors are in its findings.
+
+    Raises:
+        Failure: If there is no project (exit 1), or ``env`` is no name (exit 2).
+    """
+    check_environment(env)
+    return load_project(root_here(), env=env, plugins=facts())

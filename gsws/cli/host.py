@@ -1,0 +1,153 @@
+"""
+Runs a loaded project in this process until a signal: service, reload, watchdog and signals put together.
+
+What is printed is the caller's: every event goes to a `Presenter`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from gsws.diagnostics import Finding, Severity
+from gsws.errors import ServeError
+from gsws.observability.watchdog import Watchdog
+from gsws.project import Project, ProjectCache
+from gsws.reload.reloader import Reloader, ReloadReport
+from gsws.runtime.service import Service
+
+__all__ = ["HostOptions", "Presenter", "host"]
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """What the command line says beyond the project's files."""
+
+    host: str | None = None
+    port: int | None = None
+    reload: bool = True
+    development: bool = True
+
+
+class Presenter(Protocol):
+    """Who tells the person at the terminal."""
+
+    def failed(self, project: Project, findings: tuple[Finding, ...]) -> None:
+        """The project cannot be served; nothing was bound."""
+
+    def refused(self, error: ServeError) -> None:
+        """A port cannot be bound."""
+
+    def serving(self, service: Service, findings: tuple[Finding, ...]) -> None:
+        """Every source is up."""
+
+    def reloaded(self, report: ReloadReport) -> None:
+        """Files changed: a new revision is live, or has errors."""
+
+    def draining(self, seconds: float) -> None:
+        """A signal came and requests are running; a second signal stops at once."""
+
+
+def host(project: Project, cache: ProjectCache, options: HostOptions, presenter: Presenter) -> int:
+    """
+    Serve until SIGINT or SIGTERM.
+
+    Returns:
+        0 after a signal, 1 if the project cannot be served.
+    """
+    code = _run(_host(project, cache, options, presenter))
+    # A handler that never returns keeps its thread; a daemon thread may not hold up the end of the process.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    return code
+
+
+async def _host(project: Project, cache: ProjectCache, options: HostOptions, presenter: Presenter) -> int:
+    loop = asyncio.get_running_loop()
+    service = Service(project, development=options.development, host=options.host, port=options.port)
+    stopping = asyncio.Event()
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            service.hurry()
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, on_signal)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
+    return await _serve(service, cache, options, presenter, stopping)
+
+
+async def _serve(
+    service: Service, cache: ProjectCache, options: HostOptions, presenter: Presenter, stopping: asyncio.Event
+) -> int:
+    loop = asyncio.get_running_loop()
+    loading = asyncio.ensure_future(service.load())
+    waiting = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({loading, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if not loading.done():
+        # A module that never finishes its import cannot be interrupted; there is nothing to lose yet.
+        _leave(0)
+    waiting.cancel()
+    findings = loading.result()
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        presenter.failed(service.project, findings)
+        await service.stop()
+        return 1
+    try:
+        await service.start()
+    except ServeError as error:
+        presenter.refused(error)
+        return 1
+    watchdog = Watchdog(loop, service.project.base, service.is_busy)
+    watchdog.start()
+    reloader = Reloader(service, cache, presenter.reloaded) if options.reload else None
+    reloading = asyncio.ensure_future(reloader.run()) if reloader is not None else None
+    presenter.serving(service, (*service.project.findings, *findings))
+    try:
+        await stopping.wait()
+    finally:
+        if reloader is not None and reloading is not None:
+            reloader.stop()
+            reloading.cancel()
+            await asyncio.wait({reloading}, timeout=2.0)
+        if service.is_busy():
+            presenter.draining(service.project.settings.drain_timeout)
+        await service.stop()
+        watchdog.stop()
+    return 0
+
+
+def _run(main: Coroutine[Any, Any, int]) -> int:
+    """Run on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        try:
+            return runner.run(main)
+        except KeyboardInterrupt:
+            return 0
+
+
+def _leave(code: int) -> None:
+    """End the process now, past threads that do not end."""
+    structlog.get_logger("gsws").info("stopped while loading")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

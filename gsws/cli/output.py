@@ -1,0 +1,185 @@
+"""
+How the command line speaks: results on stdout, everything else on stderr, colour only for a person.
+
+No command lives here, and nothing here decides what is a result. rich is imported when something is
+drawn on a terminal, not before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = [
+    "ENVIRONMENT",
+    "FAILED",
+    "GOOD",
+    "INTERNAL",
+    "USAGE",
+    "Failure",
+    "colour",
+    "columns",
+    "console",
+    "is_terminal",
+    "note",
+    "paint",
+    "plain",
+    "result",
+    "result_json",
+    "show_failure",
+    "table",
+    "warn",
+]
+
+GOOD, FAILED, USAGE, INTERNAL, ENVIRONMENT = 0, 1, 2, 3, 4
+"""Exit codes: good; findings or failure; usage; a bug in gsws; something missing on this machine."""
+
+_UNSAFE = ("Cc", "Cs", "Cf")
+_ANSI = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
+
+
+class Failure(Exception):
+    """
+    A command cannot do what was asked; ends the program with one sentence and no traceback.
+
+    Attributes:
+        message: One sentence: what was found and what was expected.
+        help: What to do, or None.
+        exit_code: 1 failure, 2 usage, 4 environment.
+        facts: More for ``--json``.
+    """
+
+    def __init__(
+        self, message: str, help: str | None = None, *, exit_code: int = FAILED, facts: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, help)
+        self.message = message
+        self.help = help
+        self.exit_code = exit_code
+        self.facts = facts or {}
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def is_terminal(stream: TextIO | None = None) -> bool:
+    """Whether a person reads ``stream`` (stdout by default)."""
+    try:
+        return (stream or sys.stdout).isatty()
+    except ValueError:  # closed
+        return False
+
+
+def colour(stream: TextIO | None = None) -> bool:
+    """Whether to colour ``stream``: on a terminal, unless ``NO_COLOR``; ``FORCE_COLOR`` also on a pipe."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """A rich console for ``stream`` (stdout by default) that keeps these manners."""
+    from rich.console import Console
+
+    stream = stream or sys.stdout
+    coloured = colour(stream)
+    return Console(
+        file=stream,
+        force_terminal=coloured or is_terminal(stream),
+        no_color=not coloured,
+        highlight=False,
+        soft_wrap=not is_terminal(stream),
+        emoji=False,
+    )
+
+
+def result(text: str) -> None:
+    """Write one result to stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def result_json(value: Any) -> None:
+    """Write the one JSON object of ``--json`` to stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None, default=str) + "\n")
+
+
+def note(text: str = "") -> None:
+    """Write progress for a person to stderr."""
+    sys.stderr.write(text + "\n")
+
+
+def warn(message: str, help: str | None = None) -> None:
+    """Write a warning to stderr."""
+    _labelled("warning", "yellow", message, help)
+
+
+def show_failure(message: str, help: str | None = None) -> None:
+    """Write an error to stderr."""
+    _labelled("error", "red", message, help)
+
+
+def paint(text: str, *styles: str, stream: TextIO | None = None) -> str:
+    """``text`` in colour if ``stream`` takes colour; styles are ``red``, ``green``, ``bold``, ``dim`` and such."""
+    if not colour(stream):
+        return text
+    return f"\x1b[{';'.join(_ANSI[style] for style in styles)}m{text}\x1b[0m"
+
+
+def columns(rows: Iterable[Sequence[str]], indent: str = "") -> str:
+    """Rows as plain text in columns two spaces apart; the last one is not padded."""
+    cells = [tuple(str(cell) for cell in row) for row in rows]
+    if not cells:
+        return ""
+    widths = [max(len(row[index]) for row in cells) for index in range(len(cells[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+    return "\n".join(indent + line for line in lines)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """
+    Write rows to stdout: a drawn table for a person, tab-separated lines under a header on a pipe.
+
+    The text of a cell is never read as markup.
+    """
+    if not is_terminal():
+        for row in (header, *rows):
+            result("\t".join(cell.replace("\t", " ") for cell in row))
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, name in enumerate(header):
+        drawn.add_column(name, style="bold" if index == 0 else "", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(plain(cell)) for cell in row))
+    console().print(drawn)
+
+
+def plain(text: str) -> str:
+    """``text`` with control characters and lone surrogates spelled out: user text must not steer a terminal."""
+    return "".join(
+        character if character in "\n\t" or unicodedata.category(character) not in _UNSAFE else _spelled(character)
+        for character in text
+    )
+
+
+def _spelled(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+
+
+def _labelled(label: str, style: str, message: str, help: str | None) -> None:
+    note(f"{paint(f'{label}:', style, 'bold', stream=sys.stderr)} {plain(message)}")
+    if help:
+        note(f"  {paint('help:', 'cyan', stream=sys.stderr)} {plain(help)}")

@@ -1,0 +1,84 @@
+"""Source files of a project: which there are, which ports they take, and writing a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gsws.cli import output
+from gsws.plugins.registry import InstalledPlugin
+from gsws.project import Project
+from gsws.scaffold.elements import source_text
+from gsws.scaffold.files import Conflict, write_files
+
+__all__ = ["Planned", "find", "plan", "relative", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A source file to be: where, relative to the root, and its text; ``port`` if it is not the default one."""
+
+    path: str
+    text: str
+    port: int | None
+
+
+def find(project: Project, name: str, folders: tuple[str, ...] = ("eventsources", "datasources")) -> Path | None:
+    """The file of the source ``name``, if there is one."""
+    for folder in folders:
+        for suffix in (".yaml", ".yml"):
+            path = project.base / folder / f"{name}{suffix}"
+            if path.is_symlink() or path.exists():
+                return path
+    return None
+
+
+def folder_of(plugin: InstalledPlugin) -> str:
+    """Which folder the plugin's files go into."""
+    return "datasources" if plugin.source_type == "datasource" else "eventsources"
+
+
+def plan(project: Project, plugin: InstalledPlugin, name: str) -> Planned:
+    """The file for a source of that plugin, on a port that no other source of the project has."""
+    contract = plugin.plugin
+    if contract is None:
+        raise ValueError("the plugin cannot be used")
+    defaults = contract.default_config
+    port = _free_port(project, name, defaults.get("port"))
+    text = source_text(
+        plugin.type, defaults=defaults, schema=contract.config_schema, text=plugin.config_text, port=port
+    )
+    path = (project.base / folder_of(plugin) / f"{name}.yaml").relative_to(project.root)
+    return Planned(path.as_posix(), text, port)
+
+
+def write(project: Project, planned: Planned) -> None:
+    """
+    Write the file.
+
+    Raises:
+        Failure: If something is in the way or the file system refuses; nothing is written then.
+    """
+    try:
+        write_files(project.root, {planned.path: planned.text.encode("utf-8")})
+    except Conflict as conflict:
+        raise output.Failure(f"not overwriting `{conflict.paths[0]}`", "move it away first") from None
+    except OSError as error:
+        raise output.Failure(f"cannot write `{planned.path}`: {error.strerror or error}") from None
+
+
+def relative(project: Project, path: Path) -> str:
+    """``path`` as people read it: from the root, with slashes."""
+    return path.relative_to(project.root).as_posix() if path.is_relative_to(project.root) else str(path)
+
+
+def _free_port(project: Project, name: str, default: Any) -> int | None:
+    """The next port if another source has the default one; None if the default is free or there is none."""
+    if not isinstance(default, int) or isinstance(default, bool) or default == 0:
+        return None
+    taken = {source.config.get("port") for source in project.sources.values() if source.name != name}
+    port = default
+    while port in taken:
+        port += 1
+    return None if port == default or port > 65535 else port

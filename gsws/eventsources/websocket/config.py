@@ -1,0 +1,360 @@
+"""
+The keys of a ``type: websocket`` file: their JSON Schema, their defaults and their typed form.
+
+Whether two keys contradict each other, and what is risky on an open network, is checked by `gsws.project`, for
+every source that listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from gsws.project.units import duration, size
+
+__all__ = [
+    "CONFIG_SCHEMA",
+    "DEFAULTS",
+    "ApiKeysConfig",
+    "AuthnConfig",
+    "HeartbeatConfig",
+    "JWTConfig",
+    "LimitsConfig",
+    "RateLimit",
+    "TLSConfig",
+    "WebSocketConfig",
+    "parse",
+]
+
+JWTAlgorithm: TypeAlias = Literal[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+
+_TEXT: Final = {"type": "string", "minLength": 1}
+_COUNT: Final = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
+_DURATION: Final = {"x-gsws-kind": "duration"}
+_POSITIVE_DURATION: Final = {"x-gsws-kind": "duration", "exclusiveMinimum": 0}
+_SIZE: Final = {"x-gsws-kind": "size"}
+_FUNCTION: Final = {"x-gsws-kind": "function"}
+
+CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "A gsws event source of type websocket",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["type"],
+    "properties": {
+        "type": {"const": "websocket"},
+        "host": {"type": "string", "minLength": 1, "maxLength": 253, "description": "address to listen on"},
+        "port": {"x-gsws-kind": "port", "description": "TCP port; 0 takes a free one"},
+        "path": {"type": "string", "pattern": "^/", "description": "the only path that upgrades; default any"},
+        "origins": {
+            "type": "array",
+            "items": {"x-gsws-kind": "origin"},
+            "description": "origins of pages that may connect; default the same origin",
+        },
+        "authn": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "jwt": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "secret": {**_TEXT, "x-gsws-secret": True},
+                        "jwks_url": {"type": "string", "pattern": "^https?://"},
+                        "algorithms": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"enum": [*JWTAlgorithm.__args__]},  # type: ignore[attr-defined]
+                        },
+                        "issuer": _TEXT,
+                        "audience": {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _TEXT}]},
+                        "leeway": _DURATION,
+                    },
+                },
+                "api_keys": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["file"],
+                    "properties": {"file": {"x-gsws-kind": "file"}},
+                },
+                "fn": _FUNCTION,
+                "anonymous": {"type": "boolean"},
+                "cookie": _TEXT,
+                "query": _TEXT,
+            },
+        },
+        "authz": {
+            "anyOf": [
+                _FUNCTION,
+                {"const": False},
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"fn": _FUNCTION, "scopes": {"type": "array", "minItems": 1, "items": _TEXT}},
+                },
+            ],
+        },
+        "limits": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "message_bytes": _SIZE,
+                "json_depth": {"type": "integer", "minimum": 1, "maximum": 512},
+                "in_flight": _COUNT,
+                "send_buffer": _SIZE,
+                "connections": _COUNT,
+                "connections_per_ip": _COUNT,
+                "rate": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"messages": _COUNT, "per": _POSITIVE_DURATION, "burst": _COUNT},
+                },
+                "handshake_timeout": _DURATION,
+            },
+        },
+        "heartbeat": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"interval": _DURATION, "timeout": _POSITIVE_DURATION},
+        },
+        "compression": {"type": "boolean"},
+        "tls": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["cert", "key"],
+            "properties": {"cert": {"x-gsws-kind": "file"}, "key": {"x-gsws-kind": "file"}},
+        },
+        "strict": {"type": "boolean"},
+        "on_request_validation_error": _FUNCTION,
+    },
+}
+"""JSON Schema of the file, with the keywords that `gsws.project.shapes` adds."""
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "host": "127.0.0.1",
+    "port": 8000,
+    "limits": {
+        "message_bytes": "1MiB",
+        "json_depth": 64,
+        "in_flight": 32,
+        "send_buffer": "1MiB",
+        "connections": 10000,
+        "connections_per_ip": 0,
+        "rate": {"messages": 0, "per": "1s", "burst": 0},
+        "handshake_timeout": "10s",
+    },
+    "heartbeat": {"interval": "20s", "timeout": "20s"},
+    "compression": False,
+    "strict": False,
+}
+"""Values of the keys that a file leaves out; a key that is missing here is off when left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class JWTConfig:
+    """Bearer tokens: a shared ``secret`` or the keys at ``jwks_url``; ``leeway`` in seconds."""
+
+    secret: str | None = field(default=None, repr=False)
+    jwks_url: str | None = None
+    algorithms: tuple[str, ...] = ()
+    issuer: str | None = None
+    audience: tuple[str, ...] = ()
+    leeway: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeysConfig:
+    """A file of hashed keys, as written: relative to the project's root."""
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthnConfig:
+    """
+    How a client proves who it is.
+
+    Attributes:
+        fn: Name of a function ``(handshake) -> Actor | None``.
+        anonymous: Whether a client without a credential may connect.
+        cookie: Name of a cookie that may carry the credential, or None.
+        query: Name of a query parameter that may carry it, or None.
+    """
+
+    jwt: JWTConfig | None = None
+    api_keys: ApiKeysConfig | None = None
+    fn: str | None = None
+    anonymous: bool = False
+    cookie: str | None = None
+    query: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """``messages`` every ``per`` seconds, ``burst`` at once; ``messages`` 0 is no limit."""
+
+    messages: int = 0
+    per: float = 1.0
+    burst: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """What one connection or one source may use; 0 is no limit, sizes in bytes, durations in seconds."""
+
+    message_bytes: int = 2**20
+    json_depth: int = 64
+    in_flight: int = 32
+    send_buffer: int = 2**20
+    connections: int = 10000
+    connections_per_ip: int = 0
+    rate: RateLimit = field(default_factory=RateLimit)
+    handshake_timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatConfig:
+    """Seconds between pings (0: none) and seconds to wait for an answer."""
+
+    interval: float = 20.0
+    timeout: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class TLSConfig:
+    """Certificate chain and key in PEM, as written: relative to the project's root."""
+
+    cert: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketConfig:
+    """
+    One WebSocket source, typed.
+
+    Attributes:
+        path: The only path that upgrades, or None for any.
+        origins: Allowed origins (``*`` is any), or None for the same origin.
+        authz: Function name, scopes, or None; `SourceSpec.authz` has it resolved.
+        hook: ``on_request_validation_error``.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    path: str | None = None
+    origins: tuple[str, ...] | None = None
+    authn: AuthnConfig | None = None
+    authz: str | tuple[str, ...] | None = None
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    heartbeat: HeartbeatConfig = field(default_factory=HeartbeatConfig)
+    compression: bool = False
+    tls: TLSConfig | None = None
+    strict: bool = False
+    hook: str | None = None
+
+
+def parse(config: Mapping[str, Any]) -> WebSocketConfig:
+    """
+    Type a config that `CONFIG_SCHEMA` accepts; keys left out take their default.
+
+    Raises:
+        ValueError: If the config was not checked and is wrong; the message names the key.
+    """
+    try:
+        return _parse(config)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a checked websocket config: {error}") from error
+
+
+def _parse(config: Mapping[str, Any]) -> WebSocketConfig:
+    origins, tls = config.get("origins"), config.get("tls")
+    return WebSocketConfig(
+        host=config.get("host", DEFAULTS["host"]),
+        port=int(config.get("port", DEFAULTS["port"])),
+        path=config.get("path"),
+        origins=None if origins is None else tuple(origins),
+        authn=_authn(config.get("authn")),
+        authz=_authz(config.get("authz")),
+        limits=_limits(config.get("limits") or {}),
+        heartbeat=_heartbeat(config.get("heartbeat") or {}),
+        compression=config.get("compression", False),
+        tls=None if tls is None else TLSConfig(tls["cert"], tls["key"]),
+        strict=config.get("strict", False),
+        hook=config.get("on_request_validation_error"),
+    )
+
+
+def _authn(authn: Mapping[str, Any] | None) -> AuthnConfig | None:
+    if authn is None:
+        return None
+    jwt, api_keys = authn.get("jwt"), authn.get("api_keys")
+    return AuthnConfig(
+        jwt=None if jwt is None else _jwt(jwt),
+        api_keys=None if api_keys is None else ApiKeysConfig(api_keys["file"]),
+        fn=authn.get("fn"),
+        anonymous=authn.get("anonymous", False),
+        cookie=authn.get("cookie"),
+        query=authn.get("query"),
+    )
+
+
+def _jwt(jwt: Mapping[str, Any]) -> JWTConfig:
+    audience = jwt.get("audience", ())
+    # Without `algorithms`, the key's kind decides; never what the token's own header asks for.
+    algorithms = jwt.get("algorithms") or (["HS256"] if "secret" in jwt else ["RS256", "ES256"])
+    return JWTConfig(
+        secret=jwt.get("secret"),
+        jwks_url=jwt.get("jwks_url"),
+        algorithms=tuple(algorithms),
+        issuer=jwt.get("issuer"),
+        audience=(audience,) if isinstance(audience, str) else tuple(audience),
+        leeway=_seconds(jwt, "leeway", 10.0),
+    )
+
+
+def _authz(authz: Any) -> str | tuple[str, ...] | None:
+    if isinstance(authz, Mapping):
+        return tuple(authz["scopes"]) if "scopes" in authz else str(authz["fn"])
+    return authz if isinstance(authz, str) else None
+
+
+def _limits(limits: Mapping[str, Any]) -> LimitsConfig:
+    default = LimitsConfig()
+    rate = limits.get("rate") or {}
+    messages = int(rate.get("messages", 0))
+    return LimitsConfig(
+        message_bytes=_bytes(limits, "message_bytes", default.message_bytes),
+        json_depth=limits.get("json_depth", default.json_depth),
+        in_flight=limits.get("in_flight", default.in_flight),
+        send_buffer=_bytes(limits, "send_buffer", default.send_buffer),
+        connections=limits.get("connections", default.connections),
+        connections_per_ip=limits.get("connections_per_ip", default.connections_per_ip),
+        rate=RateLimit(messages, _seconds(rate, "per", 1.0), int(rate.get("burst") or messages)),
+        handshake_timeout=_seconds(limits, "handshake_timeout", default.handshake_timeout),
+    )
+
+
+def _heartbeat(heartbeat: Mapping[str, Any]) -> HeartbeatConfig:
+    return HeartbeatConfig(_seconds(heartbeat, "interval", 20.0), _seconds(heartbeat, "timeout", 20.0))
+
+
+def _seconds(config: Mapping[str, Any], key: str, default: float) -> float:
+    if key not in config:
+        return default
+    seconds = duration(config[key])
+    if seconds is None:
+        raise ValueError(f"`{key}` is no duration")
+    return seconds
+
+
+def _bytes(config: Mapping[str, Any], key: str, default: int) -> int:
+    if key not in config:
+        return default
+    count = size(config[key])
+    if count is None:
+        raise ValueError(f"`{key}` is no size")
+    return count

@@ -1,0 +1,206 @@
+"""
+Where a project begins, and which files belong to it.
+
+Symbolic links are followed as long as they stay inside the project; loops, sockets and pipes are passed by. Nothing is
+read here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+__all__ = ["SETTINGS", "Entry", "Listing", "base_of", "find_root", "is_root", "list_files"]
+
+SETTINGS: Final = "gsws.yaml"
+"""The file that marks a root by itself."""
+
+_FOLDERS: Final = ("events", "eventsources")
+_SKIPPED: Final = frozenset({"__pycache__", "node_modules"})
+_MAX_FOLDERS: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    One file of the project.
+
+    Attributes:
+        path: Absolute.
+        shown: POSIX path relative to the root, as people read it.
+        inner: Parts of the path below the folder that was listed, the ending included.
+        signature: Changes when the file does, but for an edit within one tick of the file system's clock.
+        modified: Nanoseconds of the last change.
+        size: Bytes.
+    """
+
+    path: str
+    shown: str
+    inner: tuple[str, ...]
+    signature: tuple[int, int, int]
+    modified: int
+    size: int
+
+
+@dataclass(slots=True)
+class Listing:
+    """
+    What a folder holds, sorted by path.
+
+    Attributes:
+        files: Regular files with a wanted ending.
+        outside: Links that leave the project: path as shown, parts below the folder, whether it is a folder.
+        odd: Names with a wanted ending that are no regular file: path as shown, and what it is.
+    """
+
+    files: list[Entry] = field(default_factory=list)
+    outside: list[tuple[str, tuple[str, ...], bool]] = field(default_factory=list)
+    odd: list[tuple[str, str]] = field(default_factory=list)
+
+
+def find_root(start: Path) -> Path | None:
+    """
+    The nearest project at ``start`` or above it.
+
+    The search ends below the home folder and below ``/``: those two are a project only for who stands in them.
+    """
+    try:
+        start = start.resolve()
+        if start.is_file():
+            start = start.parent
+        home = Path.home().resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
+    for folder in (start, *start.parents):
+        if folder != start and (folder == home or folder.parent == folder):
+            return None
+        if is_root(folder):
+            above = folder.parent
+            inside_src = folder.name == "src" and above not in (home, above.parent)
+            # `my-app/src` looks like a project of its own, but its settings and its `.env` are in `my-app`.
+            return above if inside_src and not _is_file(folder / SETTINGS) else folder
+    return None
+
+
+def is_root(folder: Path) -> bool:
+    """Whether a project begins here: gsws.yaml, or both `events/` and `eventsources/`, also under `src/`."""
+    return (
+        _is_file(folder / SETTINGS)
+        or all(_is_dir(folder / name) for name in _FOLDERS)
+        or all(_is_dir(folder / "src" / name) for name in _FOLDERS)
+    )
+
+
+def base_of(root: Path) -> tuple[Path, bool]:
+    """Tell the folder that holds ``events/``, and whether both the root and its ``src/`` hold such folders."""
+    here = any(_is_dir(root / name) for name in _FOLDERS)
+    below = any(_is_dir(root / "src" / name) for name in _FOLDERS)
+    return (root / "src" if below and not here else root), here and below
+
+
+def list_files(root: Path, folder: Path, endings: tuple[str, ...], *, deep: bool = True) -> Listing:
+    """
+    List the files below a folder that end in one of ``endings``; hidden names are passed by.
+
+    Args:
+        root: The project's root, a real path; nothing outside it is listed.
+        folder: A folder below it, which may be missing.
+        endings: With dot, lower-case.
+        deep: Whether folders inside the folder are entered.
+    """
+    listing = Listing()
+    shown = folder.relative_to(root).as_posix()
+    if folder.is_symlink() and not _inside(root, str(folder)):
+        listing.outside.append((shown, (), True))
+        return listing
+    _list(_Search(str(root), endings, deep, listing), str(folder), "" if shown == "." else f"{shown}/", ())
+    listing.files.sort(key=lambda entry: entry.shown)
+    return listing
+
+
+@dataclass(slots=True)
+class _Search:
+    root: str
+    endings: tuple[str, ...]
+    deep: bool
+    listing: Listing
+    visited: set[tuple[int, int]] = field(default_factory=set)
+
+
+def _list(search: _Search, folder: str, shown: str, inner: tuple[str, ...]) -> None:
+    try:
+        # Once each, so that a link to a folder above ends; a thousand folders are enough for any project.
+        status = os.stat(folder)
+        identity = (status.st_dev, status.st_ino)
+        if identity in search.visited or len(search.visited) >= _MAX_FOLDERS:
+            return
+        search.visited.add(identity)
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        name = entry.name
+        if name.startswith(".") or name in _SKIPPED or not _printable(name):
+            continue
+        wanted = name.endswith(search.endings)
+        try:
+            link = entry.is_symlink()
+            is_folder = entry.is_dir()
+            if not (wanted or is_folder):
+                continue
+            if link and not _inside(Path(search.root), entry.path):
+                if wanted and not os.path.exists(entry.path):
+                    search.listing.odd.append((shown + name, "a link that leads nowhere"))
+                elif wanted or search.deep:
+                    search.listing.outside.append((shown + name, (*inner, name), is_folder))
+                continue
+            if is_folder:
+                if search.deep:
+                    _list(search, entry.path, f"{shown}{name}/", (*inner, name))
+                continue
+            status = entry.stat()
+        except OSError:
+            # Gone between two looks: the next load does without it.
+            if wanted and os.path.lexists(entry.path):
+                search.listing.odd.append((shown + name, "a link that leads nowhere"))
+            continue
+        if stat.S_ISREG(status.st_mode):
+            signature = (status.st_mtime_ns, status.st_size, status.st_ino)
+            search.listing.files.append(
+                Entry(entry.path, shown + name, (*inner, name), signature, status.st_mtime_ns, status.st_size)
+            )
+        else:
+            search.listing.odd.append((shown + name, "no regular file"))
+
+
+def _inside(root: Path, path: str) -> bool:
+    try:
+        return Path(os.path.realpath(path, strict=False)).is_relative_to(root)
+    except (OSError, ValueError):
+        return False
+
+
+def _printable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

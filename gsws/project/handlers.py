@@ -1,0 +1,387 @@
+"""
+The project's Python functions, found by reading their source and never by importing it.
+
+``fn: a.b.c`` is ``functions/a/b/c.py``: the function named like the file, ``handler``, ``main``, or else the only public
+function defined there. ``fn: a.b.c.g`` names ``g`` in that file. One file's facts come from `gsws.project.pymodule`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gsws.diagnostics.finding import Finding, Label
+from gsws.diagnostics.suggest import nearest
+from gsws.project.parameters import INJECTABLE
+from gsws.project.pymodule import Function, Import, ModuleFacts
+from gsws.project.report import error, quoted, replace
+from gsws.project.specs import HandlerRef
+from gsws.source.span import Span
+
+__all__ = ["HandlerIndex", "IndexedModule", "Unfound", "check_signature", "unfound"]
+
+_NESTED_IMPORTS = 5
+"""How many `from .x import f` lead on to the function itself."""
+_MAX_SUGGESTIONS = 100
+"""Looking for the nearest of a thousand names takes milliseconds; a thousand times that is too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedModule:
+    """A file under ``functions/``; ``name`` is dotted, ``package`` tells an ``__init__.py``."""
+
+    name: str
+    path: Path
+    facts: ModuleFacts
+    package: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unfound:
+    """
+    Why a name is no handler.
+
+    Attributes:
+        code: GS110, GS201, GS202, or empty if the file's own finding says enough.
+        nearest: The name that was probably meant.
+    """
+
+    code: str
+    message: str
+    help: str | None = None
+    related: tuple[Label, ...] = ()
+    nearest: str | None = None
+
+
+class HandlerIndex:
+    """
+    Every function that ``fn:`` may name.
+
+    Args:
+        modules: The files under ``functions/``.
+        base: Folder that holds ``functions/``.
+        outside: Dotted names of links that leave the project.
+        foreign: Dotted names of files in another language, with their path as shown.
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[IndexedModule] = (),
+        *,
+        base: Path | None = None,
+        outside: Iterable[str] = (),
+        foreign: Mapping[str, str] | None = None,
+    ) -> None:
+        self._modules: dict[str, list[IndexedModule]] = {}
+        for module in modules:
+            self._modules.setdefault(module.name, []).append(module)
+        self._base = base
+        self._outside = frozenset(outside)
+        self._foreign = foreign or {}
+        self._found: dict[str, HandlerRef | Unfound] = {}
+        self._names: tuple[str, ...] | None = None
+        self._suggested = 0
+
+    def find(self, name: str) -> HandlerRef | None:
+        """What ``fn: name`` means, or None if it means nothing or two things."""
+        found = self.resolve(name)
+        return found if isinstance(found, HandlerRef) else None
+
+    def __contains__(self, name: str) -> bool:
+        return self.find(name) is not None
+
+    def names(self) -> tuple[str, ...]:
+        """Every public dotted name that `find` knows, sorted: modules with a handler, and functions of modules."""
+        if self._names is None:
+            names = set()
+            for name, (module, *more) in self._modules.items():
+                if more or any(part.startswith("_") for part in name.split(".")):
+                    continue
+                chosen = _default(module)
+                if isinstance(chosen, Function):
+                    names.add(name)
+                names |= {
+                    f"{name}.{function}"
+                    for function in module.facts.functions
+                    if not function.startswith("_") and not (isinstance(chosen, Function) and chosen.name == function)
+                }
+            self._names = tuple(sorted(names))
+        return self._names
+
+    def modules(self) -> tuple[IndexedModule, ...]:
+        """Every file of the index, by name."""
+        return tuple(module for name in sorted(self._modules) for module in self._modules[name])
+
+    def resolve(self, name: str) -> HandlerRef | Unfound:
+        """What ``fn: name`` means, or why it means nothing."""
+        found = self._found.get(name)
+        if found is None:
+            found = self._found[name] = self._resolve(name)
+        return found
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with the files themselves, whether an event names them or not."""
+        findings = []
+        for name, modules in self._modules.items():
+            for module in modules:
+                if module.facts.failure is not None:
+                    reason, span = module.facts.failure
+                    findings.append(error("GS205", f"Python syntax error: {reason}", span, "here"))
+                for function, first, second in module.facts.twice:
+                    findings.append(
+                        error(
+                            "GS202",
+                            f"two functions are named `{function}` in one module",
+                            second,
+                            "replaces the first one",
+                            "rename or remove one of them",
+                            [Label(first, "first one here")],
+                        )
+                    )
+            if len(modules) > 1:
+                first_module, second_module = modules[:2]
+                findings.append(
+                    error(
+                        "GS202",
+                        f"two files are named `{name}`: {first_module.facts.path} and {second_module.facts.path}",
+                        second_module.facts.top(),
+                        "same name",
+                        "keep one of them",
+                        [Label(first_module.facts.top(), "the other one")],
+                    )
+                )
+        return findings
+
+    def _resolve(self, name: str) -> HandlerRef | Unfound:
+        refused = _refused(name)
+        if refused is not None:
+            return refused
+        if any(name == link or name.startswith(f"{link}.") for link in self._outside):
+            return Unfound("GS110", f"`{name}` is a link that leaves the project", "copy the file into `functions/`")
+        parent, _, tail = name.rpartition(".")
+        as_module = self._in_module(name)
+        as_function = self._function(parent, tail) if parent else None
+        if isinstance(as_module, HandlerRef) and isinstance(as_function, HandlerRef):
+            if as_function.callable == as_module.callable and self._reexports(parent, tail):
+                return as_module
+            return Unfound(
+                "GS202",
+                f"`{name}` means two functions",
+                "rename one of them",
+                (
+                    Label(as_module.span, "the handler of this file"),
+                    Label(as_function.span, "the function of this name"),
+                ),
+            )
+        for found in (as_module, as_function):
+            if isinstance(found, HandlerRef):
+                return found
+        return as_module or as_function or self._nothing(name)
+
+    def _in_module(self, name: str) -> HandlerRef | Unfound | None:
+        """The handler of the module ``name``; None if there is no such module."""
+        module = self._only(name)
+        if not isinstance(module, IndexedModule):
+            return module
+        if module.facts.failure is not None:
+            return Unfound("", "the file does not parse")
+        chosen = _default(module)
+        if isinstance(chosen, Function):
+            return self._ref(name, module, chosen)
+        for wanted in (name.rpartition(".")[2], "handler", "main"):
+            if wanted in module.facts.imports:
+                found = self._function(name, wanted)
+                if isinstance(found, HandlerRef):
+                    return HandlerRef(
+                        name,
+                        found.module,
+                        found.path,
+                        found.callable,
+                        found.span,
+                        found.parameters,
+                        found.is_async,
+                        found.is_generator,
+                    )
+        stem = name.rpartition(".")[2]
+        if chosen:
+            candidates = ", ".join(f"`{function.name}`" for function in chosen)
+            return Unfound(
+                "GS202",
+                f"`{module.facts.path}` defines several functions: {candidates}",
+                f"name one of them `{stem}` or `handler`, or write `fn: {name}.{chosen[0].name}`",
+                tuple(Label(function.span, "a candidate") for function in chosen[:5]),
+            )
+        return Unfound(
+            "GS202",
+            f"`{module.facts.path}` defines no public function",
+            f"define `async def {stem if stem.isidentifier() else 'handler'}(ctx)` in it",
+            (Label(module.facts.top(), "no function here"),),
+        )
+
+    def _function(self, name: str, function: str, depth: int = 0) -> HandlerRef | Unfound | None:
+        """The function ``function`` of the module ``name``; None if there is no such module."""
+        module = self._only(name)
+        if not isinstance(module, IndexedModule):
+            return module
+        if module.facts.failure is not None:
+            return Unfound("", "the file does not parse")
+        found = module.facts.functions.get(function)
+        if found is not None:
+            return self._ref(f"{name}.{function}", module, found)
+        taken = module.facts.imports.get(function)
+        if taken is not None:
+            return self._imported(module, function, taken, depth)
+        if function in module.facts.others:
+            return Unfound(
+                "GS202",
+                f"`{function}` in `{module.facts.path}` is no function",
+                None,
+                (Label(module.facts.others[function], "defined here"),),
+            )
+        candidates = [one for one in module.facts.functions if not one.startswith("_")]
+        near = nearest(function, candidates)
+        listed = ", ".join(f"`{one}`" for one in candidates[:5])
+        return Unfound(
+            "GS201",
+            f"no function {quoted(function)} in `{module.facts.path}`",
+            f"did you mean `{name}.{near[0]}`?" if near else (f"it defines {listed}" if listed else None),
+            nearest=f"{name}.{near[0]}" if near else None,
+        )
+
+    def _imported(self, module: IndexedModule, name: str, source: Import, depth: int) -> HandlerRef | Unfound:
+        """A function that a module of the project takes from another one of the project."""
+        target = _absolute(module, source)
+        if target is not None and depth < _NESTED_IMPORTS and source.name:
+            found = self._function(target, source.name, depth + 1) or self._in_module(f"{target}.{source.name}")
+            if isinstance(found, HandlerRef):
+                return HandlerRef(
+                    f"{module.name}.{name}",
+                    module.name,
+                    module.path,
+                    name,
+                    found.span,
+                    found.parameters,
+                    found.is_async,
+                    found.is_generator,
+                )
+        return Unfound(
+            "GS201",
+            f"no function {quoted(name)} is defined in `{module.facts.path}`, it is imported there",
+            "a handler is defined in the project: write a function that calls it",
+        )
+
+    def _reexports(self, name: str, function: str) -> bool:
+        module = self._only(name)
+        return isinstance(module, IndexedModule) and function in module.facts.imports
+
+    def _only(self, name: str) -> IndexedModule | Unfound | None:
+        modules = self._modules.get(name)
+        if modules is None:
+            return None
+        # Two files of one name have a finding of their own.
+        return modules[0] if len(modules) == 1 else Unfound("", "two files of this name")
+
+    def _ref(self, name: str, module: IndexedModule, function: Function) -> HandlerRef:
+        return HandlerRef(
+            name,
+            module.name,
+            module.path,
+            function.name,
+            function.span,
+            function.parameters,
+            function.is_async,
+            function.is_generator,
+        )
+
+    def _nothing(self, name: str) -> Unfound:
+        message = f"no function {quoted(name)} under functions/"
+        self._suggested += 1
+        near = nearest(name, self.names()) if self._suggested <= _MAX_SUGGESTIONS else []
+        if near:
+            return Unfound("GS201", message, f"did you mean `{near[0]}`?", nearest=near[0])
+        if name in self._foreign:
+            return Unfound("GS201", message, f"`{self._foreign[name]}` is there, but handlers are Python")
+        file = name.replace(".", "/")
+        return Unfound("GS201", message, f"`gsws new function {name}` writes functions/{file}.py")
+
+
+def check_signature(handler: HandlerRef, at: Span, *, given: frozenset[str] = INJECTABLE) -> Finding | None:
+    """
+    Tell whether a handler asks for what nobody can give it.
+
+    Args:
+        handler: The function that an event names.
+        at: Where the event names it.
+        given: Names that can be filled.
+    """
+    wrong = []
+    for index, parameter in enumerate(handler.parameters or ()):
+        first = index == 0 and parameter.kind in ("positional", "positional-only")
+        if parameter.required and not first and parameter.name not in given:
+            wrong.append(parameter.name)
+    if not wrong:
+        return None
+    near = nearest(wrong[0], sorted(given))
+    accepted = "a handler takes `ctx` first and, by name, `payload`, `ws`, `client_id`, `config`, `logger` and the like"
+    names = ", ".join(f"`{name}`" for name in wrong)
+    return error(
+        "GS204",
+        f"`{handler.callable}` cannot be called: nothing can be given for {names}",
+        handler.span,
+        "defined here",
+        f"did you mean `{near[0]}`? {accepted}" if near else f"{accepted}; give others a default",
+        [Label(at, "named here")],
+    )
+
+
+def unfound(reason: Unfound, name: str, at: Span, *, repair: Span | None = None) -> Finding | None:
+    """The finding for a name that is no handler; None if the file's own finding says enough."""
+    if not reason.code:
+        return None
+    fix = replace(repair, reason.nearest) if reason.nearest is not None and repair is not None else None
+    help = f"{reason.help} `gsws validate --fix` writes it" if fix is not None and reason.help else reason.help
+    return error(reason.code, reason.message, at, "named here", help, reason.related, fix)
+
+
+def _default(module: IndexedModule) -> Function | list[Function]:
+    """The function that the module's name alone means, or the candidates that leave it open."""
+    functions = module.facts.functions
+    for name in (module.name.rpartition(".")[2], "handler", "main"):
+        if name in functions:
+            return functions[name]
+        if name in module.facts.imports:
+            return []
+    public = [function for function in functions.values() if function.defined and not function.name.startswith("_")]
+    return public[0] if len(public) == 1 else public
+
+
+def _refused(name: str) -> Unfound | None:
+    shown = quoted(name)
+    if "/" in name or "\\" in name or name.startswith((".", "~")):
+        leaves = name.startswith(("/", "\\", "~")) or ".." in name or ":" in name
+        stem = name.removeprefix("./").removeprefix("functions/").removesuffix(".py").strip("/").replace("/", ".")
+        return Unfound(
+            "GS110" if leaves else "GS201",
+            f"{shown} leaves the project" if leaves else f"{shown} is a path, `fn` takes a dotted name",
+            "`fn: a.b` means functions/a/b.py" if leaves else f"write `{stem}`",
+        )
+    parts = name.split(".")
+    if not all(parts) or name != name.strip() or not name.isprintable() or ":" in name:
+        help = f"write `{name.replace(':', '.')}`" if ":" in name else "`fn: a.b` means functions/a/b.py"
+        return Unfound("GS201", f"{shown} is no dotted name", help)
+    if any(part.startswith("__") for part in parts):
+        return Unfound("GS201", f"{shown} names a special attribute of Python, which is no handler")
+    return None
+
+
+def _absolute(module: IndexedModule, source: Import) -> str | None:
+    """Dotted name, under functions/, of the module that an import reads; None if it is not there."""
+    if source.level == 0:
+        return source.module.removeprefix("functions.") if source.module.startswith("functions.") else None
+    parts = module.name.split(".")
+    above = source.level - (1 if module.package else 0)
+    if above > len(parts):
+        return None
+    kept = parts[: len(parts) - above]
+    return ".".join([*kept, *source.module.split(".")] if source.module else kept)

@@ -1,0 +1,287 @@
+"""
+Look-ups in YAML values: ``${NAME}``, ``${NAME:-default}``, ``${NAME:?message}`` and ``<% config.a.b %>``.
+
+Names are looked up and nothing is ever evaluated. Keys are taken as written. Where variables come from is
+`gsws.project.environment`'s matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gsws.diagnostics.finding import Finding
+from gsws.project.report import did_you_mean, error, type_name
+from gsws.source.scalars import UNREPRESENTABLE, resolve
+from gsws.source.span import Pointer, Span
+from gsws.source.text import LineIndex
+from gsws.source.yaml import Document
+from gsws.types import JSONValue
+
+__all__ = ["Expanded", "Lookups", "Unresolved", "expand"]
+
+_TOKEN: Final = re.compile(r"\$\$|\$\{[^}]*\}|\$\{|<%.*?%>|<%", re.DOTALL)
+# In a regular expression a backslash escapes the `$`, and `$$` is two anchors.
+_TOKEN_IN_PATTERN: Final = re.compile(r"\\.|\$\{[^}]*\}|<%.*?%>|<%", re.DOTALL)
+_VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL | re.ASCII)
+_PATH: Final = re.compile(r"[\w$@-]+(?:\.[\w$@-]+)*")
+_MAX_TEXT: Final = 1_000_000
+_MAX_FAILURES: Final = 20
+_KEEPS_NULL: Final = frozenset({"const", "default"})
+
+
+class Unresolved(str):
+    """Stands for a value whose look-up failed; the finding has been made, no rule needs to add one."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """
+    Where names are looked up.
+
+    Attributes:
+        environ: Environment variables.
+        config: The merged config, or None where it is not known yet.
+        mappings: The mappings by file name, or None where they are not known yet.
+    """
+
+    environ: Mapping[str, str]
+    config: Mapping[str, Any] | None = None
+    mappings: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Expanded:
+    """
+    A document's data after look-ups and without null values.
+
+    Attributes:
+        data: A copy; belongs to who asked for it.
+        texts: The text of every value that came whole from a look-up, before it took its type.
+        dynamic: Places whose value holds something looked up: not to be quoted in a finding.
+        findings: Look-ups that failed.
+    """
+
+    document: Document
+    data: JSONValue = None
+    texts: dict[Pointer, str] = field(default_factory=dict)
+    dynamic: set[Pointer] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def used(self) -> bool:
+        """Whether the outcome depends on anything but the document."""
+        return bool(self.dynamic)
+
+
+def expand(document: Document, lookups: Lookups, *, schemas: bool = False) -> Expanded:
+    """
+    Copy a document's data with every look-up replaced by what it names; null values count as absent.
+
+    Args:
+        document: A file of the project.
+        lookups: What can be looked up.
+        schemas: The file holds JSON Schemas: ``const`` and ``default`` may be null, and in a ``pattern`` a dollar
+            sign stays what it is in regular expressions unless it begins ``${NAME}``.
+    """
+    walk = _Walk(Expanded(document), lookups, schemas)
+    walk.expanded.data = walk.copy(document.data, (), None)
+    return walk.expanded
+
+
+class _Failed(Exception):
+    def __init__(self, code: str, message: str, help: str | None = None) -> None:
+        super().__init__(code, message, help)
+        self.code = code
+        self.message = message
+        self.help = help
+
+
+class _Walk:
+    def __init__(self, expanded: Expanded, lookups: Lookups, schemas: bool) -> None:
+        self.expanded = expanded
+        self.lookups = lookups
+        self.schemas = schemas
+        self.lines: LineIndex | None = None
+
+    def copy(self, value: JSONValue, pointer: Pointer, key: str | None) -> JSONValue:
+        if isinstance(value, str):
+            return self.text(value, pointer, key) if "$" in value or "<%" in value else value
+        if isinstance(value, dict):
+            result = {}
+            for name, item in value.items():
+                copied = None if item is None else self.copy(item, (*pointer, name), name)
+                if copied is not None or (self.schemas and name in _KEEPS_NULL):
+                    result[name] = copied
+            return result
+        if isinstance(value, list):
+            return [self.copy(item, (*pointer, index), None) for index, item in enumerate(value)]
+        return value
+
+    def text(self, text: str, pointer: Pointer, key: str | None) -> JSONValue:
+        token = _TOKEN_IN_PATTERN if self.schemas and key == "pattern" else _TOKEN
+        parts: list[str] = []
+        end = size = failures = 0
+        for match in token.finditer(text):
+            found = match.group()
+            parts.append(text[end : match.start()])
+            end = match.end()
+            if found[0] == "\\" or found == "$$":
+                parts.append("$" if found == "$$" else found)
+                continue
+            self.expanded.dynamic.add(pointer)
+            whole = found == text.strip()
+            try:
+                value = self.value(found)
+                if whole:
+                    return self.typed(value, pointer)
+                parts.append(_inline(value, found))
+                size += len(parts[-1])
+                if size > _MAX_TEXT:
+                    raise _Failed("GS502", f"the look-ups of this value make more than {_MAX_TEXT:,} characters")
+            except _Failed as failure:
+                failures += 1
+                self.expanded.findings.append(
+                    error(
+                        failure.code,
+                        failure.message,
+                        self.place(pointer, found, text[: match.start()].count(found)),
+                        "looked up here",
+                        failure.help,
+                    )
+                )
+                # What is left of a hostile text is not worth the time.
+                if failures >= _MAX_FAILURES or size > _MAX_TEXT:
+                    break
+        parts.append(text[end:])
+        return Unresolved(text) if failures else "".join(parts)
+
+    def typed(self, value: JSONValue, pointer: Pointer) -> JSONValue:
+        """A value that is nothing but one look-up takes the type of its text, as if it stood in the file."""
+        if not isinstance(value, str):
+            return value
+        self.expanded.texts[pointer] = value
+        # Longer than any number or constant; `resolve` would look at every character.
+        typed = resolve(value.strip()) if len(value) <= 400 else value
+        return value if typed is UNREPRESENTABLE or isinstance(typed, str) else typed
+
+    def value(self, found: str) -> JSONValue:
+        if found.startswith("<%"):
+            return self.named(found)
+        match = _VARIABLE.fullmatch(found[2:-1]) if found.endswith("}") else None
+        if match is None or "${" in found[2:]:
+            raise _Failed("GS502", f"malformed look-up `{_cut(found)}`", _malformed_help(found))
+        name, operator, rest = match.groups()
+        value = self.lookups.environ.get(name)
+        if value is None or (value == "" and operator):
+            if operator == "-":
+                return rest
+            if operator == "?" and rest.strip():
+                raise _Failed("GS501", f"the environment variable `{name}` is not set: {_cut(rest.strip())}")
+            raise self.unset(name, f"${{{name}:-default}}")
+        return _utf8(value, name)
+
+    def named(self, found: str) -> JSONValue:
+        path = found[2:-2].strip() if found.endswith("%>") and len(found) >= 4 else ""
+        if not _PATH.fullmatch(path):
+            what = "is not closed by `%>`" if not found.endswith("%>") else "is more than a look-up"
+            raise _Failed(
+                "GS502",
+                f"`{_cut(found)}` {what}",
+                "write a dotted name such as `<% config.a.b %>`; expressions are never evaluated, compute in a handler",
+            )
+        root, *rest = path.split(".")
+        if root == "process" and len(rest) == 2 and rest[0] == "env":
+            value = self.lookups.environ.get(rest[1])
+            if value is None:
+                raise self.unset(rest[1], f"${{{rest[1]}:-default}}")
+            return _utf8(value, rest[1])
+        trees = {"config": self.lookups.config, "mappings": self.lookups.mappings}
+        if root not in trees or not rest:
+            raise _Failed(
+                "GS502",
+                f"`{_cut(path)}` cannot be looked up when the project loads",
+                "`config.…`, `mappings.…` and `process.env.…` can; what a message carries is known to its handler",
+            )
+        tree = trees[root]
+        if tree is None:
+            raise _Failed("GS502", f"`{root}` cannot be looked up in this file", "use an environment variable")
+        return _descend(tree, root, rest)
+
+    def unset(self, name: str, example: str) -> _Failed:
+        near, help = did_you_mean(name, self.lookups.environ) if len(name) > 3 else (None, None)
+        fallback = f"set it, for example in `.env`, or give a default: `{example}`"
+        return _Failed("GS501", f"the environment variable `{name}` is not set", help if near else fallback)
+
+    def place(self, pointer: Pointer, found: str, occurrence: int) -> Span:
+        """The look-up itself inside its scalar; the scalar if its text is written in another way than it reads."""
+        document = self.expanded.document
+        span = document.value_span(pointer)
+        if self.lines is None:
+            self.lines = LineIndex(document.text)
+        start = self.lines.offset(span.line, span.column)
+        end = self.lines.offset(span.end_line, span.end_column)
+        at = start - 1
+        for _ in range(min(occurrence, 50) + 1):
+            at = document.text.find(found, at + 1, end)
+            if at < 0:
+                return span
+        return self.lines.span(span.path, at, at + len(found))
+
+
+def _descend(tree: JSONValue, root: str, path: list[str]) -> JSONValue:
+    known = root
+    for item in path:
+        if isinstance(tree, Mapping) and item in tree:
+            tree = tree[item]
+        elif isinstance(tree, list) and item.isascii() and item.isdigit() and len(item) < 7 and int(item) < len(tree):
+            tree = tree[int(item)]
+        else:
+            _, help = did_you_mean(item, map(str, tree) if isinstance(tree, Mapping) else ())
+            raise _Failed("GS501", f"`{known}` has no `{_cut(item)}`", help)
+        known = f"{known}.{item}"
+    return tree
+
+
+def _inline(value: JSONValue, found: str) -> str:
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return ""
+        case int() | float():
+            return str(value)
+    raise _Failed(
+        "GS506",
+        f"`{_cut(found)}` is a {type_name(value)} and cannot stand inside a text",
+        "make the look-up the whole value, or look up a text or a number",
+    )
+
+
+def _utf8(value: str, name: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise _Failed("GS506", f"the environment variable `{name}` is not UTF-8") from None
+    return value
+
+
+def _malformed_help(found: str) -> str:
+    inner = found[2:].removesuffix("}")
+    if not found.endswith("}"):
+        return "close it with `}`, or write `$$` for a dollar sign"
+    if inner.startswith(("config.", "mappings.", "process.env.")):
+        return f"write `<% {inner} %>`"
+    return "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; `$$` is a dollar sign"
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,281 @@
+"""
+The answer to one request, as a state machine that makes frames (protocol sections 5, 6 and 7).
+
+An `Answer` keeps the promises: at most one ``stream.start``, sequence numbers without gaps, exactly one terminal
+frame, nothing after it. It returns bytes; who sends them, and whether a client is still there, is not its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from gsws.protocol.codec import Unserialisable, encode
+from gsws.protocol.errors import ERRORS, name_for_status
+from gsws.types import GSStatus, JSONObject, RequestId
+
+__all__ = ["Answer", "EndReason", "Frame", "as_status", "chunk_payload", "error_payload", "frame"]
+
+EndReason: TypeAlias = Literal["complete", "cancelled", "timeout", "superseded", "draining"]
+
+MAX_FRAME: Final = 16 * 2**20
+"""Largest frame in bytes that a handler may send; a larger answer is the handler's error."""
+
+_START_TEXT: Final = "[STREAM_START]"
+_END_TEXT: Final = "[STREAM_END]"
+TERMINAL: Final = frozenset({"reply", "stream.end", "stream.error"})
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """
+    What a generator yields to send something other than text: a frame of its answer with a type of its own.
+
+    ``yield Frame("tool.call", {"name": "search"})``; ``Frame("stream.end", {...})`` ends the stream.
+    """
+
+    eventtype: str
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Answer:
+    """
+    All frames of one request.
+
+    Every method returns a frame (JSON text in UTF-8), or None when nothing is to be sent: after the terminal
+    frame, or for the success of a plain handler whose message carried no id (P5.1).
+
+    Attributes:
+        id: The request's id, or None.
+        seq: The next sequence number.
+        started: Whether ``stream.start`` was made.
+        ended: Whether the terminal frame was made, or none is owed any more.
+        chunks: How many ``stream.chunk`` frames were made.
+    """
+
+    __slots__ = ("chunks", "ended", "id", "seq", "started")
+
+    def __init__(self, id: RequestId | None) -> None:
+        self.id = id
+        self.seq = 0
+        self.started = False
+        self.ended = False
+        self.chunks = 0
+
+    def start(self, payload: JSONObject | None = None) -> bytes | None:
+        """Make ``stream.start``; None if it was made before."""
+        if self.started or self.ended:
+            return None
+        data = self._frame("stream.start", _with_message(payload, _START_TEXT))
+        self.started = True
+        return data
+
+    def chunk(self, payload: JSONObject) -> bytes | None:
+        """
+        Make one ``stream.chunk``.
+
+        Raises:
+            Unserialisable: If the payload has no JSON form; nothing was counted.
+        """
+        if self.ended:
+            return None
+        data = self._frame("stream.chunk", payload)
+        self.chunks += 1
+        return data
+
+    def emit(self, eventtype: str, payload: JSONObject) -> bytes | None:
+        """
+        Make a frame that the handler chose itself.
+
+        The stream's own types go through their states, so that a handler which emits ``stream.start`` for every
+        model call still makes one, and ``stream.end`` is terminal.
+
+        Raises:
+            Unserialisable: If the payload has no JSON form.
+        """
+        if self.ended:
+            return None
+        if eventtype == "stream.chunk":
+            return self.chunk(_with_message(payload, ""))
+        if eventtype == "stream.start":
+            return self.start(payload)
+        if eventtype == "stream.end":
+            return self.end("complete", payload)
+        if eventtype in TERMINAL:
+            data = self._frame(eventtype, _with_message(payload, "") if eventtype == "stream.error" else payload)
+            self.ended = True
+            return data
+        return self._frame(eventtype, payload)
+
+    def reply(self, status: GSStatus) -> bytes | None:
+        """
+        Make the terminal frame of a plain handler: ``reply``, or ``stream.error`` for a failure (P5.3).
+
+        Raises:
+            Unserialisable: If ``data`` has no JSON form; the answer is still open.
+        """
+        if self.ended:
+            return None
+        if not status.success:
+            return self.failure(status)
+        if self.id is None:
+            self.ended = True
+            return None
+        payload: JSONObject = {"success": True, "code": status.code}
+        if status.message is not None:
+            payload["message"] = status.message
+        if status.data is not None:
+            payload["data"] = status.data
+        data = self._frame("reply", payload)
+        self.ended = True
+        return data
+
+    def failure(self, status: GSStatus) -> bytes | None:
+        """Make ``stream.error`` from a status with ``success: false``."""
+        if self.ended:
+            return None
+        code = status.code or 500
+        payload: JSONObject = {
+            "message": str(status.message or ""),
+            "error": name_for_status(code),
+            "code": code,
+            "retryable": code in (429, 502, 503, 504),
+        }
+        if status.data is not None:
+            payload["data"] = status.data
+        data = self._frame("stream.error", payload)
+        self.ended = True
+        return data
+
+    def end(self, reason: EndReason, extra: Mapping[str, Any] | None = None) -> bytes | None:
+        """
+        Make ``stream.end`` (P6.4).
+
+        Args:
+            reason: Why the stream ended.
+            extra: What the handler adds, e.g. ``{"usage": {...}}``; ``reason`` and ``chunks`` are not overridden.
+
+        Raises:
+            Unserialisable: If ``extra`` has no JSON form; the answer is still open.
+        """
+        if self.ended:
+            return None
+        payload = _with_message(extra, _END_TEXT)
+        payload["reason"] = reason
+        payload["chunks"] = self.chunks
+        data = self._frame("stream.end", payload)
+        self.ended = True
+        return data
+
+    def error(
+        self,
+        name: str,
+        message: str,
+        *,
+        errors: Sequence[Mapping[str, Any]] | None = None,
+        retry_after_ms: int | None = None,
+        request: str | None = None,
+    ) -> bytes | None:
+        """Make ``stream.error`` with a name of the protocol (P7.1)."""
+        if self.ended:
+            return None
+        payload = error_payload(name, message, errors=errors, retry_after_ms=retry_after_ms)
+        if request is not None:
+            payload["request"] = request
+        data = self._frame("stream.error", payload)
+        self.ended = True
+        return data
+
+    def _frame(self, eventtype: str, payload: JSONObject) -> bytes:
+        """Encode first, count afterwards: what cannot be sent leaves no gap."""
+        if self.id is None:
+            data = encode({"eventtype": eventtype, "payload": payload})
+        else:
+            data = encode({"eventtype": eventtype, "id": self.id, "seq": self.seq, "payload": payload})
+        if len(data) > MAX_FRAME:
+            raise Unserialisable(f"a frame of {len(data)} bytes is over the limit of {MAX_FRAME}")
+        self.seq += 1
+        return data
+
+
+def frame(eventtype: str, payload: JSONObject, id: RequestId | None = None) -> bytes:
+    """Make a frame that belongs to no answer: a push, a pong, a refusal of a message that has no answer of its own."""
+    if id is None:
+        return encode({"eventtype": eventtype, "payload": payload})
+    return encode({"eventtype": eventtype, "id": id, "payload": payload})
+
+
+def error_payload(
+    name: str,
+    message: str,
+    *,
+    errors: Sequence[Mapping[str, Any]] | None = None,
+    retry_after_ms: int | None = None,
+) -> JSONObject:
+    """Make the payload of a ``stream.error`` (P7.1) with the code and retryability that belong to its name."""
+    kind = ERRORS[name]
+    payload: JSONObject = {"message": message, "error": name, "code": kind.code, "retryable": kind.retryable}
+    if errors is not None:
+        payload["errors"] = list(errors)
+    if retry_after_ms is not None:
+        payload["retry_after_ms"] = retry_after_ms
+    return payload
+
+
+def chunk_payload(item: Any) -> JSONObject:
+    """
+    Turn what a generator yielded into the payload of its chunk (P6.1).
+
+    A string is ``{"message": it}``; an object is the payload, with ``message`` added if it has none; a number or
+    boolean is its JSON text; None is the empty message; anything else travels as ``data``.
+    """
+    if type(item) is str:
+        return {"message": item}
+    if isinstance(item, Mapping):
+        return _with_message(item, "")
+    if item is None:
+        return {"message": ""}
+    if isinstance(item, str):
+        return {"message": str(item)}
+    if isinstance(item, bool | int | float):
+        return {"message": encode(item).decode()}
+    if isinstance(item, bytes | bytearray):
+        try:
+            return {"message": item.decode()}
+        except UnicodeDecodeError:
+            raise Unserialisable("bytes that are not UTF-8 have no JSON form") from None
+    return {"message": "", "data": item}
+
+
+def as_status(value: Any) -> GSStatus:
+    """
+    Turn what a handler returned into a status (P5.3).
+
+    None is success; a `GSStatus` is itself; an object with a boolean ``success`` or an integer ``code`` is a
+    status; anything else becomes ``data``.
+    """
+    if value is None:
+        return GSStatus()
+    if isinstance(value, GSStatus):
+        return value
+    if isinstance(value, Mapping):
+        success, code = value.get("success"), value.get("code")
+        if isinstance(success, bool) or (type(code) is int and "success" not in value):
+            return GSStatus(
+                success=success if isinstance(success, bool) else code is None or code < 400,
+                code=code if type(code) is int else None,
+                message=value.get("message"),
+                data=value.get("data"),
+                headers=value.get("headers"),
+            )
+    return GSStatus(data=value)
+
+
+def _with_message(payload: Mapping[str, Any] | None, default: str) -> JSONObject:
+    """Copy a payload and make sure that ``message`` is a string (P2.3)."""
+    result = dict(payload) if payload else {}
+    message = result.get("message")
+    if type(message) is not str:
+        result["message"] = default if message is None else str(message)
+    return result

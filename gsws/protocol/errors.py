@@ -1,0 +1,85 @@
+"""
+The protocol's errors: stable names with their HTTP-like codes (protocol P7.2).
+
+How an error becomes a frame is in `gsws.protocol.answer`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from gsws.types import RequestId
+
+__all__ = ["ERRORS", "ErrorKind", "WireError", "name_for_status"]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKind:
+    """
+    One row of P7.2.
+
+    Attributes:
+        name: Stable name, ``payload.error`` on the wire.
+        code: HTTP-like number, ``payload.code``.
+        retryable: Whether the same message may succeed later, unchanged.
+    """
+
+    name: str
+    code: int
+    retryable: bool = False
+
+
+ERRORS: Final[dict[str, ErrorKind]] = {
+    kind.name: kind
+    for kind in (
+        ErrorKind("invalid_json", 400),
+        ErrorKind("invalid_message", 400),
+        ErrorKind("unknown_event", 404),
+        ErrorKind("schema_violation", 400),
+        ErrorKind("unauthorized", 401),
+        ErrorKind("forbidden", 403),
+        ErrorKind("duplicate_id", 409),
+        ErrorKind("unknown_id", 404),
+        ErrorKind("too_large", 413),
+        ErrorKind("too_many_requests", 429, retryable=True),
+        ErrorKind("busy", 409, retryable=True),
+        ErrorKind("timeout", 504, retryable=True),
+        ErrorKind("handler_error", 500),
+        ErrorKind("reply_violation", 500),
+        ErrorKind("draining", 503, retryable=True),
+        ErrorKind("resume_lost", 410),
+        ErrorKind("failed", 500),
+    )
+}
+
+_BY_STATUS: Final = {401: "unauthorized", 403: "forbidden", 429: "too_many_requests"}
+
+
+def name_for_status(code: int) -> str:
+    """
+    Name the error of a handler's own status with ``success: false``.
+
+    401, 403 and 429 have their protocol names; any other code is ``failed``.
+    """
+    return _BY_STATUS.get(code, "failed")
+
+
+class WireError(Exception):
+    """
+    One inbound message cannot be taken; the connection goes on (protocol P7.3).
+
+    Attributes:
+        name: Key of `ERRORS`.
+        message: One sentence for the client.
+        id: The message's id, if it could be read.
+    """
+
+    def __init__(self, name: str, message: str, id: RequestId | None = None) -> None:
+        super().__init__(name, message, id)
+        self.name = name
+        self.message = message
+        self.id = id
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.message}"

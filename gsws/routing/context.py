@@ -1,0 +1,174 @@
+"""
+What a handler receives: the context, and the seam to the connection behind it.
+
+`Invocation` is implemented by the runtime for every request; nothing here knows sockets or tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from gsws.types import AttributeDict, GSActor, GSCloudEvent, JSONObject
+
+__all__ = ["GSContext", "Invocation"]
+
+
+class Invocation(Protocol):
+    """
+    One request as the adapters and the context see it.
+
+    ``shared`` has ``config``, ``mappings``, ``datasources`` and ``functions`` of the revision that the request began
+    with; ``ws`` is the connection as handlers see it.
+    """
+
+    payload: Any
+    message: JSONObject
+    violation: list[dict[str, Any]] | None
+
+    @property
+    def shared(self) -> Any: ...
+    @property
+    def context(self) -> GSContext: ...
+    @property
+    def ws(self) -> Any: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def received(self) -> float: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def session(self) -> str | None: ...
+    @property
+    def actor(self) -> GSActor: ...
+    @property
+    def logger(self) -> Any: ...
+    @property
+    def cancelled(self) -> bool: ...
+    @property
+    def eventtype(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def metadata(self) -> JSONObject: ...
+    def emit(self, eventtype: str, payload: Any) -> Awaitable[None]: ...
+    def join(self, room: str) -> None: ...
+    def leave(self, room: str) -> None: ...
+    def broadcast(self, room: str, eventtype: str, payload: Any) -> int: ...
+    def members(self, room: str) -> list[str]: ...
+
+
+class GSContext:
+    """
+    The context of one request.
+
+    Made when a handler asks for it, and alive as long as somebody holds it.
+    """
+
+    __slots__ = ("_inputs", "_invocation")
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._inputs: GSCloudEvent | None = None
+
+    @property
+    def inputs(self) -> GSCloudEvent:
+        """The inbound message as a CloudEvent; ``inputs.data`` has ``ws``, ``clientId``, ``payload`` and ``body``."""
+        if self._inputs is None:
+            invocation = self._invocation
+            data = AttributeDict(
+                ws=invocation.ws,
+                clientId=invocation.client_id,
+                payload=invocation.payload,
+                body=invocation.payload,
+                eventtype=invocation.eventtype,
+            )
+            if invocation.violation is not None:
+                data["validation_error"] = invocation.violation
+            self._inputs = GSCloudEvent(
+                id=invocation.request_id,
+                type=invocation.eventtype,
+                source=invocation.source,
+                time=datetime.fromtimestamp(invocation.received, UTC).isoformat().replace("+00:00", "Z"),
+                data=data,
+                channel="websocket",
+                actor=invocation.actor,
+                metadata=invocation.metadata,
+            )
+        return self._inputs
+
+    @property
+    def config(self) -> Any:
+        """``config/default.yaml`` merged with the environment's file, by key and by attribute."""
+        return self._invocation.shared.config
+
+    @property
+    def mappings(self) -> Any:
+        """The lookup tables of ``mappings/``, by key and by attribute."""
+        return self._invocation.shared.mappings
+
+    @property
+    def datasources(self) -> Any:
+        """The long-lived clients of ``datasources/``, by key and by attribute."""
+        return self._invocation.shared.datasources
+
+    @property
+    def functions(self) -> Any:
+        """The project's other handlers by dotted name, as they are written: ``ctx.functions["a.b"](ctx)``."""
+        return self._invocation.shared.functions
+
+    @property
+    def logger(self) -> Any:
+        """A structlog logger bound to connection, event and request."""
+        return self._invocation.logger
+
+    @property
+    def actor(self) -> GSActor:
+        """Who sent the message."""
+        return self._invocation.actor
+
+    @property
+    def request_id(self) -> str:
+        """Unique for this message; the same in the log, in errors and in ``inputs.id``."""
+        return self._invocation.request_id
+
+    @property
+    def session(self) -> str | None:
+        """The session's id; None for a plain client."""
+        return self._invocation.session
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the request was cancelled, timed out or lost its client; for functions that run in a thread."""
+        return self._invocation.cancelled
+
+    async def emit(self, eventtype: str, payload: Any = None) -> None:
+        """
+        Send a frame that belongs to this request: it carries the request's ``id`` and the next ``seq``.
+
+        Waits while the connection's send buffer is over its high-water mark. After the request has ended or was
+        cancelled nothing is sent.
+
+        Args:
+            eventtype: Any name; ``stream.*`` frames go through the stream's states.
+            payload: An object; anything else is wrapped as a chunk's would be.
+        """
+        await self._invocation.emit(eventtype, payload)
+
+    async def join(self, room: str) -> None:
+        """Make this connection a member of a room."""
+        self._invocation.join(room)
+
+    async def leave(self, room: str) -> None:
+        """End this connection's membership."""
+        self._invocation.leave(room)
+
+    async def broadcast(self, room: str, eventtype: str, payload: Any) -> int:
+        """Send one frame to all members of a room, encoded once; returns how many there are."""
+        return self._invocation.broadcast(room, eventtype, payload)
+
+    def members(self, room: str) -> list[str]:
+        """The labels (``clientId``) of a room's members on this process."""
+        return self._invocation.members(room)

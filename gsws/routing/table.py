@@ -1,0 +1,342 @@
+"""
+The table of routes: one immutable look-up from event key to everything its messages need.
+
+Handlers are imported here, when the table is built; a message only looks up and calls.
+"""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, TypeAlias
+
+from gsws.diagnostics import Finding, Label, Severity
+from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, Project
+from gsws.routing.adapt import HandlerKind, SignatureError, bind, kind_of
+from gsws.routing.context import Invocation
+from gsws.routing.modules import ModuleSet
+from gsws.source.span import Span
+from gsws.types import AttributeDict
+
+__all__ = ["Authz", "Build", "Functions", "Route", "RouteTable", "SharedState", "build_table"]
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds a plain handler may run if its event says nothing; a stream may run for ever."""
+
+Check: TypeAlias = Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Authz:
+    """Who may call: a function of the request, scopes, or both, which must agree."""
+
+    kind: HandlerKind | None = None
+    call: Callable[[Invocation], Any] | None = None
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState:
+    """What all requests of one revision have in common."""
+
+    config: Any
+    mappings: Any
+    datasources: Any
+    functions: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """
+    One event, ready to be called.
+
+    Attributes:
+        key: The event key, ``eventtype`` on the wire.
+        source: The event source's name.
+        fn: The handler as the event names it.
+        kind: How the handler runs.
+        call: The handler as a function of one request.
+        check: Whether the message (or its payload) fits; the bare function of the engine.
+        explain: Why it does not, as the ``errors`` of ``stream.error``.
+        whole: Whether ``check`` takes the whole message instead of its payload.
+        timeout: Seconds, or None.
+        reply: Check on the ``data`` of a successful status.
+        responses: Checks on ``data`` by status code; they win over ``reply``.
+        emits: Checks on emitted payloads by event type.
+        on_invalid: The route that answers messages which do not fit, if the project has such a hook.
+    """
+
+    key: str
+    source: str
+    fn: str
+    kind: HandlerKind
+    call: Callable[[Invocation], Any]
+    shared: SharedState
+    check: Check | None = None
+    explain: Callable[[Any], list[dict[str, str]]] | None = None
+    whole: bool = True
+    query: Check | None = None
+    concurrency: Literal["enqueue", "parallel", "reject", "interrupt"] = "enqueue"
+    timeout: float | None = DEFAULT_TIMEOUT
+    on_disconnect: float | Literal["cancel", "continue"] | None = None
+    authz: Authz | None = None
+    reply: Check | None = None
+    responses: Mapping[int, Check] = field(default_factory=dict)
+    emits: Mapping[str, Check] = field(default_factory=dict)
+    on_invalid: Route | None = None
+    log_attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the handler is a generator."""
+        return self.kind in ("stream", "thread-stream")
+
+
+RouteTable: TypeAlias = Mapping[str, Mapping[str, Route]]
+"""Event source's name → event key → route."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """
+    The outcome of building a table.
+
+    Attributes:
+        table: The routes, or None if a finding is an error.
+        findings: What importing the handlers brought to light.
+    """
+
+    table: RouteTable | None
+    findings: tuple[Finding, ...]
+
+
+def build_table(project: Project, modules: ModuleSet, datasources: Mapping[str, Any]) -> Build:
+    """
+    Import the handlers of a project without errors and build its routes.
+
+    Args:
+        project: A project whose `ok` is true.
+        modules: Where handlers are imported from, already open.
+        datasources: The project's long-lived clients, by name.
+    """
+    shared = SharedState(
+        config=_attributes(project.config),
+        mappings=_attributes(project.mappings),
+        datasources=AttributeDict(datasources),
+        functions=Functions(project, modules),
+    )
+    builder = _Builder(project, modules, shared)
+    table: dict[str, dict[str, Route]] = {name: {} for name in project.sources}
+    for event in project.events:
+        route = builder.route(event)
+        if route is not None:
+            table.setdefault(event.source, {})[event.key] = route
+    findings = tuple(builder.findings)
+    failed = any(finding.severity is Severity.ERROR for finding in findings)
+    return Build(None if failed else table, findings)
+
+
+class Functions(Mapping[str, Any]):
+    """The project's handlers by dotted name, imported when they are asked for."""
+
+    def __init__(self, project: Project, modules: ModuleSet) -> None:
+        self._handlers = project.handlers
+        self._modules = modules
+
+    def __getitem__(self, name: str) -> Any:
+        reference = self._handlers.find(name)
+        if reference is None:
+            raise KeyError(name)
+        return getattr(self._modules.load(reference.module), reference.callable)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no function `{name}` under functions/") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._handlers.names())
+
+    def __len__(self) -> int:
+        return len(self._handlers.names())
+
+
+class _Builder:
+    """Imports every handler module once and collects what goes wrong."""
+
+    def __init__(self, project: Project, modules: ModuleSet, shared: SharedState) -> None:
+        self.project = project
+        self.modules = modules
+        self.shared = shared
+        self.findings: list[Finding] = []
+        self._failed: set[str] = set()
+
+    def route(self, event: EventSpec) -> Route | None:
+        """Build one route; None if a part of it could not be imported."""
+        function = self._function(event.handler, event.span)
+        authz = self._authz(event.authz, event.span)
+        hook = self._function(event.hook, event.span)
+        if function is None or (event.authz is not None and authz is None):
+            return None
+        try:
+            kind, call = kind_of(function), bind(function)
+            on_invalid = self._hook(event, hook)
+        except SignatureError as error:
+            self._add("GS204", f"handler `{event.fn}` cannot be called: {error}", event.span, "named here")
+            return None
+        inbound = event.inbound
+        streams = kind in ("stream", "thread-stream")
+        return Route(
+            key=event.key,
+            source=event.source,
+            fn=event.fn,
+            kind=kind,
+            call=call,
+            shared=self.shared,
+            check=None if inbound is None else inbound.check,
+            explain=None if inbound is None else _explainer(inbound, event.validates == "message"),
+            whole=event.validates == "message",
+            query=event.query.check if event.query is not None else None,
+            concurrency=event.concurrency,
+            timeout=_timeout(event.timeout, streams),
+            on_disconnect=event.on_disconnect,
+            authz=authz,
+            reply=event.reply.check if event.reply is not None else None,
+            responses={code: validator.check for code, validator in event.responses.items()},
+            emits={name: validator.check for name, validator in event.emits.items()},
+            on_invalid=on_invalid,
+            log_attributes=event.log_attributes,
+        )
+
+    def _hook(self, event: EventSpec, function: Callable[..., Any] | None) -> Route | None:
+        reference = event.hook
+        if function is None or reference is None:
+            return None
+        return Route(
+            key=event.key,
+            source=event.source,
+            fn=f"{reference.module}.{reference.callable}",
+            kind=kind_of(function),
+            call=bind(function),
+            shared=self.shared,
+        )
+
+    def _authz(self, spec: AuthzSpec | None, span: Span) -> Authz | None:
+        if spec is None:
+            return None
+        if spec.fn is None:
+            return Authz(scopes=spec.scopes)
+        function = self._function(spec.fn, span)
+        if function is None:
+            return None
+        try:
+            return Authz(kind=kind_of(function), call=bind(function), scopes=spec.scopes)
+        except SignatureError as error:
+            self._add("GS204", f"authz function cannot be called: {error}", span, "named here")
+            return None
+
+    def _function(self, reference: HandlerRef | None, span: Span) -> Callable[..., Any] | None:
+        if reference is None:
+            return None
+        module = self._module(reference, span)
+        if module is None:
+            return None
+        function = getattr(module, reference.callable, None)
+        if not callable(function):
+            self._add(
+                "GS202",
+                f"`{reference.callable}` in `{self._shown(reference.path)}` is not callable once it is imported",
+                span,
+                "named here",
+            )
+            return None
+        return function  # type: ignore[no-any-return]  # callable() narrowed Any
+
+    def _module(self, reference: HandlerRef, span: Span) -> ModuleType | None:
+        if reference.module in self._failed:
+            return None
+        try:
+            return self.modules.load(reference.module)
+        except BaseException as error:  # user code may raise anything, SystemExit too
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self._failed.add(reference.module)
+            self._imported_badly(reference, error, span)
+            return None
+
+    def _imported_badly(self, reference: HandlerRef, error: BaseException, span: Span) -> None:
+        """Report an exception at import at the project's own innermost line."""
+        place = span
+        related: tuple[Label, ...] = ()
+        for entry in reversed(traceback.extract_tb(error.__traceback__)):
+            path = Path(entry.filename)
+            if entry.lineno and path.is_relative_to(self.modules.base):
+                column = (entry.colno or 0) + 1
+                end = (entry.end_colno or column) + 1
+                place = Span(
+                    self._shown(path), entry.lineno, column, entry.end_lineno or entry.lineno, max(end, column + 1)
+                )
+                related = (Label(span, "the event that needs it"),)
+                break
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        self.findings.append(
+            Finding(
+                "GS214",
+                Severity.ERROR,
+                f"handler module `{self._shown(reference.path)}` raised while it was imported: {text}",
+                place,
+                "raised here",
+                _import_help(error),
+                related,
+            )
+        )
+
+    def _add(self, code: str, message: str, span: Span, label: str) -> None:
+        self.findings.append(Finding(code, Severity.ERROR, message, span, label))
+
+    def _shown(self, path: Path) -> str:
+        for root in (self.project.root, self.project.root.resolve()):
+            if path.is_relative_to(root):
+                return path.relative_to(root).as_posix()
+        return path.as_posix()
+
+
+def _timeout(seconds: float | None, streams: bool) -> float | None:
+    """Seconds a handler may run: what the event says, where infinity is no limit, or the default of its kind."""
+    if seconds is None:
+        return None if streams else DEFAULT_TIMEOUT
+    return None if seconds == math.inf else seconds
+
+
+def _import_help(error: BaseException) -> str | None:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return (
+            f"install `{error.name.partition('.')[0]}` into the environment that runs gsws, or put it beside functions/"
+        )
+    return None
+
+
+def _explainer(validator: Any, whole: bool) -> Callable[[Any], list[dict[str, str]]]:
+    prefix = "" if whole else "/payload"
+
+    def explain(instance: Any) -> list[dict[str, str]]:
+        return [
+            {"pointer": error.pointer, "keyword": error.keyword, "message": error.message}
+            for error in validator.explain(instance, prefix=prefix)
+        ]
+
+    return explain
+
+
+def _attributes(value: Any) -> Any:
+    """Copy plain data so that every mapping is readable by attribute."""
+    if isinstance(value, Mapping):
+        return AttributeDict((key, _attributes(item)) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return [_attributes(item) for item in value]
+    return value

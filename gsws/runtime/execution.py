@@ -1,0 +1,245 @@
+"""
+Running one handler: authorise, call, hold its answer to the contract, turn every outcome into one terminal frame.
+
+Who runs what when is in `gsws.runtime.client`. Nothing that a handler does, not even `SystemExit`, gets past here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any, Final
+
+from gsws.errors import ConnectionClosed
+from gsws.protocol.answer import Frame, as_status, chunk_payload
+from gsws.protocol.codec import Unserialisable
+from gsws.routing.adapt import HandlerKind
+from gsws.routing.table import Route
+from gsws.runtime.request import ReplyViolation, Request
+from gsws.types import GSStatus
+
+__all__ = ["invoke", "run_plain", "run_stream"]
+
+_TURN: Final = 16
+"""Items a generator may yield without waiting before others get a turn of the loop."""
+
+_END: Final = object()
+
+
+async def run_plain(request: Request) -> None:
+    """Run a handler that is no generator, and send its terminal frame."""
+    route = request.route
+    if route.timeout is not None:
+        request.deadline = request.client.source.loop.time() + route.timeout
+    try:
+        if route.authz is not None and not await _is_authorized(request):
+            return
+        result = await route.call(request) if route.kind == "async" else await invoke(route.kind, route.call, request)
+        if result is not None and hasattr(result, "__aiter__"):
+            await _iterate(request, result)
+            return
+        status = as_status(result)
+        _check_reply(route, status)
+        _finish(request, request.answer.reply(status))
+    except BaseException as error:  # a handler may raise anything
+        _failed(request, error)
+    finally:
+        _settle(request)
+
+
+async def run_stream(request: Request) -> None:
+    """Run a generator: ``stream.start``, a ``stream.chunk`` an item, one terminal frame (P6.1)."""
+    route = request.route
+    if route.timeout is not None:
+        request.deadline = request.client.source.loop.time() + route.timeout
+    try:
+        if route.authz is not None and not await _is_authorized(request):
+            return
+        if route.kind == "stream":
+            await _iterate(request, route.call(request))
+        else:
+            await _iterate(request, _from_thread(request, route.call))
+    except BaseException as error:  # a handler may raise anything
+        _failed(request, error)
+    finally:
+        _settle(request)
+
+
+async def invoke(kind: HandlerKind, call: Callable[[Any], Any], request: Request) -> Any:
+    """Call a function of the project that is no generator: awaited, or in a thread."""
+    if kind == "async":
+        return await call(request)
+    # What the call needs is looked up in the thread too; nothing of it changes meanwhile.
+    result = await request.client.source.threads.run(partial(call, request))
+    if inspect.isawaitable(result):
+        result = await result
+    return result
+
+
+async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
+    """Send what a generator yields until it ends or the request is aborted; always close it."""
+    answer, client = request.answer, request.client
+    connection = client.connection
+    checks = request.route.emits.get("stream.chunk") is not None
+    turn = 0
+    try:
+        async for item in generator:
+            if request.aborted is not None:
+                return
+            if type(item) is Frame or isinstance(item, GSStatus):
+                if await _special(request, item):
+                    return
+                continue
+            payload = {"message": item} if type(item) is str else chunk_payload(item)
+            if checks:
+                request.check_emit("stream.chunk", payload)
+            if not answer.started:
+                _send(request, answer.start())
+            _send(request, answer.chunk(payload))
+            turn += 1
+            if connection.paused:
+                await connection.drain()
+            elif turn >= _TURN:
+                turn = 0
+                await asyncio.sleep(0)
+        if request.aborted is None and not answer.ended:
+            _send(request, answer.start())
+            _finish(request, answer.end("complete"))
+    finally:
+        close = getattr(generator, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _special(request: Request, item: Any) -> bool:
+    """Take a yielded `Frame` or status; True if it was terminal."""
+    answer = request.answer
+    if type(item) is Frame:
+        if item.eventtype == "stream.end" and not answer.started:
+            _send(request, answer.start())
+        await request.emit(item.eventtype, item.payload)
+        return answer.ended
+    if item.success:
+        _send(request, answer.start())
+        extra = dict(item.data) if isinstance(item.data, dict) else {} if item.data is None else {"data": item.data}
+        if item.message is not None:
+            extra["message"] = item.message
+        _finish(request, answer.end("complete", extra))
+    else:
+        _finish(request, answer.failure(item))
+    return True
+
+
+async def _from_thread(request: Request, call: Callable[[Any], Any]) -> AsyncIterator[Any]:
+    """Iterate a plain generator, one step in a thread after the other."""
+    run = request.client.source.threads.run
+    iterator = await run(partial(call, request))
+    try:
+        while (item := await run(partial(next, iterator, _END))) is not _END:
+            yield item
+    finally:
+        if request.task is None or not request.task.cancelling():
+            await run(iterator.close)
+
+
+async def _is_authorized(request: Request) -> bool:
+    """Ask the event's ``authz``; anything but a clear yes refuses, and is answered here."""
+    authz = request.route.authz
+    assert authz is not None
+    refusal: GSStatus | None = None
+    if not request.actor.scopes.issuperset(authz.scopes):
+        missing = ", ".join(sorted(set(authz.scopes) - request.actor.scopes))
+        refusal = GSStatus(False, 403, f"`{request.route.key}` needs the scope {missing}")
+    elif authz.call is not None:
+        try:
+            verdict = await invoke(authz.kind or "async", authz.call, request)
+        except Exception as error:
+            _log(request, "authz function raised; refused", error)
+            verdict = False
+        if isinstance(verdict, bool | GSStatus):
+            status = verdict if isinstance(verdict, GSStatus) else GSStatus(verdict, None if verdict else 403)
+        else:
+            status = as_status(verdict) if isinstance(verdict, dict) and "success" in verdict else GSStatus(False, 403)
+        if not status.success:
+            code = 403 if status.code in (None, 500) else status.code
+            refusal = GSStatus(False, code, status.message or f"not allowed to send `{request.route.key}`", status.data)
+    if refusal is None:
+        return True
+    if request.aborted is None:
+        _finish(request, request.answer.failure(refusal))
+    return False
+
+
+def _check_reply(route: Route, status: GSStatus) -> None:
+    check = route.responses.get(status.code or 200) if route.responses else None
+    if check is None and status.success:
+        check = route.reply
+    if check is None:
+        return
+    try:
+        fits = check(status.data)
+    except Exception as error:
+        raise Unserialisable(str(error)) from None
+    if not fits:
+        raise ReplyViolation("the reply's data does not fit the event's schema")
+
+
+def _send(request: Request, data: bytes | None) -> None:
+    connection = request.client.connection
+    if data is not None and connection.is_open:
+        connection.send_text(data)
+
+
+def _finish(request: Request, data: bytes | None) -> None:
+    """Send a terminal frame and free the request's id."""
+    _send(request, data)
+    request.client.forget(request)
+
+
+def _failed(request: Request, error: BaseException) -> None:
+    """Turn what a handler raised into its terminal frame; the log has the trace, the client has not (P7.1)."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        if request.aborted is None and task is not None and task.cancelling():
+            # Nobody aborted the request: the service itself ends this task.
+            raise error
+    if isinstance(error, GeneratorExit):
+        raise error
+    if request.aborted is not None:
+        if not isinstance(error, asyncio.CancelledError | ConnectionClosed):
+            _log(request, "handler raised while it was being cancelled", error)
+        return
+    if isinstance(error, ConnectionClosed) and not request.client.is_open:
+        request.logger.debug("client left before the answer", fn=request.route.fn)
+        request.answer.ended = True
+        request.client.forget(request)
+        return
+    route = request.route
+    name = "reply_violation" if isinstance(error, ReplyViolation) else "handler_error"
+    _log(request, "handler failed", error)
+    if name == "reply_violation":
+        message = f"The answer of handler {route.fn} for the event {route.key} does not fit its schema"
+    else:
+        message = f"Error in executing handler {route.fn} for the event {route.key}"
+    _finish(request, request.answer.error(name, message, request=request.request_id))
+
+
+def _settle(request: Request) -> None:
+    """After the handler: take back a cancellation that was meant for this request alone."""
+    request.deadline = None
+    if request.aborted is not None:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            task.uncancel()
+
+
+def _log(request: Request, event: str, error: BaseException) -> None:
+    trace = not isinstance(error, ReplyViolation | Unserialisable)
+    request.logger.error(
+        event,
+        fn=request.route.fn,
+        error=f"{type(error).__name__}: {error}"[:1000],
+        exc_info=(type(error), error, error.__traceback__) if trace else None,
+    )

@@ -1,0 +1,269 @@
+"""
+One request: what a client asked, how far its answer is, and what its handler sees of it.
+
+How requests are queued and run is in `gsws.runtime.client`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Awaitable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from gsws.errors import ConnectionClosed
+from gsws.protocol.answer import Answer, chunk_payload, frame
+from gsws.protocol.codec import encode
+from gsws.routing.context import GSContext
+from gsws.routing.table import Route, SharedState
+from gsws.runtime.transport import encode_frame
+from gsws.types import GSActor, JSONObject
+
+if TYPE_CHECKING:
+    from gsws.runtime.client import Client
+
+__all__ = ["CURRENT", "HandlerSocket", "ReplyViolation", "Request"]
+
+CURRENT: Final[contextvars.ContextVar[Request | None]] = contextvars.ContextVar("gsws_request", default=None)
+"""The request whose handler runs in this context; tasks that it spawns are accounted to it."""
+
+
+class ReplyViolation(Exception):
+    """A handler emitted or returned what its event's contract does not allow; the message says which part."""
+
+
+class Request:
+    """
+    One request of one connection, from dispatch to its terminal frame.
+
+    Attributes:
+        answer: The state of the answer; ``answer.ended`` once the terminal frame is made.
+        task: The task that runs the handler now, or None while queued and after it.
+        deadline: Loop time at which it times out, or None.
+        aborted: Why it was ended from outside, or None.
+        aborted_at: Loop time of that.
+        children: Tasks that the handler spawned and that still run.
+    """
+
+    __slots__ = (
+        "_context",
+        "_request_id",
+        "_ws",
+        "aborted",
+        "aborted_at",
+        "answer",
+        "children",
+        "client",
+        "deadline",
+        "message",
+        "meta",
+        "payload",
+        "route",
+        "stamp",
+        "task",
+        "violation",
+    )
+
+    def __init__(
+        self, client: Client, route: Route, answer: Answer, message: JSONObject, meta: JSONObject | None
+    ) -> None:
+        self.client = client
+        self.route = route
+        self.answer = answer
+        self.message = message
+        self.meta = meta
+        self.payload = message.get("payload")
+        self.violation: list[dict[str, Any]] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.deadline: float | None = None
+        self.aborted: str | None = None
+        self.aborted_at = 0.0
+        self.children: set[asyncio.Task[Any]] | None = None
+        self.stamp = 0.0
+        self._context: GSContext | None = None
+        self._ws: HandlerSocket | None = None
+        self._request_id: str | None = None
+
+    @property
+    def shared(self) -> SharedState:
+        return self.route.shared
+
+    @property
+    def context(self) -> GSContext:
+        if self._context is None:
+            self._context = GSContext(self)
+        return self._context
+
+    @property
+    def ws(self) -> HandlerSocket:
+        if self._ws is None:
+            self._ws = HandlerSocket(self)
+        return self._ws
+
+    @property
+    def request_id(self) -> str:
+        if self._request_id is None:
+            self._request_id = self.client.next_request_id()
+        return self._request_id
+
+    @property
+    def received(self) -> float:
+        if not self.stamp:
+            self.stamp = time.time()
+        return self.stamp
+
+    @property
+    def client_id(self) -> str:
+        return self.client.label
+
+    @property
+    def session(self) -> str | None:
+        return None
+
+    @property
+    def actor(self) -> GSActor:
+        return self.client.actor
+
+    @property
+    def logger(self) -> Any:
+        return self.client.logger.bind(event_key=self.route.key, request=self.request_id, **self.route.log_attributes)
+
+    @property
+    def cancelled(self) -> bool:
+        return self.aborted is not None
+
+    @property
+    def eventtype(self) -> str:
+        return self.route.key
+
+    @property
+    def source(self) -> str:
+        return self.route.source
+
+    @property
+    def metadata(self) -> JSONObject:
+        return {**self.client.metadata, **(self.meta or {})}
+
+    def emit(self, eventtype: str, payload: Any) -> Awaitable[None]:
+        """
+        Send a frame of this request's answer.
+
+        Raises:
+            ReplyViolation: If the event's ``emits`` declares the type and the payload does not fit.
+            Unserialisable: If the payload has no JSON form.
+            ConnectionClosed: If the client has gone and the request was not cancelled for it.
+        """
+        if self.aborted is not None:
+            return _DONE
+        data = dict(payload) if isinstance(payload, Mapping) else {} if payload is None else chunk_payload(payload)
+        self.check_emit(eventtype, data)
+        made = self.answer.emit(eventtype, data)
+        if made is None:
+            return _DONE
+        if self.answer.ended:
+            self.client.forget(self)
+        return self.client.deliver(made)
+
+    def check_emit(self, eventtype: str, payload: JSONObject) -> None:
+        """Hold an emitted payload against the schema that the event declares for its type."""
+        check = self.route.emits.get(eventtype)
+        if check is not None and not check(payload):
+            raise ReplyViolation(f"emitted `{eventtype}` does not fit its schema in `emits`")
+
+    def join(self, room: str) -> None:
+        self.client.join(room)
+
+    def leave(self, room: str) -> None:
+        self.client.leave(room)
+
+    def broadcast(self, room: str, eventtype: str, payload: Any) -> int:
+        data = payload if isinstance(payload, dict) else chunk_payload(payload)
+        return self.client.hub.publish(room, encode_frame(frame(eventtype, data)))
+
+    def members(self, room: str) -> list[str]:
+        return [member.label for member in self.client.hub.members(room)]
+
+
+class HandlerSocket:
+    """
+    The connection as a handler sees it: ``ws``.
+
+    `send` queues at once and returns an awaitable that waits for room in the send buffer, so that a forgotten
+    ``await`` loses nothing but back-pressure.
+    """
+
+    CONNECTING: Final = 0
+    OPEN: Final = 1
+    CLOSING: Final = 2
+    CLOSED: Final = 3
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    @property
+    def readyState(self) -> int:  # noqa: N802  # the name that users know
+        """1 (``OPEN``) while messages can be sent, else 3 (``CLOSED``)."""
+        return self.OPEN if self._request.client.is_open else self.CLOSED
+
+    @property
+    def client_id(self) -> str:
+        """The connection's label (P4.1)."""
+        return self._request.client.label
+
+    @property
+    def id(self) -> str:
+        """The server's own id of the connection."""
+        return self._request.client.id
+
+    def send(self, data: Any) -> Awaitable[None]:
+        """
+        Send a text (str), a binary message (bytes) or any JSON value (an object, a list, a number).
+
+        Raises:
+            ConnectionClosed: If the connection is not open.
+            Unserialisable: If a value has no JSON form.
+        """
+        if isinstance(data, bytes | bytearray | memoryview):
+            return self._deliver(bytes(data), binary=True)
+        return self._deliver(data.encode() if isinstance(data, str) else encode(data))
+
+    def send_json(self, value: Any) -> Awaitable[None]:
+        """Send any JSON value, a string too, as JSON text."""
+        return self._deliver(encode(value))
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Start the closing handshake; codes are 1000 or 3000 to 4999 (RFC 6455 section 7.4.2)."""
+        if code != 1000 and not 3000 <= code <= 4999:
+            raise ValueError(f"close code {code} is not 1000 or 3000 to 4999")
+        if len(reason.encode()) > 123:
+            raise ValueError("a close reason has at most 123 bytes in UTF-8")
+        self._request.client.close(code, reason)
+
+    def _deliver(self, data: bytes, *, binary: bool = False) -> Awaitable[None]:
+        request = self._request
+        if request.aborted is not None and request.task is not None:
+            # The answer was cancelled and its handler has not noticed yet: P6.6, no further frame.
+            return _DONE
+        return request.client.deliver(data, binary=binary)
+
+
+class _Done:
+    """An awaitable that is ready; one for all."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return
+        yield
+
+
+_DONE: Final = _Done()
+DONE = _DONE
+
+
+def closed(code: int, reason: str) -> ConnectionClosed:
+    """Make the exception for a send on a connection that is not open."""
+    return ConnectionClosed(code, reason)

@@ -1,0 +1,422 @@
+"""
+The composition root: a loaded project becomes a running service, and ends again.
+
+What is mutable in a live service is one field of each source, its routes, replaced whole by `Service.apply`.
+Watching files is `gsws.reload`'s, logs and stacks are `gsws.observability`'s; neither is known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from gsws.diagnostics import Finding, Severity
+from gsws.errors import ConnectionClosed, ServeError
+from gsws.eventsources.websocket.config import WebSocketConfig
+from gsws.plugins.contract import EventSource, Health, ListenerHandle
+from gsws.plugins.registry import Registry, registry
+from gsws.project.specs import DatasourceSpec, Project, SourceSpec
+from gsws.routing.modules import ModuleSet
+from gsws.routing.table import Build, RouteTable, build_table
+from gsws.runtime.detached import make_handle
+from gsws.runtime.request import CURRENT
+from gsws.runtime.source import LiveListener, LiveSource
+from gsws.runtime.threads import ThreadPool
+from gsws.runtime.transport import Wheel
+
+__all__ = ["Service"]
+
+_GRACE: Final = 10.0
+"""Seconds beyond the drain time after which a source that does not stop is left behind."""
+
+
+class Service:
+    """
+    One project, running.
+
+    Args:
+        project: A project whose `ok` is true.
+        development: Whether defaults are those of development (origins, file watching elsewhere).
+        host: Wins over the sources' own ``host``.
+        port: Wins over the only source's own ``port``.
+        plugins: Where source types come from.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        *,
+        development: bool = True,
+        host: str | None = None,
+        port: int | None = None,
+        plugins: Registry = registry,
+    ) -> None:
+        self.project = project
+        self.development = development
+        self.host = host
+        self.port = port
+        self.modules = ModuleSet(project.base)
+        self.live: dict[str, LiveSource] = {}
+        self.sources: dict[str, EventSource] = {}
+        self.datasources: dict[str, Any] = {}
+        self.threads = ThreadPool()
+        self.logger = structlog.get_logger("gsws")
+        self.is_draining = False
+        self.revision = 0
+        self._plugins = plugins
+        self._hurry = asyncio.Event()
+        self._table: RouteTable = {}
+        self._previous_handler: Any = None
+
+    # Starting.
+
+    async def load(self) -> tuple[Finding, ...]:
+        """
+        Import handlers and build datasources; nothing is bound yet.
+
+        Returns:
+            Findings; the service can start if none is an error.
+        """
+        loop = asyncio.get_running_loop()
+        self._wheel = Wheel(loop)
+        loop.set_task_factory(_account)
+        loop.set_exception_handler(self._unhandled)
+        self.modules.open()
+        findings = await self._build_datasources()
+        build = await asyncio.to_thread(build_table, self.project, self.modules, self.datasources)
+        if build.table is not None:
+            self._table = build.table
+        return (*findings, *build.findings)
+
+    async def start(self) -> None:
+        """
+        Bind every port and start every source; all or none.
+
+        Raises:
+            ServeError: If one of them cannot start.
+        """
+        if self.port is not None and len(self.project.sources) > 1:
+            raise ServeError(
+                "`--port` is ambiguous: this project has several event sources", "set `port` in their files"
+            )
+        try:
+            for spec in self.project.sources.values():
+                await self._start_source(spec)
+        except BaseException:
+            self._hurry.set()
+            await self.stop()
+            raise
+
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        """Host and real port of each source that listens."""
+        return {name: source.address for name, source in self.sources.items() if hasattr(source, "address")}
+
+    def health(self) -> dict[str, Health]:
+        """How each source is."""
+        return {name: source.health() for name, source in self.sources.items()}
+
+    def is_ready(self) -> bool:
+        """Whether new work is welcome."""
+        return not self.is_draining
+
+    def is_busy(self) -> bool:
+        """Whether a request is queued or running."""
+        return any(live.busy for live in self.live.values())
+
+    # Changing.
+
+    async def reload(self, project: Project, changed: set[Path]) -> tuple[Finding, ...]:
+        """
+        Build another revision off the loop and serve it, or keep the running one.
+
+        Args:
+            project: The project as its files are now; its `ok` is true.
+            changed: Files that were written, added or removed.
+
+        Returns:
+            Findings; the revision is live if none is an error.
+        """
+        table, findings = await asyncio.to_thread(self._rebuild, project, changed)
+        if table is not None:
+            await self.apply(project, table)
+        return findings
+
+    async def apply(self, project: Project, table: RouteTable) -> None:
+        """Serve another revision on the same sockets; what runs goes on with the code it began with."""
+        previous, self.project, self._table = self.project, project, table
+        self.revision += 1
+        for name in [name for name in self.sources if name not in project.sources]:
+            source = self.sources.pop(name)
+            await source.stop()
+            self.live.pop(name, None)
+        for name, live in self.live.items():
+            live.apply(table.get(name, {}), _rates(project, name))
+        for name, spec in project.sources.items():
+            if name not in self.sources:
+                try:
+                    await self._start_source(spec)
+                except ServeError as error:
+                    self.logger.error("event source cannot start", source=name, error=error.message)
+            else:
+                self._reconfigure(previous.sources[name], spec)
+                self._subscribe(name)
+
+    # Ending.
+
+    async def stop(self) -> None:
+        """Drain every source (protocol P10.2), then close datasources; returns within the drain time and a little."""
+        self.is_draining = True
+        if self.sources:
+            stopping = [asyncio.ensure_future(_stop_source(source, self.logger)) for source in self.sources.values()]
+            _, stuck = await asyncio.wait(stopping, timeout=self.project.settings.drain_timeout + _GRACE)
+            for task in stuck:
+                task.cancel()
+        for name, datasource in reversed(self.datasources.items()):
+            await _close_datasource(name, datasource, self.logger)
+        self.datasources.clear()
+        await self._end_children()
+        self.modules.close()
+
+    def hurry(self) -> None:
+        """Do not wait for running requests any longer: a second signal."""
+        self._hurry.set()
+
+    # Parts of starting.
+
+    async def _start_source(self, spec: SourceSpec) -> None:
+        installed = self._plugins.get(spec.type)
+        if installed is None or installed.plugin is None:
+            raise ServeError(f"no plugin for `type: {spec.type}` of event source `{spec.name}`")
+        context = _Context(self, spec)
+        config = dict(spec.config)
+        if self.host is not None and "host" in config:
+            config["host"] = self.host
+        if self.port is not None and "port" in config:
+            config["port"] = self.port
+        try:
+            source = installed.plugin.create(config, context)
+            self.sources[spec.name] = source
+            self._subscribe(spec.name)
+            await source.start()
+        except ServeError:
+            raise
+        except Exception as error:
+            self.logger.error("plugin failed", source=spec.name, exc_info=error)
+            raise ServeError(f"event source `{spec.name}` cannot start: {type(error).__name__}: {error}") from error
+
+    def _subscribe(self, name: str) -> None:
+        live = self._live(name)
+        for key in live.routes:
+            self.sources[name].subscribe(key, make_handle(live, key))
+
+    def _live(self, name: str) -> LiveSource:
+        live = self.live.get(name)
+        if live is None:
+            live = self.live[name] = LiveSource(
+                name=name, loop=asyncio.get_running_loop(), threads=self.threads, wheel=self._wheel, routes={}
+            )
+            live.apply(self._table.get(name, {}), _rates(self.project, name))
+        return live
+
+    def _listen(self, name: str, config: WebSocketConfig) -> ListenerHandle:
+        return LiveListener(
+            self._live(name),
+            config,
+            development=self.development,
+            base=self.project.base,
+            drain_timeout=self.project.settings.drain_timeout,
+            hurry=self._hurry,
+            is_ready=self.is_ready,
+        )
+
+    async def _build_datasources(self) -> list[Finding]:
+        findings = []
+        for name, spec in self.project.datasources.items():
+            try:
+                self.datasources[name] = await self._build_datasource(spec)
+            except Exception as error:
+                text = f"{type(error).__name__}: {error}"
+                findings.append(
+                    Finding(
+                        "GS215",
+                        Severity.ERROR,
+                        f"datasource `{name}` cannot be built: {text}",
+                        spec.span,
+                        "asked for here",
+                    )
+                )
+        return findings
+
+    async def _build_datasource(self, spec: DatasourceSpec) -> Any:
+        if spec.handler is None:
+            installed = self._plugins[spec.type or ""]
+            if installed.plugin is None:
+                raise ServeError(installed.error or f"no plugin for `type: {spec.type}`")
+            return installed.plugin.create(spec.config, _DatasourceContext(self, spec.name))
+        module = await asyncio.to_thread(self.modules.load, spec.handler.module)
+        factory = getattr(module, spec.handler.callable)
+        takes = inspect.signature(factory).parameters
+        arguments = (spec.config,) if takes else ()
+        if inspect.iscoroutinefunction(factory):
+            return await factory(*arguments)
+        return await asyncio.to_thread(factory, *arguments)
+
+    # Parts of changing.
+
+    def _rebuild(self, project: Project, changed: set[Path]) -> tuple[RouteTable | None, tuple[Finding, ...]]:
+        """Import what changed and build the table; undone if that fails. Runs in a thread."""
+        build = Build(None, ())
+        with contextlib.suppress(_Undo), self.modules.revision(changed):
+            build = build_table(project, self.modules, self.datasources)
+            if build.table is None:
+                raise _Undo
+        return build.table, build.findings
+
+    def _reconfigure(self, before: SourceSpec, now: SourceSpec) -> None:
+        """Take the limits of a changed source file; say what needs a restart."""
+        if before.config == now.config:
+            return
+        source = self.sources[now.name]
+        listener = getattr(source, "_listener", None)
+        needs_restart = sorted(
+            key
+            for key in before.config.keys() | now.config.keys()
+            if before.config.get(key) != now.config.get(key) and key not in _LIVE_KEYS
+        )
+        if isinstance(listener, LiveListener):
+            listener.reconfigure(now.config)
+        if needs_restart:
+            self.logger.warning("change takes effect after a restart", source=now.name, keys=needs_restart)
+
+    # Parts of ending.
+
+    async def _end_children(self) -> None:
+        """Cancel what handlers spawned and left running."""
+        me = asyncio.current_task()
+        children = [task for task in _CHILDREN if task is not me and not task.done()]
+        if children:
+            self.logger.warning("cancelling tasks that handlers left running", tasks=len(children))
+            for task in children:
+                task.cancel()
+            await asyncio.wait(children, timeout=1.0)
+
+    def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what nobody awaited; a send to a client that left is no news."""
+        error = context.get("exception")
+        if isinstance(error, ConnectionClosed):
+            self.logger.debug("background task of a handler lost its client", error=str(error))
+            return
+        self.logger.error("unhandled error in a background task", detail=context.get("message"), exc_info=error)
+
+
+_LIVE_KEYS: Final = frozenset({"limits", "authz", "on_request_validation_error", "strict"})
+"""Keys of a source file that a reload takes over."""
+
+_CHILDREN: set[asyncio.Task[Any]] = set()
+
+
+class _Undo(Exception):
+    """Leaves a revision that could not be built."""
+
+
+def _account(loop: asyncio.AbstractEventLoop, coroutine: Any, **keywords: Any) -> asyncio.Task[Any]:
+    """Make a task; one that a handler spawns is accounted to its request and to the service."""
+    task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **keywords)
+    request = CURRENT.get()
+    if request is not None:
+        _CHILDREN.add(task)
+        task.add_done_callback(_CHILDREN.discard)
+        if request.task is not None:
+            if request.children is None:
+                request.children = set()
+            request.children.add(task)
+            task.add_done_callback(request.children.discard)
+    return task
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """The contract's `SourceContext` for one source."""
+
+    service: Service
+    spec: SourceSpec
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def environment(self) -> str:
+        return self.service.project.env
+
+    @property
+    def base(self) -> Path:
+        return self.service.project.base
+
+    @property
+    def logger(self) -> Any:
+        return self.service.logger.bind(source=self.name)
+
+    @property
+    def listen(self) -> Callable[[Any], ListenerHandle]:
+        return lambda config: self.service._listen(self.name, config)
+
+
+@dataclass(frozen=True, slots=True)
+class _DatasourceContext:
+    """The contract's `SourceContext` for a datasource: it has no port."""
+
+    service: Service
+    name: str
+
+    @property
+    def environment(self) -> str:
+        return self.service.project.env
+
+    @property
+    def base(self) -> Path:
+        return self.service.project.base
+
+    @property
+    def logger(self) -> Any:
+        return self.service.logger.bind(datasource=self.name)
+
+    @property
+    def listen(self) -> Callable[[Any], ListenerHandle]:
+        raise ServeError(f"datasource `{self.name}` asked for a port; only event sources have one")
+
+
+async def _stop_source(source: EventSource, logger: Any) -> None:
+    try:
+        await source.stop()
+    except Exception as error:
+        logger.error("event source failed to stop", exc_info=error)
+
+
+async def _close_datasource(name: str, datasource: Any, logger: Any) -> None:
+    """Call ``aclose`` or ``close`` of a datasource, if it has one, within a deadline."""
+    close = getattr(datasource, "aclose", None) or getattr(datasource, "close", None)
+    if not callable(close):
+        return
+    try:
+        async with asyncio.timeout(5.0):
+            result = close() if inspect.iscoroutinefunction(close) else await asyncio.to_thread(close)
+            if inspect.isawaitable(result):
+                await result
+    except Exception as error:
+        logger.error("datasource failed to close", datasource=name, exc_info=error)
+
+
+def _rates(project: Project, source: str) -> Mapping[str, Any]:
+    return {
+        event.key: event.rate
+        for event in project.events
+        if event.source == source and event.rate is not None and event.rate.messages
+    }

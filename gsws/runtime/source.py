@@ -1,0 +1,249 @@
+"""
+One live event source: its routes, clients, rooms and limits; and the port that the runtime opens for it.
+
+`LiveSource` is what clients share. `LiveListener` is the contract's `ListenerHandle`: the transport's application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from gsws.errors import ServeError
+from gsws.eventsources.websocket.config import RateLimit, TLSConfig, WebSocketConfig, parse
+from gsws.plugins.contract import Health
+from gsws.protocol.answer import error_payload, frame
+from gsws.protocol.closecodes import CloseCode
+from gsws.routing.table import Route
+from gsws.runtime.client import Client
+from gsws.runtime.hub import Hub
+from gsws.runtime.threads import ThreadPool
+from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, ListenOptions, Wheel
+
+__all__ = ["LiveListener", "LiveSource"]
+
+_TICK: Final = 0.05
+"""Seconds between two looks at the deadlines of running requests."""
+
+_LAST_WAIT: Final = 1.0
+"""Seconds that cancelled tasks get to end at shutdown."""
+
+
+@dataclass(slots=True, eq=False)
+class LiveSource:
+    """
+    What all clients of one event source share.
+
+    Attributes:
+        routes: Event key → route; replaced whole by a reload.
+        busy: Clients with a queued or running request.
+        is_guarded: Whether a message must be looked at before its schema: while draining, or with rates.
+        is_stopped: Whether no new work may start at all.
+    """
+
+    name: str
+    loop: asyncio.AbstractEventLoop
+    threads: ThreadPool
+    wheel: Wheel
+    routes: Mapping[str, Route]
+    json_depth: int = 64
+    max_in_flight: int = 32
+    send_buffer: int = 2**20
+    rate: RateLimit | None = None
+    event_rates: Mapping[str, Any] = field(default_factory=dict)
+    hub: Hub = field(default_factory=Hub)
+    clients: set[Client] = field(default_factory=set)
+    busy: set[Client] = field(default_factory=set)
+    is_draining: bool = False
+    is_guarded: bool = False
+    is_stopped: bool = False
+    logger: Any = None
+    _ticking: bool = False
+
+    def __post_init__(self) -> None:
+        self.logger = structlog.get_logger("gsws").bind(source=self.name)
+
+    def mark_busy(self, client: Client) -> None:
+        """A client has its first request in flight: watch its deadlines."""
+        self.busy.add(client)
+        if not self._ticking:
+            self._ticking = True
+            self.loop.call_later(_TICK, self._tick)
+
+    def apply(self, routes: Mapping[str, Route], event_rates: Mapping[str, Any]) -> None:
+        """Serve another revision; what runs goes on with the routes it began with."""
+        self.event_rates = event_rates
+        self.routes = routes
+        self._guard()
+
+    def configure(self, config: WebSocketConfig) -> None:
+        """Take the limits of a config; they count from the next message on."""
+        limits = config.limits
+        self.json_depth = limits.json_depth
+        self.max_in_flight = limits.in_flight or 2**31
+        self.send_buffer = limits.send_buffer
+        self.rate = limits.rate if limits.rate.messages else None
+        self._guard()
+
+    def drain(self) -> None:
+        """Refuse new requests from now on."""
+        self.is_draining = True
+        self._guard()
+
+    def _guard(self) -> None:
+        self.is_guarded = self.is_draining or self.rate is not None or bool(self.event_rates)
+
+    def _tick(self) -> None:
+        now = self.loop.time()
+        for client in tuple(self.busy):
+            client.expire(now)
+        if self.busy:
+            self.loop.call_later(_TICK, self._tick)
+        else:
+            self._ticking = False
+
+
+class LiveListener:
+    """
+    A WebSocket and HTTP port of one source.
+
+    Args:
+        live: What its clients share.
+        config: The source's config, `port` and `host` overridden by the command line already.
+        development: Widens the default of ``origins``.
+        base: Where relative paths and ``public/`` are.
+        drain_timeout: Seconds that running requests get in `stop`.
+        hurry: Set when there is no time to drain.
+    """
+
+    def __init__(
+        self,
+        live: LiveSource,
+        config: WebSocketConfig,
+        *,
+        development: bool,
+        base: Path,
+        drain_timeout: float,
+        hurry: asyncio.Event,
+        is_ready: Callable[[], bool],
+    ) -> None:
+        self.live = live
+        self.config = config
+        self.drain_timeout = drain_timeout
+        self._hurry = hurry
+        self._is_ready = is_ready
+        self._listening = False
+        self._listener = Listener(self, listen_options(config, development=development, base=base))
+        live.configure(config)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.config.host, self._listener.port
+
+    async def start(self) -> None:
+        await self._listener.start()
+        self._listening = True
+
+    async def stop(self) -> None:
+        """Drain as protocol P10.2 says, then close every connection with 1001."""
+        live = self.live
+        self._listening = False
+        self._listener.stop_accepting()
+        live.drain()
+        loop = live.loop
+        deadline = loop.time() + self.drain_timeout
+        while live.clients:
+            for client in tuple(live.clients - live.busy):
+                client.close(CloseCode.GOING_AWAY, "server shutdown")
+                live.clients.discard(client)
+            if not live.busy & live.clients or self._hurry.is_set() or loop.time() >= deadline:
+                break
+            await asyncio.sleep(0.02)
+        live.is_stopped = True
+        for client in tuple(live.clients):
+            client.abort_all("draining")
+        unfinished = [task for client in live.busy for task in client.tasks()]
+        for task in unfinished:
+            task.cancel()
+        await self._listener.close(
+            CloseCode.GOING_AWAY, "server shutdown", timeout=0.2 if self._hurry.is_set() else self._close_timeout
+        )
+        if unfinished:
+            _, stuck = await asyncio.wait(unfinished, timeout=0.2 if self._hurry.is_set() else _LAST_WAIT)
+            if stuck:
+                live.logger.warning("handlers ignore the shutdown; leaving without them", tasks=len(stuck))
+        live.clients.clear()
+        live.busy.clear()
+
+    def reconfigure(self, config: Mapping[str, Any]) -> None:
+        """Take over what may change on open sockets: the limits on requests."""
+        self.live.configure(parse(config))
+
+    def health(self) -> Health:
+        return Health(self._listening, facts={"connections": len(self.live.clients)})
+
+    # The transport calls these.
+
+    def authorize(self, handshake: Handshake) -> HTTPRefusal | None:
+        if self.live.is_draining:
+            return HTTPRefusal(503, "the server is shutting down", {"Retry-After": "1"})
+        return None
+
+    def connected(self, connection: Connection, handshake: Handshake) -> Client:
+        client = Client(self.live, connection)
+        self.live.clients.add(client)
+        return client
+
+    def ready(self) -> bool:
+        return self._listening and not self.live.is_draining and self._is_ready()
+
+    def too_large(self, limit: int) -> bytes:
+        return frame("stream.error", error_payload("too_large", f"the message is larger than {limit} bytes"))
+
+    _close_timeout: Final = 5.0
+
+
+def listen_options(config: WebSocketConfig, *, development: bool, base: Path) -> ListenOptions:
+    """
+    Turn a source's config into the transport's options.
+
+    Raises:
+        ServeError: If TLS files cannot be used.
+    """
+    limits = config.limits
+    public = base / "public"
+    return ListenOptions(
+        host=config.host,
+        port=config.port,
+        path=config.path,
+        origins=config.origins,
+        development=development,
+        public=public if public.is_dir() else None,
+        message_bytes=limits.message_bytes,
+        send_buffer=limits.send_buffer,
+        connections=limits.connections,
+        connections_per_ip=limits.connections_per_ip,
+        handshake_timeout=limits.handshake_timeout,
+        heartbeat_interval=config.heartbeat.interval,
+        heartbeat_timeout=config.heartbeat.timeout,
+        compression=config.compression,
+        ssl=_tls(config.tls, base),
+    )
+
+
+def _tls(config: TLSConfig | None, base: Path) -> ssl.SSLContext | None:
+    if config is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(base / config.cert, base / config.key)
+    except (OSError, ssl.SSLError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ServeError(f"cannot use the TLS files `{config.cert}` and `{config.key}`: {reason}") from None
+    return context

@@ -1,0 +1,156 @@
+"""
+Static files of a project's ``public/`` folder: from a request path to a file that may be served, or to nothing.
+
+No sockets; `intake` sends what is found. Nothing outside of the folder is ever served, nor anything hidden.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import formatdate, parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+__all__ = ["PublicFile", "PublicFolder"]
+
+CONTENT_TYPES = {
+    ".avif": "image/avif",
+    ".css": "text/css; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".gif": "image/gif",
+    ".htm": "text/html; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".mp3": "audio/mpeg",
+    ".mp4": "video/mp4",
+    ".otf": "font/otf",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".ttf": "font/ttf",
+    ".txt": "text/plain; charset=utf-8",
+    ".wasm": "application/wasm",
+    ".wav": "audio/wav",
+    ".webm": "video/webm",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".xml": "application/xml",
+}
+"""Fixed here, because the tables of the machine (``/etc/mime.types``) differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicFile:
+    """
+    An open file.
+
+    Attributes:
+        descriptor: To be closed by whoever got it.
+        size: Bytes.
+        content_type: Media type.
+        headers: ``ETag``, ``Last-Modified`` and how to cache it.
+    """
+
+    descriptor: int
+    size: int
+    content_type: str
+    headers: tuple[tuple[str, str], ...]
+
+    def fresh(self, request: Mapping[str, str]) -> bool:
+        """Tell whether the client's copy is still good (RFC 9110 section 13.1)."""
+        fields = dict(self.headers)
+        wanted = request.get("If-None-Match")
+        if wanted is not None:
+            tags = {tag.strip().removeprefix("W/") for tag in wanted.split(",")}
+            return "*" in tags or fields["ETag"].removeprefix("W/") in tags
+        since = request.get("If-Modified-Since")
+        if since is None:
+            return False
+        try:
+            return parsedate_to_datetime(fields["Last-Modified"]) <= parsedate_to_datetime(since)
+        except (TypeError, ValueError, OverflowError):
+            return False
+
+
+class PublicFolder:
+    """
+    The files below one folder.
+
+    Args:
+        root: The folder; it may appear later.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def open(self, path: str) -> PublicFile | str | None:
+        """
+        Open what a request path names.
+
+        Args:
+            path: Path as sent, percent-encoded.
+
+        Returns:
+            A file; or for a directory without a slash at its end the path with one, to be redirected to; or None.
+        """
+        names = _names(path)
+        if names is None:
+            return None
+        try:
+            root = os.path.realpath(self._root)
+            target = os.path.realpath(os.path.join(root, *names))
+            if target != root and not target.startswith(root + os.sep):
+                return None
+            if os.path.isdir(target):
+                if not path.endswith("/"):
+                    return path + "/"
+                target = os.path.realpath(os.path.join(target, "index.html"))
+                if not target.startswith(root + os.sep):
+                    return None
+            elif path.endswith("/"):
+                return None
+            # Resolved: a link here now was put in between. Not blocking: a FIFO would wait for a writer.
+            flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+            descriptor = os.open(target, flags | getattr(os, "O_BINARY", 0))
+        except (OSError, ValueError):
+            return None
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(descriptor)
+            return None
+        headers = (
+            ("ETag", f'W/"{facts.st_mtime_ns:x}-{facts.st_size:x}"'),
+            ("Last-Modified", formatdate(int(facts.st_mtime), usegmt=True)),
+            ("Cache-Control", "no-cache"),
+        )
+        suffix = os.path.splitext(target)[1].lower()
+        return PublicFile(descriptor, facts.st_size, CONTENT_TYPES.get(suffix, "application/octet-stream"), headers)
+
+
+def _names(path: str) -> list[str] | None:
+    try:
+        decoded = [unquote_to_bytes(part).decode("utf-8") for part in path.split("/")]
+    except UnicodeDecodeError:
+        return None
+    if not decoded or decoded[0]:
+        return None
+    names = decoded[1:]
+    if names and names[-1] == "":
+        names.pop()
+    for name in names:
+        # An empty name would make `//host/` a redirect elsewhere; a dot begins `..` and hidden files.
+        if not name or name.startswith(".") or any(c in "/\\:" or c < " " or c == "\x7f" for c in name):
+            return None
+    return names

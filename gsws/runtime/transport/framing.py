@@ -1,0 +1,305 @@
+"""
+WebSocket frames and messages of one open connection: the sans-I/O protocol of `websockets`, and a short cut.
+
+Bytes in, messages and bytes out; no sockets and no asyncio. The library decides everything about frames but this:
+whole, masked, unfragmented, uncompressed data frames, nearly all of what arrives, are taken straight from the
+received bytes. A test feeds both ways the same streams and compares.
+"""
+
+from __future__ import annotations
+
+import codecs
+import logging
+from typing import Any, Protocol
+
+from websockets.exceptions import PayloadTooBig
+from websockets.extensions import Extension
+from websockets.frames import BINARY, CLOSE, CONT, CTRL_OPCODES, TEXT, CloseCode, Frame
+from websockets.protocol import OPEN
+from websockets.protocol import Protocol as FrameProtocol
+from websockets.server import ServerProtocol
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # no C extension on this platform
+    from websockets.utils import apply_mask
+
+__all__ = ["Framing", "Sink", "encode_frame"]
+
+TEXT_HEAD = 0x81
+BINARY_HEAD = 0x82
+FIRST_TEXT_HEAD = 0x01
+
+HOLD = 16384
+"""Frames up to this size wait here until they are whole; the library gets longer ones in pieces."""
+
+BURST = 256
+"""Frames taken from one read before other connections get their turn."""
+
+_SHORT_HEADS = {head: tuple(bytes((head, size)) for size in range(126)) for head in (TEXT_HEAD, BINARY_HEAD)}
+_HOLDABLE = frozenset((TEXT_HEAD, BINARY_HEAD, FIRST_TEXT_HEAD))
+_KNOWN_OPCODES = frozenset((0x0, 0x1, 0x2, 0x8, 0x9, 0xA))
+
+log = logging.getLogger("gsws.transport")
+
+quiet = logging.Logger("gsws.transport.websockets")
+"""Given to the library, whose log lines would repeat ours."""
+quiet.disabled = True
+
+
+def encode_frame(data: bytes, *, binary: bool = False) -> bytes:
+    """Make one unfragmented, uncompressed frame of a server (RFC 6455 section 5.2)."""
+    head = BINARY_HEAD if binary else TEXT_HEAD
+    size = len(data)
+    if size < 126:
+        return _SHORT_HEADS[head][size] + data
+    if size < 65536:
+        return b"%c\x7e%b%b" % (head, size.to_bytes(2, "big"), data)
+    return b"%c\x7f%b%b" % (head, size.to_bytes(8, "big"), data)
+
+
+class Sink(Protocol):
+    """Who takes the messages."""
+
+    paused: bool
+
+    def text(self, data: bytes) -> None:
+        """Take one text message, valid UTF-8."""
+
+    def binary(self, data: bytes) -> None:
+        """Take one binary message."""
+
+    def control(self, frames: list[bytes]) -> None:
+        """Send what the library answers, before anything that is sent later; ``b""`` stands for the end."""
+
+    def too_large(self) -> bytes:
+        """Make the payload of the last text frame before a close with 1009; empty for none."""
+
+
+class _TooManyFragments(PayloadTooBig):
+    """A message of more fragments than its size can justify; ends in 1009 like one that is too long."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(None, limit)
+
+    def __str__(self) -> str:
+        return f"message has more than {self.max_size} fragments"
+
+    def set_current_size(self, current_size: int | None) -> None:
+        """Leave the limit as it is: it counts frames."""
+
+
+class _Partial:
+    """A fragmented message on its way."""
+
+    __slots__ = ("count", "data", "decoder")
+
+    def __init__(self, frame: Frame) -> None:
+        self.data = bytearray(frame.data)
+        self.count = 1
+        self.decoder = codecs.getincrementaldecoder("utf-8")() if frame.opcode is TEXT else None
+
+
+class Framing(ServerProtocol):
+    """
+    Frames of one connection, from the end of the handshake on.
+
+    Args:
+        sink: Who takes the messages. While it is paused nothing is read on; what was received is held.
+        limit: Largest message in bytes, decompressed.
+        extensions: As negotiated.
+    """
+
+    __slots__ = ("_fragments", "_limit", "_missing", "_partial", "_sink", "held")
+
+    # Without the generator that reads the opening handshake.
+    parse = FrameProtocol.parse
+
+    def __init__(self, sink: Sink, limit: int, extensions: list[Extension]) -> None:
+        super().__init__(state=OPEN, max_size=limit, logger=quiet)
+        self.id = None  # type: ignore[assignment]  # 88 bytes that nobody reads
+        if extensions:
+            self.extensions = extensions
+        self._sink = sink
+        self._limit = limit
+        self._fragments = max(1024, limit // 64)
+        self._partial: _Partial | None = None
+        self._missing = 0
+        self.held = b""
+        """Received and not yet taken."""
+
+    def release(self) -> None:
+        """Break the reference cycles; nothing may be called afterwards."""
+        self.parser.close()
+        self.parser = None  # type: ignore[assignment]
+        self._sink = None  # type: ignore[assignment]
+        self._partial = None
+        self.held = b""
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing more is read: a close frame arrived, or the connection was failed."""
+        return self.eof_sent
+
+    def feed(self, data: bytes, burst: int = BURST) -> bool:
+        """
+        Take received bytes.
+
+        Messages and answers go to the sink one after another; the last words of a failed connection are left in
+        ``data_to_send()``.
+
+        Args:
+            data: Bytes, possibly none to go on with what is held.
+            burst: Most frames to take now.
+
+        Returns:
+            Whether frames were left for later because of ``burst``; call again with no data then.
+        """
+        if self.held:
+            data = self.held + data
+            self.held = b""
+        sink = self._sink
+        position, end = 0, len(data)
+        while position < end:
+            if self.eof_sent:
+                return False
+            if sink.paused or burst <= 0:
+                self.held = data[position:]
+                return not sink.paused
+            if self._missing:
+                taken = min(self._missing, end - position)
+                self._missing -= taken
+                self._pass_on(data[position : position + taken])
+                position += taken
+                continue
+            left = end - position
+            if left < 2:
+                break
+            first, size = data[position], data[position + 1]
+            if size < 128 or first & 0x0F not in _KNOWN_OPCODES:
+                self._pass_on(data[position:])  # unmasked or unknown: the library fails the connection
+                return False
+            size &= 0x7F
+            start = 6
+            if size == 126:
+                if left < 4:
+                    break
+                start, size = 8, int.from_bytes(data[position + 2 : position + 4], "big")
+            elif size == 127:
+                if left < 10:
+                    break
+                start, size = 14, int.from_bytes(data[position + 2 : position + 10], "big")
+            whole = start + size
+            fresh = size <= self._limit and self._partial is None
+            if whole > left:
+                if fresh and first in _HOLDABLE and whole <= HOLD:
+                    if first != BINARY_HEAD and left > start:
+                        # Bad UTF-8 fails as soon as it is seen, not at the end of its frame (Autobahn 6.4.3).
+                        start += position
+                        self._is_utf8(apply_mask(data[start:], data[start - 4 : start]), final=False)
+                    break
+                self._missing = whole - left
+                self._pass_on(data[position:])
+                return False
+            burst -= 1
+            stop = position + whole
+            if fresh and (first == TEXT_HEAD or first == BINARY_HEAD):  # noqa: SIM109  (faster)
+                start += position
+                payload = apply_mask(data[start:stop], data[start - 4 : start])
+                if first == BINARY_HEAD:
+                    sink.binary(payload)
+                elif payload.isascii() or self._is_utf8(payload):
+                    sink.text(payload)
+            else:
+                self._pass_on(data[position:stop])
+            position = stop
+        if position < end and not self.eof_sent:
+            self.held = data[position:]
+        return False
+
+    def feed_eof(self) -> None:
+        """Learn that the peer will send nothing more."""
+        if not self.eof_sent:
+            if self.held:
+                self._pass_on(self.held)
+                self.held = b""
+            if not self.eof_sent:
+                self.receive_eof()
+
+    def text_frame(self, data: bytes) -> bytes:
+        """Make a text frame, compressed if that was negotiated and is worth it."""
+        return self._frame(TEXT, data)
+
+    def binary_frame(self, data: bytes) -> bytes:
+        """Make a binary frame, compressed if that was negotiated and is worth it."""
+        return self._frame(BINARY, data)
+
+    def recv_frame(self, frame: Frame) -> None:
+        """Follow the library, but assemble messages, and answer a close inside a fragmented message normally."""
+        if frame.opcode is CLOSE:
+            # RFC 6455 section 5.4 lets control frames come between fragments, and a close is one (Autobahn 7.1.5).
+            self.current_size = self._partial = None
+            super().recv_frame(frame)
+        elif frame.opcode in CTRL_OPCODES:
+            super().recv_frame(frame)
+        else:
+            super().recv_frame(frame)
+            self.events.pop()
+            message = self._assemble(frame)
+            if message is not None:
+                self.events.append(message)
+
+    def fail(self, code: CloseCode | int, reason: str = "") -> None:
+        """Fail the connection; a message that is too big is answered before (protocol P7.3)."""
+        if code == CloseCode.MESSAGE_TOO_BIG and self.state is OPEN:
+            payload = self._sink.too_large()
+            if payload:
+                self.writes.append(encode_frame(payload))
+        super().fail(code, reason)
+
+    def _pass_on(self, data: bytes) -> None:
+        self.receive_data(data)
+        if self.writes:
+            self._sink.control(self.data_to_send())
+        if not self.events:
+            return
+        for frame in self.events_received():
+            if isinstance(frame, Frame):
+                if frame.opcode is TEXT:
+                    self._sink.text(bytes(frame.data))
+                elif frame.opcode is BINARY:
+                    self._sink.binary(bytes(frame.data))
+
+    def _assemble(self, frame: Frame) -> Frame | None:
+        partial = self._partial
+        if frame.opcode is not CONT:
+            if frame.fin:
+                if frame.opcode is TEXT:
+                    str(frame.data, "utf-8")
+                return frame
+            partial = self._partial = _Partial(frame)
+        else:
+            assert partial is not None, "the library refuses a continuation of nothing"
+            partial.data += frame.data
+            partial.count += 1
+        if partial.count > self._fragments:
+            raise _TooManyFragments(self._fragments)
+        if partial.decoder is not None:
+            partial.decoder.decode(frame.data, frame.fin)
+        if not frame.fin:
+            return None
+        self._partial = None
+        return Frame(BINARY if partial.decoder is None else TEXT, bytes(partial.data))
+
+    def _is_utf8(self, payload: bytes, final: bool = True) -> bool:
+        try:
+            codecs.utf_8_decode(payload, "strict", final)
+        except UnicodeDecodeError as error:
+            self.fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
+            return False
+        return True
+
+    def _frame(self, opcode: Any, data: bytes) -> bytes:
+        if self.extensions and len(data) >= 128:
+            return Frame(opcode, data).serialize(mask=False, extensions=self.extensions)
+        return encode_frame(data, binary=opcode is BINARY)

@@ -1,0 +1,397 @@
+"""
+A socket before it is a WebSocket: one HTTP request, answered, or upgraded and handed to a `Connection`.
+
+Deadlines, path, origin and limits are enforced here, in this order: well-formed, path, handshake, origin, places,
+`Application.authorize`. What a frame is, is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote
+
+from websockets.datastructures import Headers as WebSocketHeaders
+from websockets.extensions import Extension
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from gsws.runtime.transport.connection import Connection
+from gsws.runtime.transport.files import PublicFile
+from gsws.runtime.transport.framing import quiet
+from gsws.runtime.transport.http import BadRequest, RequestHead, parse_head, response
+from gsws.runtime.transport.interface import Handshake, HTTPRefusal
+from gsws.runtime.transport.origins import origin_allowed
+
+if TYPE_CHECKING:
+    from gsws.runtime.transport.listener import Listener
+    from gsws.runtime.transport.wheel import Timer
+
+__all__ = ["Intake"]
+
+EARLY_BYTES = 65536
+"""Bytes kept that a client sends before its upgrade is granted."""
+
+LINGER = 2.0
+LINGER_BYTES = 2**24
+PIECE = 65536
+
+_DEFLATE = ServerPerMessageDeflateFactory(
+    server_no_context_takeover=True,
+    client_no_context_takeover=True,
+    server_max_window_bits=12,
+    client_max_window_bits=12,
+    compress_settings={"memLevel": 5},
+)
+"""Without context takeover an idle connection holds no window (it was 38 KiB)."""
+
+log = logging.getLogger("gsws.transport")
+
+
+class Intake(asyncio.Protocol):
+    """One accepted socket, until it is closed or upgraded."""
+
+    __slots__ = (
+        "_answered", "_buffer", "_host", "_linger", "_listener", "_port", "_reserved", "_resumed",
+        "_task", "_timer", "_transport",
+    )  # fmt: skip
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._timer: Timer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._resumed: asyncio.Future[None] | None = None
+        self._answered = False
+        self._reserved = False
+        self._linger = LINGER_BYTES
+        self._host = ""
+        self._port = 0
+
+    # Called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the deadline of the handshake."""
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self._host, self._port = peer[0].removeprefix("::ffff:"), peer[1]
+        if not self._listener.arrived(self):
+            self._answer(503, b"too many connections\n", headers=[("Retry-After", "5")])
+            return
+        self._timer = self._listener.wheel.schedule(self._listener.options.handshake_timeout, self._too_late)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of the request, or of what comes too early or too late."""
+        if self._answered:
+            self._linger -= len(data)
+            if self._linger < 0:
+                self.abort()
+            return
+        self._buffer += data
+        if self._task is not None:
+            if len(self._buffer) > EARLY_BYTES and self._transport is not None:
+                self._transport.pause_reading()
+            return
+        try:
+            head = parse_head(self._buffer)
+            if head is not None:
+                del self._buffer[: head.size]
+                self._take(head)
+        except BadRequest as error:
+            self._answer(error.status, f"{error.detail}\n".encode())
+
+    def eof_received(self) -> bool:
+        """Let a half-closed client have the answer that is being made for it, if it asked for something."""
+        return self._task is not None and self._transport is not None and self._transport.can_write_eof()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Learn that the socket is gone."""
+        self._transport = None
+        self._leave()
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        """Let a file wait."""
+        self._resumed = self._listener.loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Let a file go on."""
+        if self._resumed is not None and not self._resumed.done():
+            self._resumed.set_result(None)
+        self._resumed = None
+
+    # Called by the listener
+
+    def abort(self) -> None:
+        """Cut the socket."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # Private: what is asked for
+
+    def _take(self, head: RequestHead) -> None:
+        upgrade = head.headers.get("Upgrade", "").lower()
+        if head.method not in ("GET", "HEAD"):
+            self._answer(405, b"only GET and HEAD are answered here\n", headers=[("Allow", "GET, HEAD")])
+        elif "websocket" in [token.strip() for token in upgrade.split(",")]:
+            self._upgrade(head)
+        else:
+            self._plain(head)
+
+    def _plain(self, head: RequestHead) -> None:
+        head_only = head.method == "HEAD"
+        if head.path == "/healthz":
+            self._answer(200, b'{"status":"ok"}', content_type="application/json", head_only=head_only)
+        elif head.path == "/readyz":
+            ready = self._listener.accepting and self._is_ready()
+            body = b'{"status":"ok"}' if ready else b'{"status":"unavailable"}'
+            self._answer(200 if ready else 503, body, content_type="application/json", head_only=head_only)
+        else:
+            found = None if self._listener.public is None else self._listener.public.open(head.path)
+            if found is None:
+                self._answer(404, b"not found\n", head_only=head_only)
+            elif isinstance(found, str):
+                query = f"?{head.query}" if head.query else ""
+                self._answer(301, b"", headers=[("Location", found + query)], head_only=head_only)
+            else:
+                self._file(found, head)
+
+    def _is_ready(self) -> bool:
+        try:
+            return self._listener.application.ready()
+        except Exception:
+            log.exception("the readiness check failed")
+            return False
+
+    # Private: files
+
+    def _file(self, file: PublicFile, head: RequestHead) -> None:
+        listener = self._listener
+        if head.method == "HEAD" or file.size <= PIECE or file.fresh(head.headers):
+            try:
+                status = 304 if file.fresh(head.headers) else 200
+                body = os.read(file.descriptor, file.size) if status == 200 and head.method == "GET" else b""
+            finally:
+                os.close(file.descriptor)
+            length = file.size if head.method == "HEAD" else None
+            self._answer(
+                status, body, headers=file.headers, content_type=file.content_type,
+                length=length, head_only=head.method == "HEAD",
+            )  # fmt: skip
+            return
+        self._task = listener.loop.create_task(self._send_file(file))
+
+    async def _send_file(self, file: PublicFile) -> None:
+        listener, transport = self._listener, self._transport
+        timer = self._timer
+        try:
+            assert transport is not None
+            if timer is not None:
+                timer.cancel()
+            transport.write(
+                response(
+                    200, headers=file.headers, server=listener.options.server_name, length=file.size,
+                    content_type=file.content_type, head_only=True,
+                )  # fmt: skip
+            )
+            left = file.size
+            while left and not transport.is_closing():
+                piece = await listener.loop.run_in_executor(
+                    listener.executor, os.read, file.descriptor, min(left, PIECE)
+                )
+                if not piece:  # the file became shorter: only a cut tells the client that it is not whole
+                    self.abort()
+                    return
+                transport.write(piece)
+                left -= len(piece)
+                if self._resumed is not None:
+                    await asyncio.wait_for(asyncio.shield(self._resumed), listener.options.stall_timeout)
+            self._hang_up()
+        except TimeoutError:
+            self.abort()
+        except OSError as error:
+            log.warning("a public file could not be read: %s", error)
+            self.abort()
+        finally:
+            os.close(file.descriptor)
+
+    # Private: upgrades
+
+    def _upgrade(self, head: RequestHead) -> None:
+        listener, options = self._listener, self._listener.options
+        if options.path is not None and unquote(head.path) != options.path:
+            self._answer(404, b"there is no WebSocket on this path\n")
+            return
+        versions = head.headers.get_all("Sec-WebSocket-Version")
+        if versions and versions != ["13"]:
+            self._answer(426, b"only version 13 is spoken here\n", headers=[("Sec-WebSocket-Version", "13")])
+            return
+        if head.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in head.headers:
+            self._answer(400, b"a handshake has no body\n")
+            return
+        negotiation = _Negotiation(options.subprotocols, options.compression)
+        fields = WebSocketHeaders()
+        for name, value in head.fields:
+            fields.set_insecure(name, value)
+        version = f"HTTP/{head.version[0]}.{min(head.version[1], 1)}"
+        accepted = negotiation.accept(Request(head.path, fields, head.method, version))
+        if accepted.status_code != 101:
+            extra = [(name, value) for name, value in accepted.headers.raw_items() if name in ("Allow", "Upgrade")]
+            self._answer(accepted.status_code, bytes(accepted.body), headers=extra)
+            return
+        origins = head.headers.get_all("Origin")
+        if not origin_allowed(origins, head.host, head.port, options):
+            log.info("refused an upgrade from origin %.200r", origins)
+            self._answer(403, b"this origin may not connect\n")
+            return
+        refusal = listener.reserve(self._host)
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        self._reserved = True
+        if options.server_name:
+            accepted.headers["Server"] = options.server_name
+        handshake = Handshake(
+            head.path, head.query, head.headers, self._host, self._port, origins[0] if origins else None,
+            options.ssl is not None, negotiation.offered, negotiation.subprotocol,
+        )  # fmt: skip
+        ready = accepted.serialize(), list(negotiation.extensions)
+        try:
+            answer = listener.application.authorize(handshake)
+        except Exception:
+            self._authorize_failed()
+            return
+        if inspect.isawaitable(answer):
+            self._task = listener.loop.create_task(self._authorize(answer, handshake, ready))  # type: ignore[arg-type]
+        else:
+            self._decide(answer, handshake, ready)  # type: ignore[arg-type]
+
+    async def _authorize(
+        self,
+        pending: asyncio.Future[HTTPRefusal | None],
+        handshake: Handshake,
+        ready: tuple[bytes, list[Extension]],
+    ) -> None:
+        try:
+            answer = await pending
+        except Exception:
+            self._authorize_failed()
+            return
+        self._task = None
+        if not self._answered:
+            self._decide(answer, handshake, ready)
+
+    def _authorize_failed(self) -> None:
+        log.exception("the check of a handshake failed")
+        self._answer(500, b"the handshake could not be checked\n")
+
+    def _decide(self, answer: HTTPRefusal | None, handshake: Handshake, ready: tuple[bytes, list[Extension]]) -> None:
+        transport, listener = self._transport, self._listener
+        if transport is None or transport.is_closing():
+            return
+        if answer is not None:
+            self._refuse(answer)
+            return
+        response_bytes, extensions = ready
+        connection = Connection(listener, transport, listener.new_id(), handshake, extensions)
+        try:
+            connection.begin(response_bytes, handshake)
+        except Exception:
+            log.exception("a connection could not be taken")
+            connection.give_up()
+            self._answer(500, b"the connection could not be taken\n")
+            return
+        self._answered = True
+        self._reserved = False  # the connection gives the place back
+        early, self._transport = bytes(self._buffer), None
+        transport.set_protocol(connection)
+        listener.opened(connection)
+        self._leave()
+        transport.resume_reading()
+        if early:
+            connection.data_received(early)
+
+    # Private: answers
+
+    def _refuse(self, refusal: HTTPRefusal) -> None:
+        status = refusal.status if 400 <= refusal.status <= 599 else 500
+        self._answer(status, refusal.body.encode("utf-8", "replace"), headers=list(refusal.headers.items()))
+
+    def _answer(
+        self,
+        status: int,
+        body: bytes = b"",
+        *,
+        headers: object = (),
+        content_type: str = "text/plain; charset=utf-8",
+        length: int | None = None,
+        head_only: bool = False,
+    ) -> None:
+        transport = self._transport
+        if transport is None or self._answered:
+            return
+        transport.write(
+            response(
+                status, body, headers,  # type: ignore[arg-type]
+                server=self._listener.options.server_name, length=length,
+                content_type=content_type, head_only=head_only,
+            )  # fmt: skip
+        )
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Send nothing more, and wait a moment for the client to go, lest a reset takes the answer."""
+        transport = self._transport
+        self._answered = True
+        self._buffer.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        if transport is None:
+            return
+        if transport.can_write_eof():
+            self._timer = self._listener.wheel.schedule(LINGER, self.abort)
+            transport.resume_reading()
+            transport.write_eof()
+        else:
+            transport.close()
+
+    def _too_late(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._answer(503, b"the handshake could not be checked in time\n", headers=[("Retry-After", "5")])
+        elif self._buffer:
+            self._answer(408, b"the request took too long\n")
+        else:
+            self.abort()
+
+    def _leave(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._reserved:
+            self._reserved = False
+            self._listener.release(self._host)
+        self._listener.departed(self)
+
+
+class _Negotiation(ServerProtocol):
+    """The library's opening handshake, which never fails for want of a common subprotocol (protocol P3.1)."""
+
+    def __init__(self, subprotocols: tuple[str, ...], compression: bool) -> None:
+        super().__init__(extensions=[_DEFLATE] if compression else None, logger=quiet)
+        self._supported = subprotocols
+        self.offered: tuple[str, ...] = ()
+
+    def process_subprotocol(self, headers: WebSocketHeaders) -> Subprotocol | None:
+        """Select the server's first among those offered, or none."""
+        offered = ",".join(headers.get_all("Sec-WebSocket-Protocol")).split(",")
+        self.offered = tuple(name.strip() for name in offered if name.strip())
+        return next((Subprotocol(name) for name in self._supported if name in self.offered), None)

@@ -1,0 +1,179 @@
+"""
+What the transport and its application say to each other: options, the handshake, and two Protocols.
+
+No sockets and no asyncio here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from ssl import SSLContext
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from gsws.runtime.transport.connection import Connection
+
+__all__ = ["Application", "HTTPRefusal", "Handshake", "Headers", "ListenOptions", "Receiver"]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenOptions:
+    """
+    How one listener behaves; shared by all of its connections.
+
+    Attributes:
+        host: Address or name to bind.
+        port: TCP port; 0 takes a free one.
+        path: Path of the WebSocket, or None for any.
+        origins: Accepted origins, e.g. ``https://app.example.com``; ``*`` accepts any. None: the request's own host,
+            and in development any origin on ``localhost``, ``127.0.0.1`` or ``[::1]``.
+        development: Widens the default of ``origins``.
+        public: Folder of static files, or None.
+        message_bytes: Largest message in bytes, after decompression.
+        send_buffer: Bytes that may wait for a slow reader before a push to it closes it with 4430.
+        connections: Most WebSocket connections at a time; 0 for no limit.
+        connections_per_ip: Most WebSocket connections of one address; 0 for no limit.
+        handshake_timeout: Seconds until the request must be complete and answered.
+        heartbeat_interval: Seconds between two pings; 0 for none.
+        heartbeat_timeout: Seconds after a ping in which something must arrive.
+        close_timeout: Seconds that the closing handshake may take.
+        stall_timeout: Seconds in which a peer with a full buffer must have read something.
+        compression: Whether permessage-deflate is offered.
+        ssl: TLS, or None.
+        subprotocols: Subprotocols to select from, the preferred first.
+        server_name: Value of the ``Server`` header; empty for none.
+        backlog: Length of the kernel's accept queue.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    path: str | None = None
+    origins: tuple[str, ...] | None = None
+    development: bool = False
+    public: Path | None = None
+    message_bytes: int = 2**20
+    send_buffer: int = 2**20
+    connections: int = 10_000
+    connections_per_ip: int = 0
+    handshake_timeout: float = 10.0
+    heartbeat_interval: float = 20.0
+    heartbeat_timeout: float = 20.0
+    close_timeout: float = 5.0
+    stall_timeout: float = 30.0
+    compression: bool = False
+    ssl: SSLContext | None = None
+    subprotocols: tuple[str, ...] = ()
+    server_name: str = "gsws"
+    backlog: int = 1024
+
+
+class Headers(Mapping[str, str]):
+    """Header fields of a request: names in any case, repeated fields joined by ``, ``."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Sequence[tuple[str, str]]) -> None:
+        self._fields: dict[str, list[str]] = {}
+        for name, value in fields:
+            self._fields.setdefault(name.lower(), []).append(value)
+
+    def __getitem__(self, name: str) -> str:
+        return ", ".join(self._fields[name.lower()])
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def get_all(self, name: str) -> list[str]:
+        """Return every value of a field, in the order sent."""
+        return list(self._fields.get(name.lower(), ()))
+
+
+@dataclass(slots=True)
+class Handshake:
+    """
+    A well-formed request for an upgrade, as `Application.authorize` and `Application.connected` see it.
+
+    It is dropped after `connected`: who needs more of it than the connection keeps, takes it then.
+
+    Attributes:
+        path: Path as sent, percent-encoded.
+        query: Query as sent, without ``?``.
+        headers: All header fields.
+        host: Address of the peer.
+        port: Port of the peer.
+        origin: ``Origin`` header, or None.
+        secure: Whether the connection is TLS.
+        subprotocols: What the client offered, in its order.
+        subprotocol: What was selected, or None.
+        state: The application's own notes; `authorize` leaves here what `connected` needs.
+    """
+
+    path: str
+    query: str
+    headers: Headers
+    host: str
+    port: int
+    origin: str | None
+    secure: bool
+    subprotocols: tuple[str, ...]
+    subprotocol: str | None
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPRefusal:
+    """
+    Answer to an upgrade that is not granted.
+
+    Attributes:
+        status: HTTP status, 400 to 599.
+        body: Text for a person; the status's phrase when empty.
+        headers: Further header fields, e.g. ``WWW-Authenticate``.
+    """
+
+    status: int
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Receiver(Protocol):
+    """What the application keeps for one connection. All calls come from the event loop and must not block it."""
+
+    def message(self, data: bytes) -> None:
+        """Take one whole text message: valid UTF-8, at most ``message_bytes`` long."""
+
+    def binary(self, data: bytes) -> None:
+        """Take one whole binary message."""
+
+    def closed(self, code: int, reason: str) -> None:
+        """
+        Learn that the connection is no longer open; called exactly once, and last.
+
+        Args:
+            code: The close code of whoever closed first, 1005 if the peer gave none, 1006 if the connection was cut.
+            reason: Its reason, possibly empty.
+        """
+
+
+class Application(Protocol):
+    """Whom a `Listener` serves."""
+
+    def authorize(self, handshake: Handshake) -> HTTPRefusal | None | Awaitable[HTTPRefusal | None]:
+        """Refuse an upgrade, or let it pass with None; may be a coroutine, within ``handshake_timeout``."""
+
+    def connected(self, connection: Connection, handshake: Handshake) -> Receiver:
+        """Take a new connection; what is sent from here on follows the 101 response."""
+
+    def ready(self) -> bool:
+        """Tell ``/readyz`` whether new work is welcome."""
+
+    def too_large(self, limit: int) -> bytes:
+        """Make the text frame's payload that goes before a close with 1009 (protocol P7.3); empty for none."""

@@ -1,0 +1,325 @@
+"""
+A listening port: accepting, counting and closing connections.
+
+Sockets are accepted here and not by the event loop's own server, because uvloop closes a listening socket on most accept
+errors and asyncio logs a traceback for each; here the port survives and says so once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import secrets
+import socket
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from gsws.errors import ServeError
+from gsws.runtime.transport.connection import Connection
+from gsws.runtime.transport.files import PublicFolder
+from gsws.runtime.transport.intake import Intake
+from gsws.runtime.transport.interface import Application, HTTPRefusal, ListenOptions
+from gsws.runtime.transport.wheel import Wheel
+
+__all__ = ["Listener"]
+
+ACCEPT_BATCH = 64
+ACCEPT_RETRY = 0.5
+SPARE_SOCKETS = 1024
+"""Sockets beyond the connection limit that may be in an opening handshake or a plain request."""
+
+_OUT_OF_RESOURCES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+log = logging.getLogger("gsws.transport")
+
+
+class Listener:
+    """
+    One port and everything that is connected to it.
+
+    Args:
+        application: Whom the connections are for.
+        options: How to listen; `ListenOptions`.
+    """
+
+    def __init__(self, application: Application, options: ListenOptions) -> None:
+        self.application = application
+        self.options = options
+        self.connections: set[Connection] = set()
+        self.public = PublicFolder(options.public) if options.public is not None else None
+        self.port = options.port
+        self.accepting = False
+        self.loop: asyncio.AbstractEventLoop
+        self.wheel: Wheel
+        self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.AbstractServer] = []
+        self._intakes: set[Intake] = set()
+        self._arrivals: set[asyncio.Task[object]] = set()
+        self._reserved = 0
+        self._addresses: dict[str, int] = {}
+        self._retry: asyncio.TimerHandle | None = None
+        self._complained = float("-inf")
+        self._executor: ThreadPoolExecutor | None = None
+        self._emptied: asyncio.Future[None] | None = None
+
+    async def start(self) -> None:
+        """
+        Bind and accept.
+
+        Raises:
+            ServeError: If the address cannot be had; one sentence.
+        """
+        self.loop = asyncio.get_running_loop()
+        self.wheel = Wheel(self.loop)
+        self._sockets = await _bind(self.loop, self.options)
+        self.port = self._sockets[0].getsockname()[1]
+        self.accepting = True
+        await self._listen()
+
+    def stop_accepting(self) -> None:
+        """
+        Refuse further upgrades with 503, while ``/readyz`` and files are still answered; `close` gives up the port.
+        """
+        self.accepting = False
+
+    async def close(self, code: int = 1001, reason: str = "", timeout: float = 5.0) -> None:
+        """
+        Give up the port, close every connection and wait for the peers; those that do not answer are cut.
+
+        Args:
+            code: Close code for connections that are still open.
+            reason: Close reason.
+            timeout: Seconds to wait for the closing handshakes.
+        """
+        self.accepting = False
+        self._stop_listening()
+        for intake in list(self._intakes):
+            intake.abort()
+        for connection in list(self.connections):
+            connection.close(code, reason)
+        if not await self._empty(timeout):
+            for connection in list(self.connections):
+                connection.abort()
+            for intake in list(self._intakes):
+                intake.abort()
+            await self._empty(1.0)
+        for task in list(self._arrivals):
+            task.cancel()
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+
+    # Called by intakes and connections
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """Threads that read files, so that handlers in threads do not hold them up."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(2, thread_name_prefix="gsws-files")
+        return self._executor
+
+    def arrived(self, intake: Intake) -> bool:
+        """Count a socket; False if there are far too many, and it should be closed at once."""
+        self._intakes.add(intake)
+        limit = self.options.connections
+        return not limit or len(self._intakes) <= SPARE_SOCKETS + max(0, limit - len(self.connections))
+
+    def departed(self, intake: Intake) -> None:
+        """Forget a socket that is closed or has become a connection."""
+        self._intakes.discard(intake)
+        self._check_empty()
+
+    def reserve(self, host: str) -> HTTPRefusal | None:
+        """Take a place for a WebSocket of this address, to be given back by `release`; or tell why there is none."""
+        options = self.options
+        if not self.accepting:
+            return HTTPRefusal(503, "the server is shutting down\n", {"Retry-After": "5"})
+        if options.connections and self._reserved >= options.connections:
+            return HTTPRefusal(503, "the server has all the connections it may have\n", {"Retry-After": "5"})
+        if options.connections_per_ip:
+            if self._addresses.get(host, 0) >= options.connections_per_ip:
+                return HTTPRefusal(429, "too many connections from this address\n", {"Retry-After": "5"})
+            self._addresses[host] = self._addresses.get(host, 0) + 1
+        self._reserved += 1
+        return None
+
+    def release(self, host: str) -> None:
+        """Give back a place."""
+        self._reserved -= 1
+        if self.options.connections_per_ip:
+            left = self._addresses[host] - 1
+            if left:
+                self._addresses[host] = left
+            else:
+                del self._addresses[host]
+
+    def opened(self, connection: Connection) -> None:
+        """Count a connection."""
+        self.connections.add(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """Forget a connection that is gone, and give back its place."""
+        self.connections.discard(connection)
+        self.release(connection.host)
+        self._check_empty()
+
+    def new_id(self) -> str:
+        """Make an identity for a connection."""
+        return secrets.token_hex(8)
+
+    # Private
+
+    async def _listen(self) -> None:
+        for sock in self._sockets:
+            try:
+                self.loop.add_reader(sock.fileno(), self._accept, sock)
+            except NotImplementedError:  # the proactor loop of Windows
+                self._servers.append(
+                    await self.loop.create_server(lambda: Intake(self), sock=sock, ssl=self.options.ssl)
+                )
+
+    def _accept(self, sock: socket.socket) -> None:
+        for _ in range(ACCEPT_BATCH):
+            try:
+                accepted, _address = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._accept_failed(error)
+                return
+            accepted.setblocking(False)
+            task = self.loop.create_task(self._welcome(accepted))
+            self._arrivals.add(task)
+            task.add_done_callback(self._arrivals.discard)
+
+    async def _welcome(self, accepted: socket.socket) -> None:
+        ssl = self.options.ssl
+        timeout = self.options.handshake_timeout if ssl is not None else None
+        try:
+            await self.loop.connect_accepted_socket(
+                lambda: Intake(self), accepted, ssl=ssl, ssl_handshake_timeout=timeout
+            )
+        except asyncio.CancelledError:
+            accepted.close()
+            raise
+        except Exception as error:
+            # A peer that left, a TLS handshake that failed or took too long: nothing to do about it.
+            log.debug("a connection could not be taken: %r", error)
+            accepted.close()
+
+    def _accept_failed(self, error: OSError) -> None:
+        if error.errno not in _OUT_OF_RESOURCES:
+            log.debug("a connection could not be accepted: %r", error)
+            return
+        if self.loop.time() > self._complained + 60:
+            self._complained = self.loop.time()
+            log.warning(
+                "cannot accept connections on port %d for now: %s; still serving the %d that are open",
+                self.port, error.strerror, len(self.connections),
+            )  # fmt: skip
+        # The sockets stay readable: looking at them again at once would be a busy loop.
+        for sock in self._sockets:
+            self.loop.remove_reader(sock.fileno())
+        self._retry = self.loop.call_later(ACCEPT_RETRY, self._accept_again)
+
+    def _accept_again(self) -> None:
+        self._retry = None
+        for sock in self._sockets:
+            self.loop.add_reader(sock.fileno(), self._accept, sock)
+
+    def _stop_listening(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        for server in self._servers:
+            server.close()
+        for sock in self._sockets:
+            if not self._servers:
+                self.loop.remove_reader(sock.fileno())
+            sock.close()
+        self._sockets = []
+        self._servers = []
+
+    def _check_empty(self) -> None:
+        if self._emptied is not None and not self.connections and not self._intakes and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    async def _empty(self, timeout: float) -> bool:
+        self._emptied = self.loop.create_future()
+        self._check_empty()
+        done, _ = await asyncio.wait([self._emptied], timeout=timeout)
+        return bool(done)
+
+
+async def _bind(loop: asyncio.AbstractEventLoop, options: ListenOptions) -> list[socket.socket]:
+    host, port = options.host, options.port
+    if not 0 <= port <= 65535:
+        raise ServeError(f"port {port} does not exist", "choose a port from 1 to 65535, or 0 for a free one")
+    try:
+        found = await loop.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (OSError, UnicodeError):
+        raise ServeError(
+            f"the host `{host}` is not known here", "use 127.0.0.1 for this machine only, 0.0.0.0 for every network"
+        ) from None
+    addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+    for attempt in range(5):
+        try:
+            return _bind_all(addresses, options.backlog)
+        except OSError as error:
+            # With port 0 the second address needs the number that the first got, and it may be taken.
+            if error.errno == errno.EADDRINUSE and port == 0 and attempt < 4:
+                continue
+            raise _bind_error(error, host, port) from None
+    raise AssertionError("unreachable")
+
+
+def _bind_all(addresses: Iterable[tuple[int, tuple[object, ...]]], backlog: int) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    unavailable: OSError | None = None
+    try:
+        for family, address in addresses:
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+            except OSError as error:  # a machine without IPv6
+                unavailable = error
+                continue
+            sockets.append(sock)
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            port = address[1] or (sockets[0].getsockname()[1] if len(sockets) > 1 else 0)
+            try:
+                sock.bind((address[0], port, *address[2:]))
+            except OSError as error:
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+                unavailable = error
+                sockets.pop().close()
+                continue
+            sock.listen(backlog)
+        if not sockets:
+            raise unavailable or OSError(errno.EADDRNOTAVAIL, "no address")
+        return sockets
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+
+
+def _bind_error(error: OSError, host: str, port: int) -> ServeError:
+    if error.errno == errno.EADDRINUSE:
+        return ServeError(
+            f"port {port} on {host} is already in use", "stop what listens there, or choose another port with --port"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return ServeError(f"port {port} needs privileges that this process does not have", "choose a port above 1023")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ServeError(
+            f"`{host}` is not an address of this machine", "use 127.0.0.1 for this machine only, 0.0.0.0 for every network"
+        )
+    return ServeError(f"cannot listen on {host}:{port}: {error.strerror or error}")

@@ -1,0 +1,58 @@
+"""
+Which web pages may open a WebSocket here (RFC 6455 section 10.2): a decision on strings.
+
+Only browsers send ``Origin``; a request without one comes from a program and is not refused for it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gsws.runtime.transport.interface import ListenOptions
+
+__all__ = ["origin_allowed"]
+
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::(?P<port>\d{1,5}))?",
+    re.IGNORECASE,
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def origin_allowed(origins: list[str], host: str, port: int | None, options: ListenOptions) -> bool:
+    """
+    Tell whether a request may be upgraded.
+
+    Args:
+        origins: Values of the request's ``Origin`` headers; more than one is never allowed.
+        host: Host that the request was sent to, without port.
+        port: Its port, or None where the scheme's own was meant.
+        options: ``origins`` and ``development`` of them decide.
+    """
+    if not origins:
+        return True
+    if len(origins) > 1:
+        return False
+    if options.origins is not None and "*" in options.origins:
+        return True
+    origin = _parse(origins[0])
+    if origin is None:
+        return False
+    if options.origins is not None:
+        return any(_parse(accepted) == origin for accepted in options.origins)
+    scheme, name, number = origin
+    if scheme not in _DEFAULT_PORTS:
+        return False
+    if name == host and number == (port or _DEFAULT_PORTS[scheme]):
+        return True
+    return options.development and name in _LOCAL
+
+
+def _parse(origin: str) -> tuple[str, str, int | None] | None:
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        return None
+    scheme = match["scheme"].lower()
+    port = int(match["port"]) if match["port"] else _DEFAULT_PORTS.get(scheme)
+    return scheme, match["host"].lower(), port

@@ -1,0 +1,113 @@
+"""
+From bytes to a text that the YAML parser may be given.
+
+Size, encoding, control characters, and the spare characters that keep libyaml from misreading.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from gsws.source.problem import Problem
+from gsws.source.span import Span
+from gsws.source.text import LineIndex, split_lines
+
+__all__ = ["MAX_BYTES", "decode", "forbidden", "guard", "unguard"]
+
+MAX_BYTES: Final = 1_000_000
+"""Largest file that is read."""
+
+_UTF8_MARK: Final = b"\xef\xbb\xbf"
+_CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TAG_LINE: Final = re.compile(r"^%TAG", re.MULTILINE)
+_NO_BREAKS: Final = re.compile("[\x85\u2028\u2029]")
+_REFERENCE: Final = re.compile(r"\$\{[^{}\n\r\"']*\}")
+_GUARDED: Final = "\x85\u2028\u2029{},:[]"
+_SPARE: Final = "".join(chr(0x10F800 + number) for number in range(len(_GUARDED)))
+_GUARD: Final = str.maketrans(_GUARDED, _SPARE)
+_UNGUARD: Final = str.maketrans(_SPARE, _GUARDED)
+
+
+def decode(path: str, raw: bytes) -> tuple[str, Problem | None]:
+    """
+    Decode a file; the text is without a byte-order mark and, if undecodable, has U+FFFD for what is wrong.
+
+    Returns:
+        The text, and what is wrong; a problem with a ``replacement`` does not keep the text from being used.
+    """
+    start = Span(path, 1, 1, 1, 1)
+    if len(raw) > MAX_BYTES:
+        message = f"the file has {len(raw):,} bytes, {MAX_BYTES:,} are allowed"
+        return "", Problem("size", message, start, help="split the file")
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in raw[:2]:
+        message = "not UTF-8 at byte 0: the file looks like UTF-16 or UTF-32"
+        return raw.decode("utf-8", "replace"), Problem(
+            "encoding", message, start, help="save the file as UTF-8"
+        )
+    skipped = len(_UTF8_MARK) if raw.startswith(_UTF8_MARK) else 0
+    body = raw[skipped:]
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        at = len(body[: error.start].decode("utf-8"))
+        text = body.decode("utf-8", "replace")
+        message = f"not UTF-8 at byte {error.start + skipped}"
+        span = LineIndex(text).span(path, at, at + 1)
+        label = f"byte 0x{body[error.start]:02X}"
+        return text, Problem("encoding", message, span, label, "save the file as UTF-8")
+    if not skipped:
+        return text, None
+    message = "the file starts with a byte-order mark"
+    help = "save the file as UTF-8 without a byte-order mark"
+    return text, Problem("encoding", message, start, help=help, replacement="")
+
+
+def forbidden(path: str, lines: LineIndex) -> Problem | None:
+    """What no text may have: a control character or a ``%TAG`` line."""
+    match = _CONTROL.search(lines.text)
+    if match is None:
+        return _tag_directive(path, lines)
+    code = ord(match.group())
+    name = "a NUL byte" if code == 0 else f"the control character U+{code:04X}"
+    return Problem(
+        "syntax",
+        f"{name} is not allowed in YAML",
+        lines.span(path, match.start(), match.end()),
+        "here",
+        "remove it, or write it as an escape in double quotes",
+    )
+
+
+def guard(text: str) -> str:
+    """
+    The text as the parser gets it: of the same length, with spare characters for what libyaml would misread.
+
+    libyaml breaks lines at U+0085, U+2028 and U+2029, which YAML 1.2 does not, and ends a plain text inside
+    ``{…}`` at the brace of ``${NAME}``. `unguard` turns every scalar back. A text that has the spare
+    characters itself is returned as it is (the same object).
+    """
+    exotic = _NO_BREAKS.search(text) is not None
+    if not exotic and "${" not in text:
+        return text
+    if any(spare in text for spare in _SPARE) or "\\U0010" in text:
+        return text
+    if "${" in text:
+        text = _REFERENCE.sub(lambda match: "$" + match.group()[1:].translate(_GUARD), text)
+    return _NO_BREAKS.sub(lambda match: match.group().translate(_GUARD), text) if exotic else text
+
+
+def unguard(text: str) -> str:
+    """The inverse of `guard`, for one scalar."""
+    return text.translate(_UNGUARD)
+
+
+def _tag_directive(path: str, lines: LineIndex) -> Problem | None:
+    """``%TAG`` serves custom tags only, and thousands of them keep the parser busy for minutes."""
+    match = _TAG_LINE.search(lines.text)
+    if match is None or any(
+        line.strip() and not line.startswith(("%", "#")) for line in split_lines(lines.text[: match.start()])
+    ):
+        return None
+    span = lines.span(path, match.start(), match.end())
+    return Problem("tag", "`%TAG` is not allowed", span, "this directive", "remove the line")

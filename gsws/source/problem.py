@@ -1,0 +1,215 @@
+"""
+What can be wrong with a YAML text, and the wording of its syntax errors.
+
+A `Problem` has no code and no severity: `gsws.project` turns it into a finding.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from gsws.source.span import Span
+    from gsws.source.text import LineIndex
+
+__all__ = ["Problem", "ProblemKind", "swallowed_comment", "syntax_problem"]
+
+ProblemKind: TypeAlias = Literal[
+    "unreadable",
+    "encoding",
+    "syntax",
+    "duplicate-key",
+    "ambiguous-scalar",
+    "alias-limit",
+    "several-documents",
+    "tag",
+    "depth",
+    "size",
+    "key-type",
+    "value-type",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """
+    One thing that is wrong with a text.
+
+    Attributes:
+        kind: What sort of thing; only ``ambiguous-scalar`` is no error.
+        message: Lower-case sentence, backticks around user text.
+        span: The narrowest place.
+        label: Short text under the caret.
+        help: What to do.
+        related: Other places involved, each with its label.
+        replacement: Text that, put in place of ``span``, repairs it.
+    """
+
+    kind: ProblemKind
+    message: str
+    span: Span
+    label: str = ""
+    help: str | None = None
+    related: tuple[tuple[Span, str], ...] = ()
+    replacement: str | None = None
+
+
+_WORDING: Final[dict[str, tuple[str, str, str | None]]] = {
+    "mapping values are not allowed in this context": (
+        "a `:` cannot stand here",
+        "not expected",
+        "quote a value that contains `: `, and check that the keys of one mapping are indented alike",
+    ),
+    "could not find expected ':'": (
+        "this line is neither `key: value` nor part of a value",
+        "a `:` is missing before here",
+        "write `key: value`, or check the indentation",
+    ),
+    "did not find expected key": (
+        "a key was expected here",
+        "not a key of this mapping",
+        "the keys of one mapping start in one column, and nothing may follow a quoted value",
+    ),
+    "did not find expected '-' indicator": (
+        "a `-` was expected here",
+        "not an item of this list",
+        "the items of one list start in the same column",
+    ),
+    "did not find expected ',' or ']'": (
+        "expected `,` or `]`",
+        "the list is still open here",
+        "close the list with `]`",
+    ),
+    "did not find expected ',' or '}'": (
+        "expected `,` or `}`",
+        "the mapping is still open here",
+        "close the mapping with `}`",
+    ),
+    "did not find expected node content": ("a value was expected here", "no value", None),
+    "block sequence entries are not allowed in this context": (
+        "a list item `- ` cannot stand here",
+        "not expected",
+        "start the list on a line of its own, under its key",
+    ),
+    "found unexpected end of stream": (
+        "the quoted text never ends",
+        "the file ends here",
+        "add the closing quote",
+    ),
+    "found unknown escape character": (
+        "unknown escape in a double-quoted text",
+        "this escape",
+        "write `\\\\` for a backslash, or use single quotes",
+    ),
+    "found invalid Unicode character escape code": (
+        "the escape names no character",
+        "this escape",
+        "write the character itself, or `\\UXXXXXXXX`; YAML knows no surrogate pairs",
+    ),
+    "found undefined tag handle": (
+        "unknown tag prefix",
+        "this tag",
+        "tags are not used here; quote the value",
+    ),
+    "found incompatible YAML document": ("this YAML version is not supported", "", "remove the `%YAML` line"),
+}
+_CONTEXT: Final[dict[str, str]] = {
+    "while parsing a flow sequence": "the list opens here",
+    "while parsing a flow mapping": "the mapping opens here",
+    "while parsing a block mapping": "the mapping starts here",
+    "while parsing a block collection": "the list starts here",
+    "while scanning a quoted scalar": "the quote opens here",
+    "while parsing a quoted scalar": "the quote opens here",
+    "while scanning a simple key": "this line",
+}
+_INDENTED_BY_TAB: Final = re.compile(r"[ ]*\t")
+
+
+def syntax_problem(path: str, lines: LineIndex, error: Any) -> Problem:
+    """
+    Word a parser error for the person who wrote the file.
+
+    Args:
+        path: As in a span.
+        lines: The text's lines.
+        error: A marked error of the parser: ``problem``, ``problem_mark``, ``context``, ``context_mark``.
+    """
+    found = str(getattr(error, "problem", None) or "the text is no YAML")
+    mark = getattr(error, "problem_mark", None)
+    context_mark = getattr(error, "context_mark", None)
+    offset = len(lines.text) if mark is None else min(mark.index, len(lines.text))
+    line, _ = lines.position(offset)
+    first = line if context_mark is None else lines.position(context_mark.index)[0]
+
+    special = _tab(path, lines, first, line) or _slashes(path, lines, first, line)
+    if special is not None:
+        return special
+
+    offset = _onto_text(lines.text, offset)
+    span = lines.span(path, offset, offset + 1 if offset < len(lines.text) else offset)
+    if found == "found character that cannot start any token":
+        character = lines.text[offset : offset + 1]
+        named = "a backtick" if character == "`" else f"`{character}`"
+        return Problem("syntax", f"{named} cannot start a value", span, "not expected", "quote the value")
+    message, label, help = _WORDING.get(found, (found, "here", None))
+    related: tuple[tuple[Span, str], ...] = ()
+    opens = _CONTEXT.get(str(getattr(error, "context", None)))
+    if context_mark is not None and opens is not None and context_mark.index != offset:
+        related = ((lines.span(path, context_mark.index, context_mark.index + 1), opens),)
+    return Problem("syntax", message, span, label, help, related)
+
+
+def swallowed_comment(path: str, lines: LineIndex, start: int, end: int) -> Problem | None:
+    """A ``//`` comment that has become part of the plain text between two offsets."""
+    offset = start
+    for line in lines.text[start:end].splitlines(keepends=True):
+        stripped = line.lstrip()
+        if stripped.startswith("//"):
+            return _slash_comment(path, lines, offset + len(line) - len(stripped))
+        offset += len(line)
+    return None
+
+
+def _tab(path: str, lines: LineIndex, first: int, last: int) -> Problem | None:
+    for number in (last, first, last - 1):
+        match = _INDENTED_BY_TAB.match(lines.line(number)) if number > 0 else None
+        if match is not None:
+            start = lines.offset(number, match.end())
+            return Problem(
+                "syntax",
+                "a tab indents this line, YAML knows only spaces",
+                lines.span(path, start, start + 1),
+                "this is a tab",
+                "indent with spaces",
+            )
+    return None
+
+
+def _slashes(path: str, lines: LineIndex, first: int, last: int) -> Problem | None:
+    for number in (*range(last, max(first - 1, last - 20, 0), -1), last - 1, last + 1):
+        text = lines.line(number) if number > 0 else ""
+        if text.lstrip().startswith("//"):
+            return _slash_comment(path, lines, lines.offset(number, len(text) - len(text.lstrip()) + 1))
+    return None
+
+
+def _slash_comment(path: str, lines: LineIndex, offset: int) -> Problem:
+    """The problem of a ``//`` at ``offset`` that was meant as a comment."""
+    return Problem(
+        "syntax",
+        "`//` starts no comment in YAML",
+        lines.span(path, offset, offset + 2),
+        "meant as a comment",
+        "a comment starts with `#`",
+        replacement="#",
+    )
+
+
+def _onto_text(text: str, offset: int) -> int:
+    """Move an offset at the end of the text or of a line back onto its last visible character."""
+    if offset < len(text) and text[offset] not in "\r\n":
+        return offset
+    back = len(text[:offset].rstrip())
+    return max(back - 1, 0) if back else offset

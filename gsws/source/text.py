@@ -1,0 +1,134 @@
+"""
+Lines, columns and display widths of text.
+
+Positions are counted in code points; how many terminal cells they take is asked separately. No YAML here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from typing import Final
+
+from gsws.source.span import Span
+
+__all__ = ["TAB_STOP", "LineIndex", "cell_width", "expand", "split_lines", "visible"]
+
+TAB_STOP: Final = 4
+"""Cells between two tab stops in an excerpt."""
+
+_BREAK: Final = re.compile(r"\r\n|\n|\r")
+_ASCII_PRINTABLE: Final = re.compile(r"[\x20-\x7e]*\Z")
+
+
+class LineIndex:
+    """
+    Turns offsets into lines and columns, both from 1.
+
+    A line ends at ``\\n``, ``\\r\\n`` or a lone ``\\r``, as in YAML 1.2 and in editors.
+    """
+
+    __slots__ = ("_starts", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._starts = [0, *(match.end() for match in _BREAK.finditer(text))]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Tell the line and column of ``offset``, which may be one past the end."""
+        offset = min(max(offset, 0), len(self.text))
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    def span(self, path: str, start: int, end: int) -> Span:
+        """The stretch from ``start`` up to, not including, ``end``."""
+        line, column = self.position(start)
+        end_line, end_column = self.position(max(start, end))
+        return Span(path, line, column, end_line, end_column)
+
+    def offset(self, line: int, column: int) -> int:
+        """The inverse of `position`; places beyond the text are moved to its end."""
+        if line < 1 or line > len(self._starts):
+            return len(self.text)
+        return min(self._starts[line - 1] + max(column, 1) - 1, len(self.text))
+
+    def line(self, number: int) -> str:
+        """The text of one line without its break; empty beyond the end."""
+        if number < 1 or number > len(self._starts):
+            return ""
+        start = self._starts[number - 1]
+        end = self._starts[number] if number < len(self._starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of ``text`` without their breaks; only the breaks that `LineIndex` knows divide lines."""
+    return _BREAK.split(text)
+
+
+def cell_width(character: str, column: int = 0) -> int:
+    """
+    Terminal cells that one code point takes.
+
+    Args:
+        character: One code point, or what `visible` made of one.
+        column: The cell it starts at, from 0; matters for a tab.
+    """
+    if character == "\t":
+        return TAB_STOP - column % TAB_STOP
+    if len(character) != 1:
+        return sum(cell_width(part) for part in character)
+    if " " <= character <= "~":
+        return 1
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"} or "\u1160" <= character <= "\u11ff":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def visible(text: str) -> str:
+    """
+    Make ``text`` safe for a terminal: control characters become their pictures (``␛``), invisible ones ``·``.
+
+    Colours, cursor movements and direction marks in a user's file must not act on the reader's terminal.
+    Tabs and line breaks become pictures too; `expand` lays tabs out.
+    """
+    if _ASCII_PRINTABLE.match(text):
+        return text
+    return "".join(map(_safe, text))
+
+
+def expand(line: str) -> tuple[str, list[int]]:
+    """
+    Lay out one line for a terminal.
+
+    Returns:
+        The safe text with tabs expanded, and the cell at which every code point of ``line`` starts, with the
+        cell after the last one at the end; ``cells[column - 1]`` is where a caret for ``column`` goes.
+    """
+    if _ASCII_PRINTABLE.match(line):
+        return line, list(range(len(line) + 1))
+    out: list[str] = []
+    cells = [0]
+    for character in line:
+        at = cells[-1]
+        shown = " " * cell_width("\t", at) if character == "\t" else _safe(character)
+        out.append(shown)
+        cells.append(at + cell_width(shown))
+    return "".join(out), cells
+
+
+def _safe(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    if code < 0x7F:
+        return character
+    category = unicodedata.category(character)
+    if category in {"Cc", "Cs", "Zl", "Zp"}:
+        return "\ufffd"
+    if category == "Cf" and character not in "\u200c\u200d\u00ad":
+        return "\u00b7"
+    return character

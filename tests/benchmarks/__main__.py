@@ -1,0 +1,90 @@
+"""Run the benchmarks: `python -m tests.benchmarks [--quick] [--json] [--only cpu,memory,reload,start]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.figures import Comparison, Latency, as_json, as_text
+from tests.benchmarks.latency import measure_reload, measure_start
+from tests.benchmarks.server import LOAD_CORE, SERVER_CORE, Contestant, contestants
+from tests.benchmarks.throughput import CONNECTIONS, IN_FLIGHT, measure_cpu, measure_memory
+
+PARTS = ("cpu", "memory", "reload", "start")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what was asked for and print it; 4 where the machine cannot measure."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work: shows that it runs, not how fast")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    parser.add_argument("--only", default=",".join(PARTS), help="a comma-separated choice of " + ", ".join(PARTS))
+    parser.add_argument("--rounds", type=int, help="rounds of the CPU comparison")
+    options = parser.parse_args(arguments)
+    parts = options.only.split(",")
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"unknown part `{', '.join(sorted(unknown))}`; there are {', '.join(PARTS)}")
+    if sys.platform != "linux":
+        print("the benchmarks need Linux: they read another process's CPU clock and /proc", file=sys.stderr)
+        return 4
+
+    _allow_sockets(5000)
+    quick = options.quick
+    tables: dict[str, Sequence[Comparison | Latency]] = {}
+    with tempfile.TemporaryDirectory(prefix="gsws-bench-") as name:
+        folder = Path(name)
+        entries = _able(contestants(folder))
+        if "cpu" in parts:
+            title = f"CPU of an answered message, {CONNECTIONS} connections, {IN_FLIGHT} in flight each"
+            rounds = options.rounds or (2 if quick else 9)
+            tables[title] = measure_cpu(entries, rounds, 10_000 if quick else 100_000)
+        if "memory" in parts:
+            measured = measure_memory(entries, 1 if quick else 3, 200 if quick else 2000)
+            tables |= {f"Memory of an idle connection, {title}": rows for title, rows in measured.items()}
+        if "reload" in parts:
+            tables["Hot reload"] = measure_reload(folder, 100, 10 if quick else 100)
+        if "start" in parts:
+            tables["Start"] = measure_start(folder, 100, 2 if quick else 9)
+
+    if options.json:
+        print(json.dumps({"machine": _machine(), "figures": {title: as_json(rows) for title, rows in tables.items()}}))
+    else:
+        print("\n\n".join(as_text(title, rows) for title, rows in tables.items()))
+    return 0
+
+
+def _able(entries: Sequence[Contestant]) -> list[Contestant]:
+    for entry in entries:
+        if entry.why_not:
+            print(f"without {entry.name}: {entry.why_not}", file=sys.stderr)
+    return [entry for entry in entries if not entry.why_not]
+
+
+def _allow_sockets(count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count and soft != resource.RLIM_INFINITY:
+        allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "server_core": SERVER_CORE,
+        "load_core": LOAD_CORE,
+        "load_average": os.getloadavg()[0],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

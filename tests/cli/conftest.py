@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import gsws
+
+
+@pytest.fixture(scope="session")
+def _starter(tmp_path_factory) -> Path:
+    """One starter project, to be copied."""
+    folder = tmp_path_factory.mktemp("made")
+    made = gsws("init", "app", cwd=folder)
+    assert made.code == 0, made
+    return folder / "app"
+
+
+@pytest.fixture
+def starter(_starter: Path, tmp_path: Path) -> Path:
+    """A fresh starter project."""
+    import shutil
+
+    shutil.copytree(_starter, tmp_path / "app")
+    return tmp_path / "app"

@@ -1,0 +1,162 @@
+"""
+A headless Chromium, driven by its DevTools protocol over a WebSocket.
+
+Lives here: starting the browser with an empty profile, opening a page, its console, evaluation, screenshots.
+Not here: tests. No driver package is needed.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+__all__ = ["Page", "open_page"]
+
+# Without the background ones, Chromium looks up hosts of its maker at every start.
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--remote-debugging-port=0",
+    "--window-size=1100,800",
+)
+
+
+class Page:
+    """One tab: what its console and network said, and what a person could do with it."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._ids = itertools.count(1)
+        self.console: list[str] = []
+        self.exceptions: list[str] = []
+        self.requested: list[str] = []
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.command(f"{domain}.enable")
+
+    def command(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send one DevTools command and return its result; events on the way are recorded."""
+        number = next(self._ids)
+        self._connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            message = self._receive(20)
+            if message.get("id") == number:
+                if "error" in message:
+                    raise AssertionError(f"{method}: {message['error']}")
+                result: dict[str, Any] = message["result"]
+                return result
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression, promises awaited."""
+        answer = self.command(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, userGesture=True
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def navigate(self, url: str) -> None:
+        """Load a URL."""
+        answer = self.command("Page.navigate", url=url)
+        assert not answer.get("errorText"), answer
+
+    def wait(self, condition: Callable[[], Any], seconds: float = 20) -> Any:
+        """Handle events until a condition is true and return its value; AssertionError at the deadline."""
+        end = time.monotonic() + seconds
+        while not (value := condition()):
+            if time.monotonic() > end:
+                raise AssertionError(f"not within {seconds} s; console: {self.console}, {self.exceptions}")
+            try:
+                self._receive(0.05)
+            except TimeoutError:
+                continue
+        return value
+
+    def screenshot(self, path: Path) -> Path:
+        """Save what the tab shows as a PNG."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"]))
+        return path
+
+    def _receive(self, seconds: float) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(self._connection.recv(timeout=seconds))
+        match message.get("method"):
+            case "Runtime.consoleAPICalled":
+                arguments = message["params"]["args"]
+                self.console.append(" ".join(str(a.get("value", a.get("description"))) for a in arguments))
+            case "Runtime.exceptionThrown":
+                self.exceptions.append(json.dumps(message["params"]["exceptionDetails"]))
+            case "Log.entryAdded":
+                entry = message["params"]["entry"]
+                if entry["level"] == "error":
+                    self.exceptions.append(f"{entry['text']} {entry.get('url', '')}")
+            case "Network.requestWillBeSent":
+                self.requested.append(message["params"]["request"]["url"])
+            case "Network.webSocketCreated":
+                self.requested.append(message["params"]["url"])
+        return message
+
+
+@contextmanager
+def open_page(browser: str, profile: Path) -> Iterator[Page]:
+    """Start a browser with a new profile, yield its one tab, and end the browser."""
+    profile.mkdir(parents=True)
+    process = subprocess.Popen(
+        [browser, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "HOME": str(profile)},
+    )
+    try:
+        port = _devtools_port(process, profile / "DevToolsActivePort")
+        with connect(_tab_url(port), max_size=None, compression=None, proxy=None) as connection:
+            yield Page(connection)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+
+
+def _devtools_port(process: subprocess.Popen[bytes], file: Path) -> int:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        assert process.poll() is None, f"the browser ended with {process.returncode}"
+        if file.is_file() and (lines := file.read_text().splitlines()):
+            return int(lines[0])
+        time.sleep(0.05)
+    raise AssertionError("the browser did not start within 30 s")
+
+
+def _tab_url(port: int) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with opener.open(f"http://127.0.0.1:{port}/json/list", timeout=5) as answer:
+            for target in json.load(answer):
+                if target["type"] == "page":
+                    url: str = target["webSocketDebuggerUrl"]
+                    return url
+        time.sleep(0.05)
+    raise AssertionError("the browser has no tab")

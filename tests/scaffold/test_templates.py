@@ -1,0 +1,45 @@
+"""Templates become projects: plain text put in once, never read again."""
+
+from __future__ import annotations
+
+import pytest
+
+from gsws.scaffold.templates import Template, find_template, template_names
+
+
+def test_names():
+    assert template_names() == ("starter", "bare")
+    assert find_template("nothing") is None
+    assert find_template("../starter") is None
+
+
+@pytest.mark.parametrize("name", ["starter", "bare"])
+def test_template_is_complete(name):
+    """Every placeholder is filled, and the files of a project are there."""
+    template = find_template(name)
+    assert template is not None
+    assert template.description
+    files = template.files({"name": "x", "version": "9"})
+    assert {"README.md", ".gitignore", ".env.example", "gsws.yaml", "pyproject.toml", "eventsources/websocket.yaml"} <= set(files)
+    assert not any(b"{{" in content for content in files.values())
+    assert not any("dot_" in path or path.endswith(".tmpl") or path == "template.toml" for path in files)
+
+
+def test_values_are_not_templates(tmp_path):
+    (tmp_path / "a.tmpl").write_text("{{name}} {{version}}")
+    (tmp_path / "verbatim").write_text("{{name}}")
+    template = Template("t", tmp_path, "", "")
+    made = template.files({"name": "{{version}} ${HOME} {% x %}", "version": "1"})
+    assert made == {"a": b"{{version}} ${HOME} {% x %} 1", "verbatim": b"{{name}}"}
+
+
+def test_unknown_placeholder_is_a_mistake_of_the_template(tmp_path):
+    (tmp_path / "a.tmpl").write_text("{{nmae}}")
+    with pytest.raises(KeyError, match="nmae"):
+        Template("t", tmp_path, "", "").files({"name": "x"})
+
+
+def test_starter_page_makes_no_external_request():
+    page = find_template("starter").files({"name": "x", "version": "1"})["public/index.html"].decode()
+    assert "http://" not in page
+    assert "https://" not in page
