@@ -14,7 +14,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench conformance wheel clean
+.PHONY: help demo test lint format bench conformance reference wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -40,6 +40,9 @@ bench: $(VENV)/.dev  ## Compare CPU, memory and latency with other servers (BENC
 
 conformance: $(VENV)/.dev  ## Run the WebSocket conformance suite against the transport
 	$(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)
+
+reference: $(VENV)/.installed  ## Write the pages of docs/reference that are made from the code
+	$(BIN)/python tools/reference.py
 
 wheel: $(VENV)/.installed  ## Build the wheel into build/dist
 	$(PIP) wheel -q --no-deps --wheel-dir build/dist .

@@ -41,22 +41,22 @@ _ENTRIES: Final = (
         "GS001",
         _E,
         "not a gsws project",
-        "Neither this folder nor one above it holds a `gsws.yaml` or the folders `events` and `eventsources`. "
-        "`gsws init .` makes this folder a project.",
+        "Neither this folder nor one above it holds a `gsws.yaml` or the folders `events` and "
+        "`eventsources`. `gsws init .` makes this folder a project.",
     ),
     Entry(
         "GS003",
         _E,
         "a file cannot be read",
-        "The operating system refused to give the file, or it is larger than 1 MB. Check its permissions, whether a "
-        "link leads nowhere, and split a file that is too large.",
+        "The operating system refused to give the file, or it is larger than 1 MB. Check its "
+        "permissions, whether a link leads nowhere, and split a file that is too large.",
     ),
     Entry(
         "GS004",
         _E,
         "a file is not UTF-8",
-        "Project files are UTF-8 without a byte-order mark. Save the file in that encoding; a byte-order mark is removed "
-        "by `gsws validate --fix`.",
+        "Project files are UTF-8 without a byte-order mark. Save the file in that encoding; a byte-"
+        "order mark is removed by `gsws validate --fix`.",
     ),
     Entry(
         "GS005",
@@ -68,29 +68,31 @@ _ENTRIES: Final = (
         "GS101",
         _E,
         "YAML syntax",
-        "The file is no YAML. Common causes: a tab instead of spaces, a `//` comment instead of `#`, keys of one mapping "
-        "that are not indented alike, a value with `: ` in it that is not quoted.",
+        "The file is no YAML. Common causes: a tab instead of spaces, a `//` comment instead of `#`, "
+        "keys of one mapping that are not indented alike, a value with `: ` in it that is not quoted.",
     ),
     Entry(
         "GS102",
         _E,
         "duplicate key",
-        "A key stands twice in one mapping. YAML readers silently take one of the two, not all the same one. Remove or "
-        "rename one; the finding shows both places.",
+        "A key stands twice in one mapping. YAML readers silently take one of the two, not all the "
+        "same one. Remove or rename one; the finding shows both places.",
     ),
     Entry(
         "GS103",
         _W,
         "ambiguous scalar",
-        "`yes`, `on`, `1:30`, `012`, `2026-01-01` and the like are text or a plain number to gsws, which reads YAML 1.2, "
-        "and a boolean, another number or a time to tools that read YAML 1.1. Quotes make it text for all of them.",
+        "`yes`, `on`, `1:30`, `012`, `2026-01-01` and the like are text or a plain number to gsws, "
+        "which reads YAML 1.2, and a boolean, another number or a time to tools that read YAML 1.1. "
+        "Quotes make it text for all of them.",
     ),
     Entry(
         "GS104",
         _E,
         "aliases stand for too much",
-        "Aliases that contain aliases grow exponentially, and an anchor that contains itself never ends. A file's aliases "
-        "may stand for 50,000 values in all. Shared schemas belong into `definitions/`.",
+        "Aliases that contain aliases grow exponentially, and an anchor that contains itself never "
+        "ends. A file's aliases may stand for 50,000 values in all. Shared schemas belong into "
+        "`definitions/`.",
     ),
     Entry(
         "GS105",
@@ -114,36 +116,38 @@ _ENTRIES: Final = (
         "GS108",
         _E,
         "tag not allowed",
-        "Tags such as `!include` or `!!binary` ask the reader to run something or to make a type that JSON lacks. Only "
-        "the plain types of JSON exist here; quote a value that is meant as text.",
+        "Tags such as `!include` or `!!binary` ask the reader to run something or to make a type that"
+        " JSON lacks. Only the plain types of JSON exist here; quote a value that is meant as text.",
     ),
     Entry(
         "GS110",
         _E,
         "a reference leaves the project",
-        "`$ref`, an include or `fn` points outside of the project or to another machine. Nothing is ever fetched and "
-        "nothing outside of the project is read: copy what is needed into `definitions/` or `functions/`.",
+        "`$ref`, an include or `fn` points outside of the project or to another machine. Nothing is "
+        "ever fetched and nothing outside of the project is read: copy what is needed into "
+        "`definitions/` or `functions/`.",
     ),
     Entry(
         "GS201",
         _E,
         "function not found",
-        "`fn: a.b.c` is the file `functions/a/b/c.py` or the function `c` in `functions/a/b.py`. Neither is there. The "
-        "help line names the nearest one.",
+        "`fn: a.b.c` is the file `functions/a/b/c.py` or the function `c` in `functions/a/b.py`. "
+        "Neither is there. The help line names the nearest one.",
     ),
     Entry(
         "GS202",
         _E,
         "no usable callable",
-        "The handler is, in this order, the function named like the file, `handler`, `main`, or the only public function "
-        "of the module. Here none fits or several do; name one with `fn: module.function`.",
+        "The handler is, in this order, the function named like the file, `handler`, `main`, or the "
+        "only public function of the module. Here none fits or several do; name one with `fn: "
+        "module.function`.",
     ),
     Entry(
         "GS204",
         _E,
         "handler signature cannot be called",
-        "A handler takes the context, and by name `payload`, `ws` and the like. A required parameter that nothing can "
-        "fill makes every call fail.",
+        "A handler takes the context, and by name `payload`, `ws` and the like. A required parameter "
+        "that nothing can fill makes every call fail.",
     ),
     Entry(
         "GS205",
@@ -167,21 +171,22 @@ _ENTRIES: Final = (
         "GS208",
         _W,
         "blocking call in an async handler",
-        "While the call waits, no other connection is served. Await the asynchronous form, or make the handler a plain "
-        "`def`: it then runs in a thread.",
+        "While the call waits, no other connection is served. Await the asynchronous form, or make "
+        "the handler a plain `def`: it then runs in a thread.",
     ),
     Entry(
         "GS209",
         _W,
         "heavy import at module level",
-        "Such an import costs seconds at every start and reload. Import inside the function, or load it in a datasource.",
+        "Such an import costs seconds at every start and reload. Import inside the function, or load "
+        "it in a datasource.",
     ),
     Entry(
         "GS210",
         _E,
         "module shadows another",
-        "A module of the project has the name of a standard or installed package, which other code then gets instead of "
-        "its own. Rename the module.",
+        "A module of the project has the name of a standard or installed package, which other code "
+        "then gets instead of its own. Rename the module.",
     ),
     Entry(
         "GS211",
@@ -193,8 +198,8 @@ _ENTRIES: Final = (
         "GS213",
         _E,
         "workflow file",
-        "YAML workflows under `functions/` belong to the original framework and are not run here. Write the handler in "
-        "Python.",
+        "YAML workflows under `functions/` belong to the original framework and are not run here. "
+        "Write the handler in Python.",
     ),
     Entry(
         "GS301",
@@ -214,16 +219,30 @@ _ENTRIES: Final = (
         "no such event source",
         "The part before the first dot names a file under `eventsources/`. `gsws plugin add` makes one.",
     ),
-    Entry("GS304", _E, "required key missing", "The mapping lacks a key that it must have."),
+    Entry(
+        "GS304",
+        _E,
+        "required key missing",
+        "The mapping lacks a key that it must have.",
+    ),
     Entry(
         "GS305",
         _E,
         "unknown key",
-        "The key means nothing here and would be ignored silently elsewhere. The help line names the nearest known one.",
+        "The key means nothing here and would be ignored silently elsewhere. The help line names the "
+        "nearest known one.",
     ),
-    Entry("GS306", _E, "wrong type", "The value is of another type than the key takes."),
     Entry(
-        "GS307", _E, "value not allowed", "The value is out of range or not one of those that the key takes."
+        "GS306",
+        _E,
+        "wrong type",
+        "The value is of another type than the key takes.",
+    ),
+    Entry(
+        "GS307",
+        _E,
+        "value not allowed",
+        "The value is out of range or not one of those that the key takes.",
     ),
     Entry(
         "GS308",
@@ -247,15 +266,15 @@ _ENTRIES: Final = (
         "GS401",
         _E,
         "invalid JSON Schema",
-        "The schema breaks the rules of its draft (2020-12 unless `$schema` says otherwise), for example a `required` "
-        "that is no list. The place is the keyword's.",
+        "The schema breaks the rules of its draft (2020-12 unless `$schema` says otherwise), for "
+        "example a `required` that is no list. The place is the keyword's.",
     ),
     Entry(
         "GS402",
         _E,
         "unknown schema keyword",
-        "JSON Schema ignores what it does not know, so a misspelt keyword checks nothing. Keywords that start with `x-` "
-        "are yours. The same holds for an unknown `format`.",
+        "JSON Schema ignores what it does not know, so a misspelt keyword checks nothing. Keywords "
+        "that start with `x-` are yours. The same holds for an unknown `format`.",
     ),
     Entry(
         "GS403",
@@ -267,15 +286,16 @@ _ENTRIES: Final = (
         "GS404",
         _E,
         "$ref does not resolve",
-        "Nothing stands where `$ref` points. `#/definitions/file/Key` is `Key` in `definitions/file.yaml`; `./x.yaml#/Key` "
-        "is relative to the file; `#/…` and `#name` are places in the schema itself.",
+        "Nothing stands where `$ref` points. `#/definitions/file/Key` is `Key` in "
+        "`definitions/file.yaml`; `./x.yaml#/Key` is relative to the file; `#/…` and `#name` are "
+        "places in the schema itself.",
     ),
     Entry(
         "GS405",
         _E,
         "$ref cycle",
-        "Following `$ref` leads back to the start without ever going into the value, so no value can be checked. A tree "
-        "refers to itself through `properties` or `items`, which is fine.",
+        "Following `$ref` leads back to the start without ever going into the value, so no value can "
+        "be checked. A tree refers to itself through `properties` or `items`, which is fine.",
     ),
     Entry(
         "GS406",
@@ -293,8 +313,9 @@ _ENTRIES: Final = (
         "GS408",
         _E,
         "bad regular expression",
-        "A `pattern` must be a regular expression. One with look-around or back-references runs on an engine that goes "
-        "back and forth; its work is bounded, and a value beyond the bound is refused.",
+        "A `pattern` must be a regular expression. One with look-around or back-references runs on an"
+        " engine that goes back and forth; its work is bounded, and a value beyond the bound is "
+        "refused.",
     ),
     Entry(
         "GS409",
@@ -330,8 +351,8 @@ _ENTRIES: Final = (
         "GS502",
         _E,
         "malformed expression",
-        "`${…}` takes a name with an optional `:-default` or `:?message`; `<% … %>` takes a dotted look-up such as "
-        "`config.a.b`. Nothing is evaluated.",
+        "`${…}` takes a name with an optional `:-default` or `:?message`; `<% … %>` takes a dotted "
+        "look-up such as `config.a.b`. Nothing is evaluated.",
     ),
     Entry(
         "GS503",
@@ -363,7 +384,12 @@ _ENTRIES: Final = (
         "unknown event source type",
         "No installed plugin has this `type`. `gsws plugin list` shows the known ones, `gsws plugin add` installs one.",
     ),
-    Entry("GS602", _E, "bad port", "Two sources listen on one port, or the port is not from 0 to 65535."),
+    Entry(
+        "GS602",
+        _E,
+        "bad port",
+        "Two sources listen on one port, or the port is not from 0 to 65535.",
+    ),
     Entry(
         "GS603",
         _W,
@@ -388,7 +414,12 @@ _ENTRIES: Final = (
         "any origin with cookies",
         "Credentials in cookies together with `origins: ['*']` let every web page act as its visitor.",
     ),
-    Entry("GS608", _W, "development features in production", "Switch them off with `--env production`."),
+    Entry(
+        "GS608",
+        _W,
+        "development features in production",
+        "Switch them off with `--env production`.",
+    ),
     Entry(
         "GS701",
         _E,
@@ -401,7 +432,12 @@ _ENTRIES: Final = (
         "plugin needs another gsws",
         "The plugin states a range of versions that excludes this one.",
     ),
-    Entry("GS703", _E, "two plugins of one type", "Two installed packages give the same type. Remove one."),
+    Entry(
+        "GS703",
+        _E,
+        "two plugins of one type",
+        "Two installed packages give the same type. Remove one.",
+    ),
     Entry(
         "GS901",
         _E,

@@ -20,8 +20,8 @@ def nearest(word: str, candidates: Iterable[str], n: int = 1) -> list[str]:
     """
     The candidates that ``word`` was probably meant to be, best first.
 
-    A candidate fits if it differs only by case and separators, or by at most a third of the word's letters, or if
-    one is the other with a part left out at a separator (``gemini`` for ``stream_gemini``).
+    A candidate fits if it differs only by case and separators, or by at most a third of the word's letters, or
+    if one is a part of the other between separators (``gemini`` for ``stream_gemini``).
 
     Args:
         word: What was written.
@@ -53,7 +53,7 @@ def nearest(word: str, candidates: Iterable[str], n: int = 1) -> list[str]:
 
 
 def distance(one: str, other: str, limit: int) -> int:
-    """Insertions, deletions, replacements and swaps of neighbours between two words; ``limit + 1`` if more."""
+    """Insertions, deletions, replacements and swaps between two words; ``limit + 1`` if there are more."""
     if abs(len(one) - len(other)) > limit:
         return limit + 1
     before_last: list[int] = []

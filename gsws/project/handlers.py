@@ -340,8 +340,7 @@ def unfound(reason: Unfound, name: str, at: Span, *, repair: Span | None = None)
     if not reason.code:
         return None
     fix = replace(repair, reason.nearest) if reason.nearest is not None and repair is not None else None
-    help = f"{reason.help} `gsws validate --fix` writes it" if fix is not None and reason.help else reason.help
-    return error(reason.code, reason.message, at, "named here", help, reason.related, fix)
+    return error(reason.code, reason.message, at, "named here", reason.help, reason.related, fix)
 
 
 def _default(module: IndexedModule) -> Function | list[Function]:

@@ -63,13 +63,15 @@ class Expanded:
         data: A copy; belongs to who asked for it.
         texts: The text of every value that came whole from a look-up, before it took its type.
         dynamic: Places whose value holds something looked up: not to be quoted in a finding.
-        findings: Look-ups that failed.
+        failed: Places whose look-up failed.
+        findings: What they failed of.
     """
 
     document: Document
     data: JSONValue = None
     texts: dict[Pointer, str] = field(default_factory=dict)
     dynamic: set[Pointer] = field(default_factory=set)
+    failed: set[Pointer] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -145,6 +147,7 @@ class _Walk:
                     raise _Failed("GS502", f"the look-ups of this value make more than {_MAX_TEXT:,} characters")
             except _Failed as failure:
                 failures += 1
+                self.expanded.failed.add(pointer)
                 self.expanded.findings.append(
                     error(
                         failure.code,

@@ -246,9 +246,7 @@ class Builder:
         what = "a number" if value is UNREPRESENTABLE else _KEY_KINDS.get(type(value), "empty")
         quoted = _quoted(text) if event.__class__ is ScalarEvent else None
         help = f"write `{quoted}`" if quoted else "write the key as plain text"
-        self._note(
-            "key-type", f"a key is text, this one is {what}", event, "this key", help, replacement=quoted
-        )
+        self._note("key-type", f"a key is text, this one is {what}", event, "this key", help, replacement=quoted)
         return None
 
     def _scalar(self, event: Any) -> Any:

@@ -42,9 +42,7 @@ def decode(path: str, raw: bytes) -> tuple[str, Problem | None]:
         return "", Problem("size", message, start, help="split the file")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in raw[:2]:
         message = "not UTF-8 at byte 0: the file looks like UTF-16 or UTF-32"
-        return raw.decode("utf-8", "replace"), Problem(
-            "encoding", message, start, help="save the file as UTF-8"
-        )
+        return raw.decode("utf-8", "replace"), Problem("encoding", message, start, help="save the file as UTF-8")
     skipped = len(_UTF8_MARK) if raw.startswith(_UTF8_MARK) else 0
     body = raw[skipped:]
     try:

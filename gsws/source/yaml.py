@@ -1,8 +1,8 @@
 """
 The one way from a file's bytes to a `Document`.
 
-Nothing that a user writes raises: what is wrong is a `Problem`. Two liberties beside YAML 1.2, both described in
-the reference: merge keys (``<<``) are honoured, and ``${NAME}`` may stand unquoted inside ``{…}`` and ``[…]``.
+Nothing that a user writes raises: what is wrong is a `Problem`. Two liberties beside YAML 1.2, both described
+in the reference: merge keys (``<<``) are honoured, and ``${NAME}`` may stand unquoted in ``{…}`` and ``[…]``.
 """
 
 from __future__ import annotations

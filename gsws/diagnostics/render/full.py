@@ -1,8 +1,8 @@
 """
 Findings with an excerpt of the file and carets under the place, for people at a terminal.
 
-Text of the user never reaches the terminal raw: control characters are shown as pictures. The summary line is the
-command line's.
+Text of the user never reaches the terminal raw: control characters are shown as pictures. The summary line is
+the command line's.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ class _Mark:
     label: str
 
 
-def render_full(
-    findings: Iterable[Finding], text_of: Callable[[str], str | None], *, colour: bool = False
-) -> str:
+def render_full(findings: Iterable[Finding], text_of: Callable[[str], str | None], *, colour: bool = False) -> str:
     """
     Render findings in the given order, an empty line between two of them.
 
@@ -77,10 +75,7 @@ _LinesOf = Callable[[str], list[str] | None]
 
 def _finding(finding: Finding, lines_of: _LinesOf, paint: _Paint) -> str:
     shade = _SEVERITY[finding.severity]
-    out = [
-        paint(f"{finding.severity.value}[{finding.code}]", shade)
-        + paint(f": {_sentence(finding.message)}", _BOLD)
-    ]
+    out = [paint(f"{finding.severity.value}[{finding.code}]", shade) + paint(f": {_sentence(finding.message)}", _BOLD)]
     width = _gutter(finding)
     margin = " " * width
     if finding.span is not None:

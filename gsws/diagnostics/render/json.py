@@ -29,8 +29,8 @@ def render_json(findings: Sequence[Finding], *, files: int, events: int) -> str:
         events: How many events were found.
 
     Returns:
-        One object, indented by two spaces, ASCII only, ended by a line break. ``ok`` is false if and only if there
-        is an error.
+        One object, indented by two spaces, ASCII only, ended by a line break. ``ok`` is false if and only if
+        there is an error.
     """
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     warnings = sum(finding.severity is Severity.WARNING for finding in findings)

@@ -1,0 +1,113 @@
+"""gsws.yaml: its shape, and its values typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from gsws.diagnostics.finding import Finding
+from gsws.project.lookups import Expanded, Unresolved
+from gsws.project.report import error, problems_of
+from gsws.project.shapes import check
+from gsws.project.specs import BackplaneSpec, LogSpec, ResumeSpec, Settings
+from gsws.project.units import duration, size
+
+__all__ = ["SETTINGS_SHAPE", "default_settings", "read_settings"]
+
+_TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 255}
+_T = TypeVar("_T")
+_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+
+SETTINGS_SHAPE: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "name": _TEXT,
+        "version": {"anyOf": [_TEXT, {"type": "number"}]},
+        "drain_timeout": {"x-gsws-kind": "duration"},
+        "log": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"level": {"enum": list(_LEVELS)}, "format": {"enum": ["console", "json"]}},
+        },
+        "resume": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"window": {"x-gsws-kind": "duration"}, "bytes": {"x-gsws-kind": "size"}},
+        },
+        "backplane": {
+            "anyOf": [
+                {"enum": ["memory", "nats", "redis"]},
+                {
+                    "type": "object",
+                    "required": ["type"],
+                    "properties": {
+                        "type": {"enum": ["memory", "nats", "redis"]},
+                        "url": {**_TEXT, "maxLength": 2000, "x-gsws-secret": True},
+                    },
+                },
+            ]
+        },
+        "telemetry": {"anyOf": [{"type": "boolean"}, {"type": "object"}]},
+    },
+}
+"""The file's keys; ``backplane`` and ``telemetry`` may hold what their own parts understand."""
+
+
+def default_settings(root: Path) -> Settings:
+    """What counts without a gsws.yaml."""
+    return Settings(name=root.name or "app")
+
+
+def read_settings(root: Path, expanded: Expanded) -> tuple[Settings, list[Finding]]:
+    """The settings as far as they are right, and what is wrong with them."""
+    document = expanded.document
+    findings = [*problems_of(document), *expanded.findings]
+    if expanded.data is None:
+        return default_settings(root), findings
+    if not isinstance(expanded.data, dict):
+        findings.append(error("GS306", "gsws.yaml must be a mapping", document.value_span(()), "not a mapping"))
+        return default_settings(root), findings
+    findings += check(expanded, SETTINGS_SHAPE, what="gsws.yaml").findings
+    return _typed(root, expanded.data), findings
+
+
+def _typed(root: Path, data: Mapping[str, Any]) -> Settings:
+    log, resume = _mapping(data, "log"), _mapping(data, "resume")
+    telemetry = data.get("telemetry")
+    level, format = log.get("level"), log.get("format")
+    name, version = data.get("name"), data.get("version")
+    return Settings(
+        name=name if _is_text(name) else root.name or "app",
+        version=str(version) if _is_text(version) or isinstance(version, int | float) else "0.0.0",
+        drain_timeout=_or(duration(data.get("drain_timeout")), 30.0),
+        log=LogSpec(level if level in _LEVELS else "info", format if format in ("console", "json") else None),
+        resume=ResumeSpec(_or(duration(resume.get("window")), 120.0), _or(size(resume.get("bytes")), 2**20)),
+        backplane=_backplane(data.get("backplane")),
+        telemetry=telemetry if isinstance(telemetry, dict) else {"enabled": True} if telemetry is True else {},
+        written=frozenset(data),
+    )
+
+
+def _backplane(value: Any) -> BackplaneSpec:
+    match value:
+        case "memory" | "nats" | "redis":
+            return BackplaneSpec(value)
+        case {"type": "memory" | "nats" | "redis" as type, **options}:
+            url = options.pop("url", None)
+            return BackplaneSpec(type, url if _is_text(url) else None, options)
+    return BackplaneSpec()
+
+
+def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != "" and not isinstance(value, Unresolved)
+
+
+def _or(value: _T | None, default: _T) -> _T:
+    return default if value is None else value
