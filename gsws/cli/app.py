@@ -7,6 +7,7 @@ does is in `gsws.cli.commands`.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,7 +75,8 @@ def _serve(
     no_reload: Annotated[bool, typer.Option("--no-reload", help="Do not watch files.")] = False,
     workers: Annotated[int, typer.Option(help="Number of processes.", metavar="N")] = 1,
     log_format: Annotated[
-        str | None, typer.Option("--log-format", help="Log lines for people or for machines: console or json.", metavar="FORMAT")
+        str | None,
+        typer.Option("--log-format", help="Log lines for people or for machines: console or json.", metavar="FORMAT"),
     ] = None,
 ) -> int:
     """Load the project, report, bind and serve."""
@@ -91,7 +93,8 @@ def _call(
         typer.Argument(metavar="[KEY=VALUE]...", help="The payload; `user.name=Ann` nests, `n=3` is a number."),
     ] = None,
     file: Annotated[
-        str | None, typer.Option("--file", "-f", help="Read the payload as JSON from a file, - for stdin.", metavar="FILE")
+        str | None,
+        typer.Option("--file", "-f", help="Read the payload as JSON from a file, - for stdin.", metavar="FILE"),
     ] = None,
     url: Annotated[str | None, typer.Option(help="Where; default: the project's own source.", metavar="URL")] = None,
     id: Annotated[str | None, typer.Option("--id", help="Request id; default: a new one.", metavar="ID")] = None,
@@ -111,7 +114,9 @@ def _validate(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option("--format", help="full, concise or json; default: full on a terminal, else concise.", metavar="FORMAT"),
+        typer.Option(
+            "--format", help="full, concise or json; default: full on a terminal, else concise.", metavar="FORMAT"
+        ),
     ] = None,
     env: Env = "development",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
@@ -160,7 +165,9 @@ def _new_function(
 @_new.command("source")
 def _new_source(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the source: eventsources/NAME.yaml.")],
-    type: Annotated[str, typer.Option("--type", help="Type of the source: an installed plugin.", metavar="TYPE")] = "websocket",
+    type: Annotated[
+        str, typer.Option("--type", help="Type of the source: an installed plugin.", metavar="TYPE")
+    ] = "websocket",
     json: JSON = False,
 ) -> int:
     """Write an event source on a port of its own."""
@@ -229,5 +236,9 @@ _app.add_typer(_plugins, name="plugin")
 
 
 def command() -> Any:
-    """The whole command, ready for its arguments."""
+    """The whole command, ready for its arguments, or for a shell that asks what may follow."""
+    if "_GSWS_COMPLETE" in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # of typer, though unlisted
+
+        completion_init()
     return typer.main.get_command(_app)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from typing import Any, TextIO, cast
+from pathlib import Path
+from typing import Any, cast
 
 from gsws.cli import output
 from gsws.cli.output import ENVIRONMENT, FAILED, GOOD, INTERNAL, USAGE, Failure
@@ -29,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows ``gsws``; the process's own arguments by default.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _have_streams()
     for stream in (sys.stdout, sys.stderr):
         # A name with a lone surrogate, or a terminal that knows ASCII alone, must not end a command.
         with contextlib.suppress(AttributeError, ValueError):
@@ -37,15 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run(given)
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_output()
+        output.silence_broken()
         return GOOD
     except OSError as error:
         # What is left here is the output itself: a full disk behind `>`, a closed stdout.
-        _discard_output()
+        output.silence_broken()
         with contextlib.suppress(OSError, ValueError):
             output.show_failure(f"cannot write the output: {error.strerror or error}")
         return FAILED
     return code
+
+
+def _have_streams() -> None:
+    """A process that was started with a closed stdout or stderr gets one that goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
 
 
 def _run(arguments: list[str]) -> int:
@@ -55,6 +65,9 @@ def _run(arguments: list[str]) -> int:
         output.result(f"gsws {__version__}")
         return GOOD
     as_json = "--json" in arguments
+    if arguments[:1] == ["serve"]:
+        # Until the service has its own handler: a process manager's stop is no failure at any moment.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(GOOD))
     try:
         from gsws.cli import app
 
@@ -71,7 +84,11 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
-        return 130
+        return GOOD if arguments[:1] == ["serve"] else 130
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _fail(f"{error.strerror}: `{error.filename}`", None, FAILED, as_json)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else GOOD if stop.code is None else FAILED
     except Exception as error:
@@ -82,9 +99,7 @@ def _run(arguments: list[str]) -> int:
         return _bug(error, arguments)
 
 
-def _fail(
-    message: str, help: str | None, code: int, as_json: bool, facts: dict[str, Any] | None = None
-) -> int:
+def _fail(message: str, help: str | None, code: int, as_json: bool, facts: dict[str, Any] | None = None) -> int:
     if as_json:
         output.result_json({"ok": False, "error": message, "help": help, **(facts or {})})
     output.show_failure(message, help)
@@ -129,9 +144,7 @@ def _bug(error: Exception, arguments: list[str]) -> int:
     """Say in one line that this is our fault, and where the details are."""
     import traceback
 
-    details = "".join(
-        [f"gsws {' '.join(arguments)}\nPython {sys.version}\n\n", *traceback.format_exception(error)]
-    )
+    details = "".join([f"gsws {' '.join(arguments)}\nPython {sys.version}\n\n", *traceback.format_exception(error)])
     try:
         descriptor, path = tempfile.mkstemp(prefix="gsws-bug-", suffix=".txt")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -146,19 +159,3 @@ def _bug(error: Exception, arguments: list[str]) -> int:
 def _one_line(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 200 else f"{line[:197]}..."
-
-
-def _discard_output() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush stays quiet too."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            _flush_or_silence(stream)
-
-
-def _flush_or_silence(stream: TextIO) -> None:
-    try:
-        stream.flush()
-    except (OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)

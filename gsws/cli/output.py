@@ -7,6 +7,7 @@ drawn on a terminal, not before.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -34,6 +35,7 @@ __all__ = [
     "result",
     "result_json",
     "show_failure",
+    "silence_broken",
     "table",
     "warn",
 ]
@@ -172,6 +174,18 @@ def plain(text: str) -> str:
         character if character in "\n\t" or unicodedata.category(character) not in _UNSAFE else _spelled(character)
         for character in text
     )
+
+
+def silence_broken() -> None:
+    """Point stdout and stderr at nothing where they cannot be written, so that nobody trips over them again."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
 
 
 def _spelled(character: str) -> str:

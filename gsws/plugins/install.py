@@ -53,13 +53,15 @@ class Requirements:
         project = self._document.get("project")
         if not hasattr(project, "get"):
             return False
-        return "dependencies" not in (project.get("dynamic") or ()) and isinstance(project.get("dependencies", []), list)
+        return "dependencies" not in (project.get("dynamic") or ()) and isinstance(
+            project.get("dependencies", []), list
+        )
 
     def has(self, package: str) -> bool:
         """Whether ``package`` is among the dependencies, in whatever spelling."""
-        return any(
+        return self.listed and any(
             canonical_name(_name_of(str(item))) == canonical_name(package)
-            for item in (self._document.get("project") or {}).get("dependencies", [])
+            for item in self._document["project"].get("dependencies", [])
         )
 
     def add(self, package: str, version: str) -> bool:
@@ -106,7 +108,7 @@ def install(type: str, plugins: Registry) -> InstalledPlugin:
             f"is `{type}` the right name? `gsws plugin list` shows what is installed; nothing was changed",
         )
     plugins.refresh()
-    found = plugins[type] if type in plugins else None
+    found = plugins.get(type)
     if found is None or found.error is not None:
         _run([*tool, "uninstall", *(() if tool[0] != sys.executable else ("--yes",)), *_target(tool), package])
         plugins.refresh()

@@ -201,7 +201,9 @@ def _checked(base: InstalledPlugin, plugin: Any) -> InstalledPlugin:
         if not isinstance(requires, str) or (fits := _version_fits(requires)) is None:
             return _broken(base, f"{who} states no valid version requirement: `requires_gsws` is {requires!r}")
         if not fits:
-            return _broken(base, f"{who} needs gsws {requires}, this is {__version__}", requires=requires, outdated=True)
+            return _broken(
+                base, f"{who} needs gsws {requires}, this is {__version__}", requires=requires, outdated=True
+            )
     source_type = _SOURCE_TYPES.get(str(plugin.source_type).lower())
     wrong = None
     if plugin.type != base.type:

@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gsws.project.discovery import Entry
@@ -56,6 +57,10 @@ class ProjectCache:
     _derived_seen: dict[tuple[Any, ...], tuple[Any, Any]] = field(default_factory=dict)
     _tokens: dict[str, tuple[Any, int]] = field(default_factory=dict)
     _count: int = 0
+
+    def begin(self) -> None:
+        """Start a load; what a load that was broken off had seen is forgotten."""
+        self._seen, self._derived_seen = {}, {}
 
     def file(self, kind: str, entry: Entry, parse: Callable[[bytes], _T]) -> _T:
         """
@@ -105,7 +110,7 @@ class ProjectCache:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             return file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         raise ReadFailure("it is gone", gone=True) from None

@@ -133,7 +133,7 @@ class _Search:
 def _list(search: _Search, folder: str, shown: str, inner: tuple[str, ...]) -> None:
     try:
         # Once each, so that a link to a folder above ends; a thousand folders are enough for any project.
-        status = os.stat(folder)
+        status = Path(folder).stat()
         identity = (status.st_dev, status.st_ino)
         if identity in search.visited or len(search.visited) >= _MAX_FOLDERS:
             return
@@ -153,7 +153,7 @@ def _list(search: _Search, folder: str, shown: str, inner: tuple[str, ...]) -> N
             if not (wanted or is_folder):
                 continue
             if link and not _inside(Path(search.root), entry.path):
-                if wanted and not os.path.exists(entry.path):
+                if wanted and not Path(entry.path).exists():
                     search.listing.odd.append((shown + name, "a link that leads nowhere"))
                 elif wanted or search.deep:
                     search.listing.outside.append((shown + name, (*inner, name), is_folder))

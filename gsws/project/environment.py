@@ -50,9 +50,8 @@ def parse_dotenv(path: str, raw: bytes, environ: Mapping[str, str]) -> tuple[dic
             findings.append(
                 error("GS003", "this line is no `NAME=value`", Span(path, line, 1, line, 1), "not understood")
             )
-        elif binding.key is not None and binding.value is not None:
-            if binding.key not in environ:
-                values[binding.key] = _interpolate(binding.value, values, environ)
+        elif binding.key is not None and binding.value is not None and binding.key not in environ:
+            values[binding.key] = _interpolate(binding.value, values, environ)
     return values, findings
 
 

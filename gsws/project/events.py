@@ -106,7 +106,9 @@ class Draft:
         if not isinstance(rate, dict) or not isinstance(messages := rate.get("messages"), int):
             return None
         burst = rate.get("burst")
-        return RateSpec(messages, duration(rate.get("per", 1)) or 1.0, burst if isinstance(burst, int) and burst else messages)
+        return RateSpec(
+            messages, duration(rate.get("per", 1)) or 1.0, burst if isinstance(burst, int) and burst else messages
+        )
 
 
 @dataclass(slots=True)
@@ -165,7 +167,9 @@ def _draft(expanded: Expanded, written: str, value: JSONValue) -> Draft:
     draft.key_findings += _key_findings(draft)
     if value is None:
         draft.findings.append(
-            error("GS304", f"event {quoted(written)} lacks the required key `fn`", span, "`fn` is missing", "add `fn: …`")
+            error(
+                "GS304", f"event {quoted(written)} lacks the required key `fn`", span, "`fn` is missing", "add `fn: …`"
+            )
         )
         return draft
     outcome = check(expanded, EVENT, pointer=(written,), what=f"event {quoted(written)}")

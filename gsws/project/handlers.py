@@ -1,8 +1,9 @@
 """
 The project's Python functions, found by reading their source and never by importing it.
 
-``fn: a.b.c`` is ``functions/a/b/c.py``: the function named like the file, ``handler``, ``main``, or else the only public
-function defined there. ``fn: a.b.c.g`` names ``g`` in that file. One file's facts come from `gsws.project.pymodule`.
+``fn: a.b.c`` is ``functions/a/b/c.py``: the function named like the file, ``handler``, ``main``, or else the only
+public function defined there. ``fn: a.b.c.g`` names ``g`` in that file. One file's facts come from
+`gsws.project.pymodule`.
 """
 
 from __future__ import annotations

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
+from gsws.diagnostics.finding import Finding, Label, Severity
 from gsws.project.cache import ProjectCache
-from gsws.project.specs import PluginFacts, Project
+from gsws.project.discovery import SETTINGS, Entry, base_of, is_root
+from gsws.project.environment import parse_dotenv
+from gsws.project.events import Draft, authz_contradictions, draft_events
+from gsws.project.handlers import HandlerIndex
+from gsws.project.link import Linker, resolve_authz, resolve_function
+from gsws.project.lookups import Expanded, Lookups, Unresolved, expand
+from gsws.project.merge import deep_merge
+from gsws.project.network import network_findings, port_conflicts
+from gsws.project.overlaid import overlaid
+from gsws.project.read import Reader
+from gsws.project.report import error, problems_of, quoted, type_name, warning
+from gsws.project.settings import default_settings, read_settings
+from gsws.project.shadowing import helper_names, shadowing_findings
+from gsws.project.sources import CheckedFile, check_datasource, check_source, name_finding
+from gsws.project.specs import AuthzSpec, DatasourceSpec, HandlerRef, PluginFacts, Project, Settings, SourceSpec
+from gsws.project.strict import closed
+from gsws.source.span import Span
+from gsws.source.yaml import Document
+
+if TYPE_CHECKING:
+    from gsws.schema import Definitions
 
 __all__ = ["load_project"]
+
+_ENV_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 def load_project(
@@ -29,4 +58,297 @@ def load_project(
         plugins: Facts of the installed plugins by type; see `gsws.plugins.registry.facts`.
         cache: Kept between loads by whoever reloads; unchanged files are then not read again.
     """
-    raise NotImplementedError
+    cache = cache if cache is not None else ProjectCache()
+    root = Path(os.path.realpath(root))
+    base, both = base_of(root)
+    reader = Reader(root, base, cache)
+    variables = dict(os.environ if environ is None else environ)
+    cache.begin()
+    if not is_root(root):
+        # The load goes on: half of a project still tells what is wrong with that half.
+        reader.findings.append(
+            error("GS001", f"`{root.name or root}` is not a gsws project", None, "", "`gsws init .` makes one here")
+        )
+    if both:
+        message = "both the project's root and its `src/` hold events or sources"
+        reader.findings.append(error("GS310", message, None, "", "keep one of them"))
+    return _Load(reader, env, variables, plugins if plugins is not None else {}).project()
+
+
+@dataclass(slots=True)
+class _Load:
+    reader: Reader
+    env: str
+    environ: dict[str, str]
+    plugins: Mapping[str, PluginFacts]
+
+    def project(self) -> Project:
+        reader, cache = self.reader, self.reader.cache
+        findings = reader.findings
+        self.dotenv()
+        settings = self.settings()
+        config = self.config()
+        mappings = self.mappings(config)
+        lookups = Lookups(self.environ, config, mappings)
+        token = cache.token("lookups", (dict(self.environ), config, mappings))
+
+        handlers, needs = reader.handlers()
+        findings += handlers.findings()
+        helpers = helper_names(reader.base)
+        findings += shadowing_findings(reader.root, helpers)
+        findings += reader.helpers(helpers, needs)
+
+        definitions, strict_definitions, definitions_token = self.definitions(lookups, token)
+        checked = self.sources(lookups)
+        sources = self.source_specs(checked, handlers)
+        datasources = self.datasources(lookups, handlers)
+        linker = Linker(
+            sources=sources,
+            declared=frozenset(checked),
+            handlers=handlers,
+            definitions=definitions,
+            strict_definitions=strict_definitions,
+            definitions_token=definitions_token,
+            cache=cache,
+            plugins=frozenset(self.plugins),
+        )
+        drafts = self.drafts(lookups, token)
+        events = linker.link(drafts)
+        findings += linker.findings
+        if not drafts:
+            findings.append(_no_events(bool(checked)))
+        return Project(
+            root=reader.root,
+            base=reader.base,
+            env=self.env,
+            settings=settings,
+            sources=MappingProxyType(sources),
+            events=events,
+            handlers=handlers,
+            definitions=definitions,
+            mappings=MappingProxyType(mappings),
+            config=MappingProxyType(config),
+            datasources=MappingProxyType(datasources),
+            findings=_in_order(findings),
+            files=cache.finish(),
+            environ=MappingProxyType(self.environ),
+            read_text=reader.text_of,
+        )
+
+    def dotenv(self) -> None:
+        raw = self.reader.raw(".env")
+        if raw is not None:
+            values, findings = parse_dotenv(".env", raw, self.environ)
+            self.environ |= values
+            self.reader.findings += findings
+
+    def settings(self) -> Settings:
+        document = self.reader.one(SETTINGS)
+        if document is None:
+            return default_settings(self.reader.root)
+        settings, findings = read_settings(self.reader.root, expand(document, Lookups(self.environ)))
+        self.reader.findings += findings
+        return settings
+
+    def config(self) -> dict[str, Any]:
+        """``config/default.yaml`` under ``config/<env>.yaml``; neither needs to be there."""
+        reader = self.reader
+        if not _ENV_NAME.fullmatch(self.env):
+            reader.findings.append(
+                error(
+                    "GS307",
+                    f"{quoted(self.env)} is no name of an environment",
+                    None,
+                    "",
+                    "use letters, digits, `_` and `-`",
+                )
+            )
+        found = {
+            entry.inner[-1].rpartition(".")[0]: document for entry, document in reader.documents("config", deep=False)
+        }
+        config: dict[str, Any] = {}
+        for name in dict.fromkeys(("default", self.env)):
+            if name in found:
+                value = self.value(found[name], Lookups(self.environ))
+                if isinstance(value, dict):
+                    config = deep_merge(config, value)
+                elif value is not None:
+                    self.not_a_mapping(found[name], value)
+        return config
+
+    def mappings(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        mappings: dict[str, Any] = {}
+        lookups = Lookups(self.environ, config)
+        for name, _, document in self.named("mappings"):
+            value = self.value(document, lookups)
+            if value is not None:
+                mappings[name] = value
+        return mappings
+
+    def value(self, document: Document, lookups: Lookups) -> Any:
+        expanded = expand(document, lookups)
+        self.reader.findings += [*problems_of(document), *expanded.findings]
+        return expanded.data
+
+    def definitions(self, lookups: Lookups, token: int) -> tuple[Definitions, Definitions, int]:
+        # The engine behind is worth its import only when a project has something to check.
+        from gsws.schema import Definitions
+
+        reader, cache = self.reader, self.reader.cache
+        documents = []
+        for entry, document in reader.documents("definitions"):
+            expanded = self.expanded(entry, document, lookups, token, schemas=True)
+            reader.findings += [*problems_of(document), *expanded.findings]
+            documents.append(overlaid(document, expanded.data))
+        number = cache.token("definitions", tuple((one.path, one.text, one.data) for one in documents))
+        made: Definitions = cache.derived(("definitions", number), cache, lambda: Definitions(documents))
+        strict: Definitions = cache.derived(
+            ("strict definitions", number),
+            cache,
+            lambda: Definitions([overlaid(one, _closed_all(one.data)) for one in documents]) if documents else made,
+        )
+        return made, strict, number
+
+    def sources(self, lookups: Lookups) -> dict[str, CheckedFile]:
+        checked: dict[str, CheckedFile] = {}
+        for name, entry, document in self.named("eventsources"):
+            wrong = name_finding(name, entry.shown)
+            if wrong is not None:
+                self.reader.findings.append(wrong)
+            checked[name] = check_source(name, expand(document, lookups), self.plugins)
+        for one in checked.values():
+            one.findings += network_findings(one, self.reader.root)
+            self.reader.findings += one.findings
+        self.reader.findings += port_conflicts(checked.values())
+        return checked
+
+    def source_specs(self, checked: Mapping[str, CheckedFile], handlers: HandlerIndex) -> dict[str, SourceSpec]:
+        sources = {}
+        for name, one in checked.items():
+            authz, refs = self.functions(one, handlers)
+            if not one.type:
+                continue
+            sources[name] = SourceSpec(
+                name=name,
+                type=one.type,
+                path=one.expanded.document.path,
+                document=one.expanded.document,
+                config=MappingProxyType(dict(one.config)),
+                written=MappingProxyType(dict(one.written)),
+                strict=one.config.get("strict") is True,
+                authz=authz,
+                hook=refs.get(("on_request_validation_error",)),
+                authn_fn=refs.get(("authn", "fn")),
+                span=one.type_span,
+            )
+        return sources
+
+    def functions(
+        self, one: CheckedFile, handlers: HandlerIndex
+    ) -> tuple[AuthzSpec | None, dict[tuple[str | int, ...], HandlerRef | None]]:
+        """Resolve the functions that a source names."""
+        document, findings = one.expanded.document, self.reader.findings
+        value = one.written.get("authz")
+        authz = resolve_authz(value, document, ("authz",), handlers, findings)
+        if isinstance(value, dict):
+            findings += authz_contradictions(value, document, ("authz",))
+        refs: dict[tuple[str | int, ...], HandlerRef | None] = {}
+        for place in one.functions:
+            if place[0] != "authz":
+                named: Any = one.written
+                for item in place:
+                    named = named[item]
+                # `authn.fn` takes a handshake; only its existence can be told here.
+                like_handler = place[0] == "on_request_validation_error"
+                refs[place] = resolve_function(named, document, place, handlers, findings, signature=like_handler)
+        return authz, refs
+
+    def datasources(self, lookups: Lookups, handlers: HandlerIndex) -> dict[str, DatasourceSpec]:
+        specs = {}
+        for name, entry, document in self.named("datasources"):
+            one = check_datasource(name, expand(document, lookups), self.plugins)
+            wrong = name_finding(name, entry.shown)
+            self.reader.findings += [*one.findings, *([wrong] if wrong else [])]
+            handler = None
+            for place in one.functions:
+                named = one.written[place[0]] if place == ("fn",) else None
+                if isinstance(named, str) and not isinstance(named, Unresolved):
+                    handler = resolve_function(named, document, place, handlers, self.reader.findings, signature=False)
+            if one.type or "fn" in one.written:
+                specs[name] = DatasourceSpec(
+                    name,
+                    entry.shown,
+                    document,
+                    MappingProxyType(dict(one.config)),
+                    one.type or None,
+                    handler,
+                    one.type_span,
+                )
+        return specs
+
+    def drafts(self, lookups: Lookups, token: int) -> list[Draft]:
+        reader, cache = self.reader, self.reader.cache
+        drafts: list[Draft] = []
+        for entry, document in reader.documents("events"):
+            expanded = self.expanded(entry, document, lookups, token, schemas=True)
+            file = cache.derived(("drafts", entry.path), expanded, partial(draft_events, expanded))
+            reader.findings += file.findings
+            drafts += file.drafts
+        return drafts
+
+    def expanded(self, entry: Entry, document: Document, lookups: Lookups, token: int, *, schemas: bool) -> Expanded:
+        """A document after look-ups; made anew only if it or what it looks up has changed."""
+        text = document.text
+        key = ("expanded", entry.path, token if "${" in text or "<%" in text else 0)
+        return self.reader.cache.derived(key, document, lambda: expand(document, lookups, schemas=schemas))
+
+    def named(self, folder: str) -> Iterable[tuple[str, Entry, Document]]:
+        """The files of a folder whose names are the names of what they declare; a name counts once."""
+        first: dict[str, Entry] = {}
+        for entry, document in self.reader.documents(folder, deep=False):
+            name = entry.inner[-1].rpartition(".")[0]
+            if name in first:
+                self.reader.findings.append(
+                    error(
+                        "GS301",
+                        f"`{entry.shown}` and `{first[name].shown}` both declare `{name}`",
+                        Span(entry.shown, 1, 1, 1, 1),
+                        "",
+                        "keep one of them",
+                        [Label(Span(first[name].shown, 1, 1, 1, 1), "the other one")],
+                    )
+                )
+                continue
+            first[name] = entry
+            yield name, entry, document
+
+    def not_a_mapping(self, document: Document, value: Any) -> None:
+        message = f"a config file is a mapping, found {type_name(value)}"
+        self.reader.findings.append(error("GS306", message, document.value_span(())))
+
+
+def _no_events(has_sources: bool) -> Finding:
+    help = "`gsws new event websocket.chat` writes one"
+    return warning(
+        "GS005",
+        "the project has no events",
+        None,
+        "",
+        help if has_sources else f"`gsws plugin add websocket`, then {help}",
+    )
+
+
+def _closed_all(data: Any) -> Any:
+    return {name: closed(schema) for name, schema in data.items()} if isinstance(data, dict) else data
+
+
+def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each once, errors about the whole project first, then by file and line."""
+
+    def place(finding: Finding) -> tuple[Any, ...]:
+        span = finding.span
+        if span is None:
+            return (0, "", 0, 0, finding.severity is not Severity.ERROR, finding.code)
+        return (1, span.path, span.line, span.column, finding.severity is not Severity.ERROR, finding.code)
+
+    return tuple(sorted(dict.fromkeys(findings), key=place))

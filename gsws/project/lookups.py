@@ -141,10 +141,8 @@ class _Walk:
                 value = self.value(found)
                 if whole:
                     return self.typed(value, pointer)
-                parts.append(_inline(value, found))
+                parts.append(_inline(value, found, size))
                 size += len(parts[-1])
-                if size > _MAX_TEXT:
-                    raise _Failed("GS502", f"the look-ups of this value make more than {_MAX_TEXT:,} characters")
             except _Failed as failure:
                 failures += 1
                 self.expanded.failed.add(pointer)
@@ -158,7 +156,7 @@ class _Walk:
                     )
                 )
                 # What is left of a hostile text is not worth the time.
-                if failures >= _MAX_FAILURES or size > _MAX_TEXT:
+                if failures >= _MAX_FAILURES:
                     break
         parts.append(text[end:])
         return Unresolved(text) if failures else "".join(parts)
@@ -250,9 +248,12 @@ def _descend(tree: JSONValue, root: str, path: list[str]) -> JSONValue:
     return tree
 
 
-def _inline(value: JSONValue, found: str) -> str:
+def _inline(value: JSONValue, found: str, size: int) -> str:
+    """A value as part of a text of which ``size`` characters were looked up before."""
     match value:
         case str():
+            if size + len(value) > _MAX_TEXT:
+                raise _Failed("GS502", f"the look-ups of this value make more than {_MAX_TEXT:,} characters")
             return value
         case bool():
             return "true" if value else "false"

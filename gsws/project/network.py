@@ -152,9 +152,9 @@ def _files(source: CheckedFile, root: Path) -> Iterator[Finding]:
             right[place] = path
     cert, key = right.get(("tls", "cert")), right.get(("tls", "key"))
     if cert is not None and key is not None:
-        reason, place = _tls(cert, key)
+        reason, which = _tls(cert, key)
         if reason is not None:
-            yield error("GS604", reason, _span(source, "tls", place), "", "see `tls` in the reference of the files")
+            yield error("GS604", reason, _span(source, "tls", which), "", "see `tls` in the reference of the files")
 
 
 def _tls(cert: Path, key: Path) -> tuple[str | None, str]:

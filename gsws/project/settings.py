@@ -79,8 +79,8 @@ def _typed(root: Path, data: Mapping[str, Any]) -> Settings:
     level, format = log.get("level"), log.get("format")
     name, version = data.get("name"), data.get("version")
     return Settings(
-        name=name if _is_text(name) else root.name or "app",
-        version=str(version) if _is_text(version) or isinstance(version, int | float) else "0.0.0",
+        name=_text(name) or root.name or "app",
+        version=str(version) if isinstance(version, int | float) else _text(version) or "0.0.0",
         drain_timeout=_or(duration(data.get("drain_timeout")), 30.0),
         log=LogSpec(level if level in _LEVELS else "info", format if format in ("console", "json") else None),
         resume=ResumeSpec(_or(duration(resume.get("window")), 120.0), _or(size(resume.get("bytes")), 2**20)),
@@ -94,9 +94,10 @@ def _backplane(value: Any) -> BackplaneSpec:
     match value:
         case "memory" | "nats" | "redis":
             return BackplaneSpec(value)
-        case {"type": "memory" | "nats" | "redis" as type, **options}:
-            url = options.pop("url", None)
-            return BackplaneSpec(type, url if _is_text(url) else None, options)
+        case {"type": "memory" | "nats" | "redis" as type}:
+            options = {key: option for key, option in value.items() if key not in ("type", "url")}
+            url = value.get("url")
+            return BackplaneSpec(type, _text(url), options)
     return BackplaneSpec()
 
 
@@ -105,8 +106,8 @@ def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != "" and not isinstance(value, Unresolved)
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value != "" and not isinstance(value, Unresolved) else None
 
 
 def _or(value: _T | None, default: _T) -> _T:

@@ -5,7 +5,8 @@ A shape is a JSON Schema of these keywords: ``type``, ``properties``, ``patternP
 ``required``, ``items``, ``minItems``, ``maxItems``, ``enum``, ``const``, ``minimum``, ``maximum``,
 ``exclusiveMinimum``, ``minLength``, ``maxLength``, ``pattern``, ``anyOf`` (branches told apart by their types), and
 
-- ``x-gsws-kind``: ``duration`` (numbers bound its seconds), ``size``, ``port``, ``function``, ``file``, ``origin``, ``schema``;
+- ``x-gsws-kind``: ``duration`` (numbers bound its seconds), ``size``, ``port``, ``function``, ``file``, ``origin``,
+  ``schema``;
 - ``x-gsws-secret``: true for a value that no finding may quote;
 - ``x-gsws-inert``: why a key of the original framework does nothing here.
 
@@ -271,7 +272,9 @@ class _Checker:
                     self.bounds(number, value, shape, pointer)
             case "port":
                 if not 0 <= value <= 65535:
-                    self.add("GS602", f"port {self.shown(value, pointer, shape)} is out of range", pointer, "0 to 65535")
+                    self.add(
+                        "GS602", f"port {self.shown(value, pointer, shape)} is out of range", pointer, "0 to 65535"
+                    )
                 return int(value)
             case "origin":
                 if value != "*" and not _ORIGIN.fullmatch(value):
@@ -322,9 +325,7 @@ class _Checker:
         )
 
     def unknown(self, key: str, place: Pointer, known: Mapping[str, Any], present: Mapping[str, Any]) -> None:
-        usable = [
-            one for one, shape in known.items() if not (isinstance(shape, Mapping) and "x-gsws-inert" in shape)
-        ]
+        usable = [one for one, shape in known.items() if not (isinstance(shape, Mapping) and "x-gsws-inert" in shape)]
         near, help = did_you_mean(key, usable)
         span = self.document.key_span(place)
         # The written key may be quoted; the repair replaces all of it. Never by a key that is there already.

@@ -7,7 +7,7 @@ What is risky or contradictory in a checked source is `gsws.project.network`'s m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -128,7 +128,13 @@ def _check(
     if not isinstance(data, dict):
         what = "is empty" if data is None else "must be a mapping"
         checked.findings.append(
-            error("GS304" if data is None else "GS306", f"{role} {quoted(name)} {what}", document.value_span(()), "", "write `type: websocket`")
+            error(
+                "GS304" if data is None else "GS306",
+                f"{role} {quoted(name)} {what}",
+                document.value_span(()),
+                "",
+                "write `type: websocket`",
+            )
         )
         return checked
     checked.written = checked.config = data
@@ -168,17 +174,11 @@ def _facts(checked: CheckedFile, plugins: Mapping[str, PluginFacts], role: str) 
             message = f"the plugin `{type.lower()}` ({KNOWN_TYPES[type.lower()]}) is configured but not installed"
             checked.findings.append(error("GS701", message, span, "not installed", f"`gsws plugin add {type.lower()}`"))
         else:
-            checked.findings.append(
-                error(
-                    "GS601",
-                    f"unknown {role} type {quoted(type)}",
-                    span,
-                    "no plugin gives it",
-                    f"did you mean `{near[0]}`?" if near else f"installed: {', '.join(f'`{one}`' for one in sorted(plugins)) or 'none'}; `gsws plugin add NAME` installs one",
-                    (),
-                    replace(span, near[0]) if near else None,
-                )
-            )
+            installed = ", ".join(f"`{one}`" for one in sorted(plugins)) or "none"
+            help = f"did you mean `{near[0]}`?" if near else f"installed: {installed}; `gsws plugin add NAME` adds one"
+            fix = replace(span, near[0]) if near else None
+            message = f"unknown {role} type {quoted(type)}"
+            checked.findings.append(error("GS601", message, span, "no plugin gives it", help, (), fix))
         return None
     facts = plugins[type]
     if facts.error is not None:
@@ -223,10 +223,15 @@ def _by_engine(checked: CheckedFile, facts: PluginFacts) -> list[Finding]:
     findings = []
     for failure in compiled.validator.explain(checked.written):
         place = tuple(part.replace("~1", "/").replace("~0", "~") for part in failure.pointer.split("/")[1:])
-        hidden = any(place[: len(one)] == tuple(map(str, one)) or tuple(map(str, one))[: len(place)] == place for one in checked.expanded.dynamic)
+        hidden = any(
+            place[: len(one)] == tuple(map(str, one)) or tuple(map(str, one))[: len(place)] == place
+            for one in checked.expanded.dynamic
+        )
         name = ".".join(place) or "the file"
-        message = f"`{name}` does not fit the plugin's schema ({failure.keyword})" if hidden else f"`{name}`: {failure.message}"
+        message = (
+            f"`{name}` does not fit the plugin's schema ({failure.keyword})"
+            if hidden
+            else f"`{name}`: {failure.message}"
+        )
         findings.append(error("GS307", message, document.value_span(place)))
     return findings
-
-

@@ -1,8 +1,8 @@
 """
 Durations and sizes as people write them.
 
-A duration is seconds (``30``, ``0.5``) or a text with units (``500ms``, ``1m30s``, ``2h``). A size is bytes (``1024``) or
-a text (``64KiB``, ``1MB``): ``KiB`` counts 1024, ``KB`` 1000.
+A duration is seconds (``30``, ``0.5``) or a text with units (``500ms``, ``1m30s``, ``2h``). A size is bytes (``1024``)
+or a text (``64KiB``, ``1MB``): ``KiB`` counts 1024, ``KB`` 1000.
 """
 
 from __future__ import annotations

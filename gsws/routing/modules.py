@@ -76,6 +76,7 @@ class ModuleSet:
         with self._lock:
             dropped = self._drop(self.dependents(changed))
             before = self._loaded().keys()
+            self._finder.stale = set(dropped)
             try:
                 yield
             except BaseException:
@@ -84,6 +85,8 @@ class ModuleSet:
                 for name, module in dropped.items():
                     _register(name, module)
                 raise
+            finally:
+                self._finder.stale = set()
 
     def dependents(self, changed: Iterable[Path]) -> set[str]:
         """Name the loaded modules that were read from ``changed`` or import, directly or not, one that was."""
@@ -134,6 +137,7 @@ class _ProjectFinder(MetaPathFinder):
     def __init__(self, base: Path) -> None:
         self.base = base
         self.imports: dict[str, frozenset[str]] = {}
+        self.stale: set[str] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -170,11 +174,29 @@ class _ProjectFinder(MetaPathFinder):
 
 
 class _Loader(SourceFileLoader):
-    """Compiles source on every import and notes what it imports."""
+    """Compiles source on every import, notes what it imports, and sees to it that this is of the same revision."""
 
     def __init__(self, fullname: str, path: str, finder: _ProjectFinder) -> None:
         super().__init__(fullname, path)
         self._finder = finder
+
+    def exec_module(self, module: ModuleType) -> None:
+        """
+        Run the module's code.
+
+        ``from package import module`` takes the package's attribute before it asks for an import, and that still is
+        the revision before. So what is stale is imported first; a circle finds this module as the attribute.
+        """
+        name = module.__name__
+        code = self.get_code(name)
+        stale = self._finder.stale
+        if name in stale:
+            stale.discard(name)
+            _register(name, module)
+        for dependency in sorted(self._finder.imports[name] & stale):
+            if dependency in stale and importlib.util.find_spec(dependency) is not None:
+                importlib.import_module(dependency)
+        exec(code, module.__dict__)  # noqa: S102  # what a loader is for
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)

@@ -106,4 +106,6 @@ def _dump(type: str, defaults: Mapping[str, Any], schema: Mapping[str, Any]) -> 
 
 def _plain(value: Any) -> Any:
     """JSON values only, so that nothing of a plugin's own classes reaches the file as a tag."""
-    return json.loads(json.dumps(value, default=lambda other: dict(other) if isinstance(other, Mapping) else str(other)))
+    return json.loads(
+        json.dumps(value, default=lambda other: dict(other) if isinstance(other, Mapping) else str(other))
+    )

@@ -83,7 +83,7 @@ def build_wheel(folder: Path, type: str, module: str, **facts: str) -> Path:
     return path
 
 
-PLUGIN = '''
+PLUGIN = """
 class Source:
     def subscribe(self, event, handle): pass
     async def start(self): pass
@@ -106,7 +106,7 @@ class Plugin:
     def create(self, config, context): return Source()
 
 plugin = Plugin()
-'''
+"""
 
 
 def plugin_module(type: str, source_type: str = "eventsource") -> str:

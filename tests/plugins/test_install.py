@@ -32,7 +32,9 @@ def test_a_file_without_dependencies_gets_them(tmp_path):
     assert tomllib.loads(after)["project"]["dependencies"] == ["gsws-plugin-x>=0.3"]
 
 
-@pytest.mark.parametrize("listed", ["gsws-plugin-x", "GSWS_plugin.x>=0.1", "gsws-plugin-x [extra] ; python_version > '3'"])
+@pytest.mark.parametrize(
+    "listed", ["gsws-plugin-x", "GSWS_plugin.x>=0.1", "gsws-plugin-x [extra] ; python_version > '3'"]
+)
 def test_what_is_listed_is_left_alone(tmp_path, listed):
     before = f'[project]\nname = "a"\ndependencies = ["{listed}"]\n'
     assert edited(tmp_path, before) == (False, before)

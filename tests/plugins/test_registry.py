@@ -56,7 +56,7 @@ def test_names_cost_no_import(site):
         (GOOD.replace('default_config = {"every": "1s"}', "default_config = 3"), "`default_config` that is no mapping"),
         (GOOD.replace("def create(self, config, context): return Source()", "create = 3"), "cannot be called"),
         (GOOD.replace('type = "fine"', 'requires_gsws = "yes"; type = "fine"'), "no valid version requirement"),
-        (GOOD.replace('type = "fine"', 'type = property(lambda self: 1 / 0)'), "ZeroDivisionError"),
+        (GOOD.replace('type = "fine"', "type = property(lambda self: 1 / 0)"), "ZeroDivisionError"),
     ],
 )
 def test_a_broken_plugin_is_named_and_disturbs_nobody(site, module, says):
@@ -102,7 +102,9 @@ def test_one_package_seen_twice_is_no_rival(site, tmp_path, monkeypatch):
 def test_classes_and_modules_are_plugins_too(site):
     install_plugin(site, "fine", GOOD.replace("plugin = Plugin()", "plugin = Plugin"))
     module = "type='es'\nsource_type='ES'\nconfig_file_name='es'\ndefault_config={}\nconfig_schema={}\n"
-    install_plugin(site, "es", module + "def create(config, context): pass\nimport sys\nplugin = sys.modules[__name__]\n")
+    install_plugin(
+        site, "es", module + "def create(config, context): pass\nimport sys\nplugin = sys.modules[__name__]\n"
+    )
     plugins = Registry()
     assert plugins["fine"].error is None
     assert (plugins["es"].error, plugins["es"].source_type) == (None, "eventsource")

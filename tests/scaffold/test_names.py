@@ -96,7 +96,9 @@ def test_function_for_any_event_name_is_usable(event):
     check_function_name(function_name_for(event))
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "../a", "a b", "-x", "gsws", "stream", "Stream", "nul", "a" * 65, "a.b", "1a"])
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "../a", "a b", "-x", "gsws", "stream", "Stream", "nul", "a" * 65, "a.b", "1a"]
+)
 def test_source_names_refused(name):
     with pytest.raises(NameRefused):
         check_source_name(name)

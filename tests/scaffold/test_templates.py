@@ -20,7 +20,14 @@ def test_template_is_complete(name):
     assert template is not None
     assert template.description
     files = template.files({"name": "x", "version": "9"})
-    assert {"README.md", ".gitignore", ".env.example", "gsws.yaml", "pyproject.toml", "eventsources/websocket.yaml"} <= set(files)
+    assert {
+        "README.md",
+        ".gitignore",
+        ".env.example",
+        "gsws.yaml",
+        "pyproject.toml",
+        "eventsources/websocket.yaml",
+    } <= set(files)
     assert not any(b"{{" in content for content in files.values())
     assert not any("dot_" in path or path.endswith(".tmpl") or path == "template.toml" for path in files)
 

@@ -38,7 +38,7 @@ class _Answer:
     def good(self) -> bool:
         if self.last is None or self.last["eventtype"] == "stream.error":
             return False
-        return self.last["eventtype"] == "reply" or self.last["payload"].get("reason", "complete") == "complete"
+        return bool(self.last["eventtype"] == "reply" or self.last["payload"].get("reason", "complete") == "complete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,9 @@ def _full_url(url: str) -> str:
     except ValueError:
         fits = False
     if not fits:
-        raise output.Failure(f"`{url}` is no WebSocket URL", "for example `ws://127.0.0.1:8000`", exit_code=output.USAGE)
+        raise output.Failure(
+            f"`{url}` is no WebSocket URL", "for example `ws://127.0.0.1:8000`", exit_code=output.USAGE
+        )
     return url
 
 

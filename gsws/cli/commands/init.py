@@ -60,7 +60,9 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
             }
         )
         return output.GOOD
-    output.note(f"{output.paint('made', 'green', stream=sys.stderr)} {output.plain(name)} from the template {found.name}")
+    output.note(
+        f"{output.paint('made', 'green', stream=sys.stderr)} {output.plain(name)} from the template {found.name}"
+    )
     output.note()
     output.result(output.plain(tree(target.name or str(target), files)))
     sys.stdout.flush()
@@ -89,28 +91,33 @@ def tree(top: str, files: Iterable[str]) -> str:
 
 def _target(directory: str) -> Path:
     """Where to write, absolute; refuses names before anything is made."""
-    given = Path(directory)
     try:
-        if "\0" in directory or not directory:
-            raise NameRefused("the directory has no name" if not directory else "the name holds a NUL character")
-        if ".." in given.parts:
-            raise NameRefused(
-                f"`{directory}` leads upwards with `..`", "go there first, or give the directory's whole path"
-            )
-        if given.name:  # `.` and `/` have none
-            check_directory_name(given.name)
-            for part in given.parts[:-1]:
-                if part.startswith("-"):
-                    check_directory_name(part)
+        _check_target(directory)
     except NameRefused as refused:
         raise output.Failure(refused.message, refused.help, exit_code=output.USAGE) from None
     try:
-        target = Path(os.path.abspath(given))
-        if target.is_symlink():
-            raise output.Failure(f"`{directory}` is a symlink", "give the directory it points to")
+        # Not `resolve`: a symlink must be seen as one.
+        target = Path(os.path.abspath(directory))  # noqa: PTH100
+        linked = target.is_symlink()
     except OSError as error:
         raise output.Failure(f"cannot use `{directory}`: {error.strerror or error}") from None
+    if linked:
+        raise output.Failure(f"`{directory}` is a symlink", "give the directory it points to")
     return target
+
+
+def _check_target(directory: str) -> None:
+    if not directory or "\0" in directory:
+        raise NameRefused("the name holds a NUL character" if directory else "the directory has no name")
+    given = Path(directory)
+    if ".." in given.parts:
+        raise NameRefused(
+            f"`{directory}` leads upwards with `..`", "go there first, or give the directory's whole path"
+        )
+    if given.name:  # `.` and `/` have none
+        check_directory_name(given.name)
+    if directory.startswith("-"):
+        raise NameRefused(f"the name `{directory}` would be read as an option", f"try `./{directory}`")
 
 
 def _in_the_way(target: Path, conflict: Conflict) -> output.Failure:

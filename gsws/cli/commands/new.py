@@ -123,7 +123,9 @@ def _source_and_rest(project: Project, name: str) -> tuple[str, str]:
         raise output.Failure(f"`{name}` is an event source", f"`gsws new event {name}.hello` names an event of it")
     if len(known) > 1:
         raise output.Failure(
-            f"`{name}` of which event source?", f"say one of {', '.join(f'`{one}.{name}`' for one in known)}", exit_code=2
+            f"`{name}` of which event source?",
+            f"say one of {', '.join(f'`{one}.{name}`' for one in known)}",
+            exit_code=2,
         )
     return known[0], name
 

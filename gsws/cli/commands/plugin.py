@@ -13,7 +13,7 @@ from gsws.cli.suggest import did_you_mean
 from gsws.errors import EnvironmentFailure, PluginError
 from gsws.plugins.install import PREFIX, Requirements, install
 from gsws.plugins.registry import InstalledPlugin, registry
-from gsws.project import Project, find_root, load_project
+from gsws.project import DatasourceSpec, Project, SourceSpec, find_root, load_project
 from gsws.scaffold.names import NameRefused, check_source_name
 
 __all__ = ["add", "remove", "show", "show_all", "usable"]
@@ -115,16 +115,15 @@ def remove(name: str, *, yes: bool, as_json: bool) -> int:
     except OSError as error:
         raise output.Failure(f"cannot remove `{shown}`: {error.strerror or error}") from None
     if as_json:
-        output.result_json(
-            {"ok": True, "source": name, "path": shown, "orphans": [event.key for event in orphans]}
-        )
+        output.result_json({"ok": True, "source": name, "path": shown, "orphans": [event.key for event in orphans]})
         return output.GOOD
     output.result(f"removed {shown}")
     if orphans:
         first = orphans[0]
         more = f" and {len(orphans) - 1} more" if len(orphans) > 1 else ""
         output.warn(
-            f"`{first.key}`{more} used it ({first.path}:{first.span.line})", "remove these events, or give them another source"
+            f"`{first.key}`{more} used it ({first.path}:{first.span.line})",
+            "remove these events, or give them another source",
         )
     if source is not None and source.type in registry and not registry[source.type].built_in:
         output.note(f"the package {registry[source.type].distribution} stays installed")
@@ -162,7 +161,8 @@ def show(type: str, *, as_json: bool) -> int:
     type = _checked_type(type)
     if type not in registry:
         raise output.Failure(
-            f"the plugin `{type}` is not installed", did_you_mean(type, registry) or f"`gsws plugin add {type}` installs it"
+            f"the plugin `{type}` is not installed",
+            did_you_mean(type, registry) or f"`gsws plugin add {type}` installs it",
         )
     plugin = registry[type]
     used = _used()
@@ -273,9 +273,7 @@ def _note_requirement(
             path.write_bytes(before)
         raise
     if requirements is None or not (noted or requirements.has(plugin.distribution)):
-        output.warn(
-            f"`{plugin.distribution}` is in no list of requirements", "add it where this project keeps them"
-        )
+        output.warn(f"`{plugin.distribution}` is in no list of requirements", "add it where this project keeps them")
     elif noted:
         output.note(f"added {plugin.distribution} to pyproject.toml")
     return noted
@@ -293,7 +291,7 @@ def _same_type(project: Project, path: Path, name: str, type: str) -> None:
 def _edited(project: Project, path: Path, name: str) -> bool:
     """Whether the file is anything but what `add` writes, on whatever port."""
     source = project.sources.get(name) or project.datasources.get(name)
-    if source is None or source.type not in registry or registry[source.type].error is not None:
+    if source is None or source.type is None or source.type not in registry or registry[source.type].error is not None:
         return True
     try:
         text = path.read_text("utf-8")
@@ -315,7 +313,8 @@ def _used() -> dict[str, list[str]]:
     # Without plugin facts on purpose: listing must work whatever state the plugins are in.
     project = load_project(root, plugins={})
     used: dict[str, list[str]] = {}
-    for source in (*project.sources.values(), *project.datasources.values()):
+    every: list[SourceSpec | DatasourceSpec] = [*project.sources.values(), *project.datasources.values()]
+    for source in every:
         if source.type is not None:
             used.setdefault(source.type, []).append(source.name)
     return used

@@ -72,7 +72,11 @@ def summary(findings: Sequence[Finding], project: Project | None) -> str:
         if any(finding.severity is severity for finding in findings)
     ]
     what = ", ".join(counts) if counts else "no findings"
-    return what if project is None else f"{what} in {_count(project.files, 'file')}, {_count(len(project.events), 'event')}"
+    return (
+        what
+        if project is None
+        else f"{what} in {_count(project.files, 'file')}, {_count(len(project.events), 'event')}"
+    )
 
 
 def _report(findings: Sequence[Finding], project: Project | None, format: str) -> int:

@@ -1,9 +1,9 @@
 """
 The transport: sockets, HTTP handshakes, WebSocket framing, back-pressure and heartbeats.
 
-A `Listener` accepts connections for one `Application`; each upgraded socket is a `Connection`, and what arrives on it
-goes to the `Receiver` that the application gave for it. Nothing here knows JSON, events or handlers, and nothing
-outside of this package imports `websockets`.
+A `Listener` accepts connections for one `Application`; each upgraded socket is a `Connection`, and what arrives on
+it goes to the `Receiver` that the application gave for it. Nothing here knows JSON, events or handlers, and
+nothing outside of this package imports `websockets`.
 """
 
 from __future__ import annotations

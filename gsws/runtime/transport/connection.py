@@ -1,17 +1,17 @@
 """
 One open WebSocket: an `asyncio.Protocol` between a socket and a `Receiver`.
 
-It begins after the opening handshake (`intake`) and knows sending, flow control, heartbeats and closing; frames are
-`framing`'s. An idle connection owns no task and no timer of the event loop.
+It begins after the opening handshake (`intake`) and knows sending, flow control, heartbeats and closing; frames
+are `framing`'s. An idle connection owns no task and no timer of the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from websockets.frames import Close
 from websockets.protocol import OPEN
 
 from gsws.errors import ConnectionClosed
@@ -30,7 +30,9 @@ HIGH_WATER = 65536
 """Bytes waiting to be sent above which nothing more is read; the default of asyncio's transports."""
 
 LINGER_BYTES = 2**26
-"""Bytes of a peer thrown away after the connection was failed, so that a TCP reset does not take our last words."""
+"""Bytes thrown away after the connection was failed, so that a TCP reset does not take our last words."""
+
+_CLOSE_CODES = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
 
 log = logging.getLogger("gsws.transport")
 
@@ -179,7 +181,7 @@ class Connection(asyncio.Protocol):
         return self._size + (0 if self._framing is None else self._transport.get_write_buffer_size())
 
     async def drain(self) -> None:
-        """Wait until less than the high-water mark is waiting, or the connection is closed; never raises for that."""
+        """Wait until the peer reads fast enough again, or the connection is closed; that is no error here."""
         if self._size > HIGH_WATER:
             self._flush()
         if not self.paused or self._framing is None:
@@ -194,9 +196,9 @@ class Connection(asyncio.Protocol):
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """
-        Begin the closing handshake; the connection is cut when the peer does not answer in ``close_timeout``.
+        Begin the closing handshake; the connection is cut if the peer does not answer in ``close_timeout``.
 
-        What was sent before leaves first; nothing can be sent after. Without effect on a connection that is not open.
+        What was sent before leaves first; nothing can be sent after. Does nothing to a connection not open.
 
         Args:
             code: 1000 to 1003, 1007 to 1014 or 3000 to 4999.
@@ -205,7 +207,8 @@ class Connection(asyncio.Protocol):
         Raises:
             ValueError: If the code may not be sent.
         """
-        Close(code, "").check() if 3000 <= code < 5000 else _check_code(code)
+        if code not in _CLOSE_CODES and not 3000 <= code < 5000:
+            raise ValueError(f"close code {code} may not be sent: 1000-1003, 1007-1014 and 3000-4999 may")
         if not self.is_open:
             return
         framing = self._framing
@@ -243,8 +246,8 @@ class Connection(asyncio.Protocol):
         """Take the end of what the peer sends; the transport then closes, after sending what waits."""
         framing = self._framing
         if framing is not None and not framing.eof_sent:
-            while framing.held and not self.paused and not framing.eof_sent and framing.feed(b"", 1 << 30):
-                pass
+            if framing.held and not self.paused:
+                framing.feed(b"", 1 << 30)
             framing.feed_eof()
             self.control(framing.data_to_send())
             self._flush()
@@ -275,8 +278,7 @@ class Connection(asyncio.Protocol):
         if framing is not None and not framing.eof_sent:
             self._transport.pause_reading()
         if self._stall is None:
-            self._progress = self._drained()
-            self._stall = self._listener.wheel.schedule(self._listener.options.stall_timeout, self._check_stall)
+            self._watch_stall(self._drained())
 
     def resume_writing(self) -> None:
         """Read again."""
@@ -380,7 +382,8 @@ class Connection(asyncio.Protocol):
 
     # Private: receiving
 
-    def _feed(self, framing: Framing, data: bytes) -> None:
+    def _feed(self, framing: Framing, data: bytes) -> bool:
+        """Take received bytes; tell whether the rest was left for the next turn of the event loop."""
         self._scheduled = True
         more = framing.feed(data)
         if framing.writes:
@@ -391,15 +394,15 @@ class Connection(asyncio.Protocol):
         if more and not framing.eof_sent:
             self._transport.pause_reading()
             self._listener.loop.call_soon(self._go_on)
+            return True
+        return False
 
     def _go_on(self) -> None:
         framing = self._framing
         if framing is None or self.paused:
             return
-        if framing.held and not framing.eof_sent:
-            self._feed(framing, b"")
-            if self.paused or self._framing is None:
-                return
+        if framing.held and not framing.eof_sent and (self._feed(framing, b"") or self.paused):
+            return
         self._transport.resume_reading()
 
     # Private: closing
@@ -409,10 +412,10 @@ class Connection(asyncio.Protocol):
         if framing.eof_sent and self._framing is not None:
             self._finish(*self._outcome(framing))
             self._transport.resume_reading()  # what is still coming is thrown away, see LINGER_BYTES
+            self._set_timer(self._listener.options.close_timeout, self.abort)
             if self._transport.can_write_eof():
                 self._transport.write_eof()
-                self._set_timer(self._listener.options.close_timeout, self.abort)
-            else:
+            else:  # TLS
                 self._transport.close()
 
     def _outcome(self, framing: Framing) -> tuple[int, str]:
@@ -442,13 +445,13 @@ class Connection(asyncio.Protocol):
 
     # Private: deadlines
 
-    def _set_timer(self, delay: float, callback: object) -> None:
+    def _set_timer(self, delay: float, callback: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._listener.wheel.schedule(delay, callback)  # type: ignore[arg-type]
+        self._timer = self._listener.wheel.schedule(delay, callback)
 
     def _beat(self) -> None:
-        """Ping, or give up on a peer from which nothing came since the first unanswered ping (protocol P10.1)."""
+        """Ping, or give up on a peer that has sent nothing since the first unanswered ping (P10.1)."""
         framing = self._framing
         if framing is None or not self.is_open:
             return
@@ -483,13 +486,12 @@ class Connection(asyncio.Protocol):
             log.info("connection %s reads nothing: cut with %d bytes waiting", self.id, self.buffered)
             self.abort()
             return
+        self._watch_stall(drained)
+
+    def _watch_stall(self, drained: int) -> None:
         self._progress = drained
-        self._stall = self._listener.wheel.schedule(self._listener.options.stall_timeout, self._check_stall)
-
-
-def _check_code(code: int) -> None:
-    if code not in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014):
-        raise ValueError(f"close code `{code}` may not be sent; use 1000 to 1003, 1007 to 1014 or 3000 to 4999")
+        listener = self._listener
+        self._stall = listener.wheel.schedule(listener.options.stall_timeout, self._check_stall)
 
 
 def _cut(reason: str) -> str:

@@ -1,5 +1,5 @@
 """
-Static files of a project's ``public/`` folder: from a request path to a file that may be served, or to nothing.
+Static files of a project's ``public/`` folder: from a request path to an open file or nothing.
 
 No sockets; `intake` sends what is found. Nothing outside of the folder is ever served, nor anything hidden.
 """
@@ -50,6 +50,11 @@ CONTENT_TYPES = {
 }
 """Fixed here, because the tables of the machine (``/etc/mime.types``) differ."""
 
+_OPEN_FLAGS = os.O_RDONLY
+for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):
+    # The path is resolved: a link there now was put in between. A FIFO would wait for its writer.
+    _OPEN_FLAGS |= getattr(os, _flag, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class PublicFile:
@@ -67,6 +72,17 @@ class PublicFile:
     size: int
     content_type: str
     headers: tuple[tuple[str, str], ...]
+
+    def read(self, size: int, offset: int = 0) -> bytes:
+        """Read a piece; safe in a thread while the descriptor is being closed, as `os.read` is not."""
+        if hasattr(os, "pread"):
+            return os.pread(self.descriptor, size, offset)
+        os.lseek(self.descriptor, offset, os.SEEK_SET)
+        return os.read(self.descriptor, size)
+
+    def close(self) -> None:
+        """Give back the descriptor."""
+        os.close(self.descriptor)
 
     def fresh(self, request: Mapping[str, str]) -> bool:
         """Tell whether the client's copy is still good (RFC 9110 section 13.1)."""
@@ -103,28 +119,24 @@ class PublicFolder:
             path: Path as sent, percent-encoded.
 
         Returns:
-            A file; or for a directory without a slash at its end the path with one, to be redirected to; or None.
+            A file; or, for a directory asked for without a slash at the end, the path with one; or None.
         """
         names = _names(path)
         if names is None:
             return None
         try:
-            root = os.path.realpath(self._root)
-            target = os.path.realpath(os.path.join(root, *names))
-            if target != root and not target.startswith(root + os.sep):
-                return None
-            if os.path.isdir(target):
+            root = self._root.resolve()
+            target = root.joinpath(*names).resolve()
+            if target.is_dir():
                 if not path.endswith("/"):
-                    return path + "/"
-                target = os.path.realpath(os.path.join(target, "index.html"))
-                if not target.startswith(root + os.sep):
-                    return None
+                    return path + "/" if target.is_relative_to(root) else None
+                target = (target / "index.html").resolve()
             elif path.endswith("/"):
                 return None
-            # Resolved: a link here now was put in between. Not blocking: a FIFO would wait for a writer.
-            flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-            descriptor = os.open(target, flags | getattr(os, "O_BINARY", 0))
-        except (OSError, ValueError):
+            if not target.is_relative_to(root):
+                return None
+            descriptor = os.open(target, _OPEN_FLAGS)
+        except (OSError, RuntimeError, ValueError):  # RuntimeError: a loop of links
             return None
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
@@ -135,8 +147,8 @@ class PublicFolder:
             ("Last-Modified", formatdate(int(facts.st_mtime), usegmt=True)),
             ("Cache-Control", "no-cache"),
         )
-        suffix = os.path.splitext(target)[1].lower()
-        return PublicFile(descriptor, facts.st_size, CONTENT_TYPES.get(suffix, "application/octet-stream"), headers)
+        content_type = CONTENT_TYPES.get(target.suffix.lower(), "application/octet-stream")
+        return PublicFile(descriptor, facts.st_size, content_type, headers)
 
 
 def _names(path: str) -> list[str] | None:

@@ -219,12 +219,9 @@ class Framing(ServerProtocol):
 
     def feed_eof(self) -> None:
         """Learn that the peer will send nothing more."""
+        self.held = b""
         if not self.eof_sent:
-            if self.held:
-                self._pass_on(self.held)
-                self.held = b""
-            if not self.eof_sent:
-                self.receive_eof()
+            self.receive_eof()
 
     def text_frame(self, data: bytes) -> bytes:
         """Make a text frame, compressed if that was negotiated and is worth it."""
@@ -235,9 +232,9 @@ class Framing(ServerProtocol):
         return self._frame(BINARY, data)
 
     def recv_frame(self, frame: Frame) -> None:
-        """Follow the library, but assemble messages, and answer a close inside a fragmented message normally."""
+        """Follow the library, but assemble messages, and let a close inside a fragmented message be one."""
         if frame.opcode is CLOSE:
-            # RFC 6455 section 5.4 lets control frames come between fragments, and a close is one (Autobahn 7.1.5).
+            # RFC 6455 section 5.4: control frames may come between fragments (Autobahn 7.1.5).
             self.current_size = self._partial = None
             super().recv_frame(frame)
         elif frame.opcode in CTRL_OPCODES:

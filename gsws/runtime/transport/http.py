@@ -77,12 +77,13 @@ class RequestHead:
     size: int
 
 
-def parse_head(buffer: bytes | bytearray) -> RequestHead | None:
+def parse_head(buffer: bytes | bytearray, seen: int = 0) -> RequestHead | None:
     """
     Read a request head (RFC 9112) from the beginning of what was received.
 
     Args:
         buffer: Everything received so far.
+        seen: How much of it was there at the last call, so that a trickle is not read again and again.
 
     Returns:
         The head, or None if more is needed.
@@ -95,15 +96,15 @@ def parse_head(buffer: bytes | bytearray) -> RequestHead | None:
     if (len(buffer) if line_end < 0 else line_end) - start > MAX_REQUEST_LINE:
         raise BadRequest(414, f"the request line is longer than {MAX_REQUEST_LINE} bytes")
     if line_end < 0:
-        _check_beginning(buffer, start)
+        _check_beginning(buffer, start, seen)
         return None
-    head_end = buffer.find(b"\r\n\r\n", line_end)
+    head_end = buffer.find(b"\r\n\r\n", max(line_end, seen - 3))
     if (len(buffer) if head_end < 0 else head_end) - start > MAX_HEAD:
         raise BadRequest(431, f"the header fields are longer than {MAX_HEAD} bytes")
-    if _BARE_LF.search(buffer, start, len(buffer) if head_end < 0 else head_end):
+    if _BARE_LF.search(buffer, max(start, seen - 1), len(buffer) if head_end < 0 else head_end):
         raise BadRequest(400, "a line does not end in CRLF")
     if head_end < 0:
-        _check_beginning(buffer, start)
+        _check_beginning(buffer, start, seen)
         return None
     method, target, version = _request_line(bytes(buffer[start:line_end]))
     fields = _fields(bytes(buffer[line_end + 2 : head_end]))
@@ -156,12 +157,12 @@ def _printable(text: str) -> str:
     return "".join(c for c in text if c == "\t" or " " <= c <= "~" or "\xa0" <= c <= "\xff")
 
 
-def _check_beginning(buffer: bytes | bytearray, start: int) -> None:
+def _check_beginning(buffer: bytes | bytearray, start: int, seen: int) -> None:
     # A TLS ClientHello, a binary protocol or plain noise is told so at once instead of at the deadline.
     word = bytes(buffer[start : start + 33]).split(b" ", 1)[0].split(b"\r", 1)[0]
     if word and not _METHOD.fullmatch(word):
         raise BadRequest(400, "this is not an HTTP request")
-    if _BARE_LF.search(buffer, start):
+    if _BARE_LF.search(buffer, max(start, seen - 1)):
         raise BadRequest(400, "a line does not end in CRLF")
 
 
@@ -212,7 +213,7 @@ def _host(headers: Headers, authority: str | None, version: tuple[int, int]) -> 
         raise BadRequest(400, "there is more than one Host header")
     if not values and version >= (1, 1):
         raise BadRequest(400, "there is no Host header")
-    # RFC 9112 section 3.2.2: an absolute target wins over the Host header, which must be well-formed all the same.
+    # RFC 9112 section 3.2.2: an absolute target wins over the Host header, which must be well-formed too.
     host: tuple[str, int | None] = ("", None)
     for value in [*values, *([] if authority is None else [authority])]:
         match = _HOST.fullmatch(value)

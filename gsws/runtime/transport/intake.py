@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import os
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
@@ -57,8 +57,8 @@ class Intake(asyncio.Protocol):
     """One accepted socket, until it is closed or upgraded."""
 
     __slots__ = (
-        "_answered", "_buffer", "_host", "_linger", "_listener", "_port", "_reserved", "_resumed",
-        "_task", "_timer", "_transport",
+        "_answered", "_buffer", "_ended", "_host", "_linger", "_listener", "_port", "_reserved", "_resumed", "_seen",
+        "_sending", "_task", "_timer", "_transport",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -68,7 +68,10 @@ class Intake(asyncio.Protocol):
         self._timer: Timer | None = None
         self._task: asyncio.Task[None] | None = None
         self._resumed: asyncio.Future[None] | None = None
+        self._seen = 0
         self._answered = False
+        self._ended = False
+        self._sending = False
         self._reserved = False
         self._linger = LINGER_BYTES
         self._host = ""
@@ -89,7 +92,7 @@ class Intake(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the request, or of what comes too early or too late."""
-        if self._answered:
+        if self._answered or self._sending:
             self._linger -= len(data)
             if self._linger < 0:
                 self.abort()
@@ -100,7 +103,8 @@ class Intake(asyncio.Protocol):
                 self._transport.pause_reading()
             return
         try:
-            head = parse_head(self._buffer)
+            head = parse_head(self._buffer, self._seen)
+            self._seen = len(self._buffer)
             if head is not None:
                 del self._buffer[: head.size]
                 self._take(head)
@@ -108,8 +112,9 @@ class Intake(asyncio.Protocol):
             self._answer(error.status, f"{error.detail}\n".encode())
 
     def eof_received(self) -> bool:
-        """Let a half-closed client have the answer that is being made for it, if it asked for something."""
-        return self._task is not None and self._transport is not None and self._transport.can_write_eof()
+        """Let a half-closed client have the rest of a file; nobody else has anything to wait for."""
+        self._ended = True
+        return self._sending and self._transport is not None and self._transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn that the socket is gone."""
@@ -178,15 +183,16 @@ class Intake(asyncio.Protocol):
         if head.method == "HEAD" or file.size <= PIECE or file.fresh(head.headers):
             try:
                 status = 304 if file.fresh(head.headers) else 200
-                body = os.read(file.descriptor, file.size) if status == 200 and head.method == "GET" else b""
+                body = file.read(file.size) if status == 200 and head.method == "GET" else b""
             finally:
-                os.close(file.descriptor)
+                file.close()
             length = file.size if head.method == "HEAD" else None
             self._answer(
                 status, body, headers=file.headers, content_type=file.content_type,
                 length=length, head_only=head.method == "HEAD",
             )  # fmt: skip
             return
+        self._sending = True
         self._task = listener.loop.create_task(self._send_file(file))
 
     async def _send_file(self, file: PublicFile) -> None:
@@ -198,20 +204,23 @@ class Intake(asyncio.Protocol):
                 timer.cancel()
             transport.write(
                 response(
-                    200, headers=file.headers, server=listener.options.server_name, length=file.size,
-                    content_type=file.content_type, head_only=True,
-                )  # fmt: skip
-            )
-            left = file.size
-            while left and not transport.is_closing():
-                piece = await listener.loop.run_in_executor(
-                    listener.executor, os.read, file.descriptor, min(left, PIECE)
+                    200,
+                    headers=file.headers,
+                    server=listener.options.server_name,
+                    length=file.size,
+                    content_type=file.content_type,
+                    head_only=True,
                 )
+            )
+            sent = 0
+            while sent < file.size and not transport.is_closing():
+                size = min(file.size - sent, PIECE)
+                piece = await listener.loop.run_in_executor(listener.executor, file.read, size, sent)
                 if not piece:  # the file became shorter: only a cut tells the client that it is not whole
                     self.abort()
                     return
                 transport.write(piece)
-                left -= len(piece)
+                sent += len(piece)
                 if self._resumed is not None:
                     await asyncio.wait_for(asyncio.shield(self._resumed), listener.options.stall_timeout)
             self._hang_up()
@@ -221,7 +230,7 @@ class Intake(asyncio.Protocol):
             log.warning("a public file could not be read: %s", error)
             self.abort()
         finally:
-            os.close(file.descriptor)
+            file.close()
 
     # Private: upgrades
 
@@ -244,6 +253,8 @@ class Intake(asyncio.Protocol):
         version = f"HTTP/{head.version[0]}.{min(head.version[1], 1)}"
         accepted = negotiation.accept(Request(head.path, fields, head.method, version))
         if accepted.status_code != 101:
+            if accepted.status_code == 500:
+                log.error("a handshake could not be read", exc_info=negotiation.handshake_exc)
             extra = [(name, value) for name, value in accepted.headers.raw_items() if name in ("Allow", "Upgrade")]
             self._answer(accepted.status_code, bytes(accepted.body), headers=extra)
             return
@@ -270,13 +281,13 @@ class Intake(asyncio.Protocol):
             self._authorize_failed()
             return
         if inspect.isawaitable(answer):
-            self._task = listener.loop.create_task(self._authorize(answer, handshake, ready))  # type: ignore[arg-type]
+            self._task = listener.loop.create_task(self._authorize(answer, handshake, ready))
         else:
-            self._decide(answer, handshake, ready)  # type: ignore[arg-type]
+            self._decide(answer, handshake, ready)
 
     async def _authorize(
         self,
-        pending: asyncio.Future[HTTPRefusal | None],
+        pending: Awaitable[HTTPRefusal | None],
         handshake: Handshake,
         ready: tuple[bytes, list[Extension]],
     ) -> None:
@@ -330,7 +341,7 @@ class Intake(asyncio.Protocol):
         status: int,
         body: bytes = b"",
         *,
-        headers: object = (),
+        headers: Iterable[tuple[str, str]] = (),
         content_type: str = "text/plain; charset=utf-8",
         length: int | None = None,
         head_only: bool = False,
@@ -340,10 +351,14 @@ class Intake(asyncio.Protocol):
             return
         transport.write(
             response(
-                status, body, headers,  # type: ignore[arg-type]
-                server=self._listener.options.server_name, length=length,
-                content_type=content_type, head_only=head_only,
-            )  # fmt: skip
+                status,
+                body,
+                headers,
+                server=self._listener.options.server_name,
+                length=length,
+                content_type=content_type,
+                head_only=head_only,
+            )
         )
         self._hang_up()
 
@@ -356,8 +371,8 @@ class Intake(asyncio.Protocol):
             self._timer.cancel()
         if transport is None:
             return
-        if transport.can_write_eof():
-            self._timer = self._listener.wheel.schedule(LINGER, self.abort)
+        self._timer = self._listener.wheel.schedule(LINGER, self.abort)
+        if transport.can_write_eof() and not self._ended:
             transport.resume_reading()
             transport.write_eof()
         else:

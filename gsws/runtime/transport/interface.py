@@ -166,7 +166,7 @@ class Receiver(Protocol):
 class Application(Protocol):
     """Whom a `Listener` serves."""
 
-    def authorize(self, handshake: Handshake) -> HTTPRefusal | None | Awaitable[HTTPRefusal | None]:
+    def authorize(self, handshake: Handshake) -> HTTPRefusal | Awaitable[HTTPRefusal | None] | None:
         """Refuse an upgrade, or let it pass with None; may be a coroutine, within ``handshake_timeout``."""
 
     def connected(self, connection: Connection, handshake: Handshake) -> Receiver:

@@ -1,8 +1,8 @@
 """
 A listening port: accepting, counting and closing connections.
 
-Sockets are accepted here and not by the event loop's own server, because uvloop closes a listening socket on most accept
-errors and asyncio logs a traceback for each; here the port survives and says so once.
+Sockets are accepted here and not by the event loop's own server, because uvloop closes a listening socket on most
+accept errors and asyncio logs a traceback for each; here the port survives and says so once.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ SPARE_SOCKETS = 1024
 """Sockets beyond the connection limit that may be in an opening handshake or a plain request."""
 
 _OUT_OF_RESOURCES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+_HOST_HELP = "use 127.0.0.1 for this machine only, 0.0.0.0 for every network"
 
 log = logging.getLogger("gsws.transport")
 
@@ -78,9 +80,7 @@ class Listener:
         await self._listen()
 
     def stop_accepting(self) -> None:
-        """
-        Refuse further upgrades with 503, while ``/readyz`` and files are still answered; `close` gives up the port.
-        """
+        """Refuse upgrades with 503; ``/readyz`` and files are answered until `close` gives up the port."""
         self.accepting = False
 
     async def close(self, code: int = 1001, reason: str = "", timeout: float = 5.0) -> None:
@@ -131,7 +131,7 @@ class Listener:
         self._check_empty()
 
     def reserve(self, host: str) -> HTTPRefusal | None:
-        """Take a place for a WebSocket of this address, to be given back by `release`; or tell why there is none."""
+        """Take a place for a WebSocket, to be given back by `release`, or tell why there is none."""
         options = self.options
         if not self.accepting:
             return HTTPRefusal(503, "the server is shutting down\n", {"Retry-After": "5"})
@@ -188,6 +188,9 @@ class Listener:
             except OSError as error:
                 self._accept_failed(error)
                 return
+            if len(self._arrivals) > SPARE_SOCKETS:  # TLS handshakes that do not end
+                accepted.close()
+                continue
             accepted.setblocking(False)
             task = self.loop.create_task(self._welcome(accepted))
             self._arrivals.add(task)
@@ -195,10 +198,13 @@ class Listener:
 
     async def _welcome(self, accepted: socket.socket) -> None:
         ssl = self.options.ssl
-        timeout = self.options.handshake_timeout if ssl is not None else None
         try:
             await self.loop.connect_accepted_socket(
-                lambda: Intake(self), accepted, ssl=ssl, ssl_handshake_timeout=timeout
+                lambda: Intake(self),
+                accepted,
+                ssl=ssl,
+                ssl_handshake_timeout=None if ssl is None else self.options.handshake_timeout,
+                ssl_shutdown_timeout=None if ssl is None else self.options.close_timeout,
             )
         except asyncio.CancelledError:
             accepted.close()
@@ -242,8 +248,9 @@ class Listener:
         self._servers = []
 
     def _check_empty(self) -> None:
-        if self._emptied is not None and not self.connections and not self._intakes and not self._emptied.done():
-            self._emptied.set_result(None)
+        waiting = self._emptied
+        if waiting is not None and not waiting.done() and not self.connections and not self._intakes:
+            waiting.set_result(None)
 
     async def _empty(self, timeout: float) -> bool:
         self._emptied = self.loop.create_future()
@@ -257,13 +264,9 @@ async def _bind(loop: asyncio.AbstractEventLoop, options: ListenOptions) -> list
     if not 0 <= port <= 65535:
         raise ServeError(f"port {port} does not exist", "choose a port from 1 to 65535, or 0 for a free one")
     try:
-        found = await loop.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
-        raise ServeError(
-            f"the host `{host}` is not known here", "use 127.0.0.1 for this machine only, 0.0.0.0 for every network"
-        ) from None
+        raise ServeError(f"the host `{host}` is not known here", _HOST_HELP) from None
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
     for attempt in range(5):
         try:
@@ -317,9 +320,7 @@ def _bind_error(error: OSError, host: str, port: int) -> ServeError:
             f"port {port} on {host} is already in use", "stop what listens there, or choose another port with --port"
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return ServeError(f"port {port} needs privileges that this process does not have", "choose a port above 1023")
+        return ServeError(f"port {port} needs privileges that this process lacks", "choose a port above 1023")
     if error.errno == errno.EADDRNOTAVAIL:
-        return ServeError(
-            f"`{host}` is not an address of this machine", "use 127.0.0.1 for this machine only, 0.0.0.0 for every network"
-        )
+        return ServeError(f"`{host}` is not an address of this machine", _HOST_HELP)
     return ServeError(f"cannot listen on {host}:{port}: {error.strerror or error}")

@@ -1,8 +1,8 @@
 """
 One timer for many deadlines: heartbeats, handshakes, closing and stalled peers.
 
-Deadlines are rounded up to a granularity and kept in buckets; the event loop knows one timer, and none while there is
-nothing to wait for.
+Deadlines are rounded up to a granularity and kept in buckets; the event loop knows one timer, and none while there
+is nothing to wait for.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Wheel:
     """
     Deadlines on one monotonic clock.
 
-    A deadline never fires early. When the wheel itself wakes late by more than ``patience`` seconds, because the process
-    was stopped or the loop was blocked, what is due is put off by the time that was lost (at most by its own delay):
-    peers are not to blame for it, and what they sent meanwhile must be read first.
+    A deadline never fires early. When the wheel itself wakes late by more than ``patience`` seconds, because the
+    process was stopped or the loop was blocked, what is due is put off by the time that was lost (at most by its
+    own delay): peers are not to blame for it, and what they sent meanwhile must be read first.
 
     Args:
         clock: The event loop.

@@ -1,0 +1,51 @@
+"""
+What is wrong with a schema, as a place inside the schema; a `Finding` once it is known where the schema stands.
+
+Remarks are cached with the compiled schema; spans move when a line is added above, remarks do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gsws.diagnostics.finding import Edit, Finding, Fix, Severity
+from gsws.source.document import Document
+from gsws.source.span import Pointer
+
+__all__ = ["Remark", "place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """
+    One thing that is wrong.
+
+    Attributes:
+        code: As in a finding.
+        message: As in a finding.
+        pointer: The place inside the schema.
+        on_key: Whether the key is meant, not its value.
+        label: As in a finding.
+        help: As in a finding.
+        severity: As in a finding.
+        replacement: What to write instead of the place.
+    """
+
+    code: str
+    message: str
+    pointer: Pointer
+    on_key: bool = False
+    label: str = ""
+    help: str | None = None
+    severity: Severity = Severity.ERROR
+    replacement: str | None = None
+
+
+def place(remark: Remark, document: Document, base: Pointer) -> Finding:
+    """The finding that a remark is for a schema that stands at ``base``."""
+    pointer = base + remark.pointer
+    span = document.key_span(pointer) if remark.on_key else document.value_span(pointer)
+    fix = None
+    if remark.replacement is not None and document.has(pointer):
+        fix = Fix(f"write `{remark.replacement}`", (Edit(span, remark.replacement),))
+    return Finding(remark.code, remark.severity, remark.message, span, remark.label, remark.help, fix=fix)

@@ -1,0 +1,98 @@
+"""Shutdown: requests finish or end as draining, sockets close with 1001, nothing is left."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from tests.runtime.support import served, write
+
+FILES = {
+    "events/all.yaml": """
+        websocket.echo: {fn: work.echo, payload: {}}
+        websocket.slow: {fn: work.slow, payload: {}}
+        websocket.count: {fn: work.count, payload: {}}
+        websocket.stubborn: {fn: work.stubborn, payload: {}}
+        """,
+    "functions/work.py": """
+        import asyncio, time
+        async def echo(payload): return payload
+        async def slow(payload):
+            await asyncio.sleep(payload["s"]); return "finished"
+        async def count(payload):
+            for n in range(payload["to"]):
+                yield str(n); await asyncio.sleep(0.01)
+        async def stubborn():
+            while True:
+                try: await asyncio.sleep(60)
+                except asyncio.CancelledError: pass
+        """,
+}
+
+
+def stop_later(running):
+    thread = threading.Thread(target=lambda: running.loop.call_soon_threadsafe(running._stop.set))
+    thread.start()
+    return thread
+
+
+def test_what_runs_is_finished_and_what_is_idle_is_closed(tmp_path):
+    """P10.2."""
+    write(tmp_path, "gsws.yaml", "drain_timeout: 5s\n")
+    with served(tmp_path, FILES) as running:
+        with running.client() as idle, running.client() as busy:
+            busy.send("websocket.slow", {"s": 0.4}, id="s")
+            running.wait_for(running.service.is_busy)
+            stop_later(running).join()
+
+            assert idle.closed() == (1001, "server shutdown")
+            busy.send("websocket.echo", 1, id="late")
+            frames = [busy.receive(), busy.receive()]
+            assert [(frame["id"], frame["payload"].get("error")) for frame in frames] == [
+                ("late", "draining"),
+                ("s", None),
+            ]
+            assert busy.closed()[0] == 1001
+
+
+def test_what_outlives_the_drain_time_ends_as_draining(tmp_path):
+    """P10.2, P6.4: plain handlers as errors, streams as ends, exactly one terminal frame each."""
+    write(tmp_path, "gsws.yaml", "drain_timeout: 200ms\n")
+    began = time.monotonic()
+    with served(tmp_path, FILES) as running:
+        with running.client() as client:
+            client.send("websocket.slow", {"s": 60}, id="plain")
+            client.send("websocket.slow", {"s": 60}, id="queued")
+            client.send("websocket.count", {"to": 100_000}, id="stream")
+            client.send("websocket.stubborn", {}, id="never")
+            running.wait_for(running.service.is_busy)
+            stop_later(running).join()
+            ends = {}
+            while len(ends) < 4:
+                frame = client.receive()
+                if frame["eventtype"] in ("reply", "stream.end", "stream.error"):
+                    assert frame["id"] not in ends
+                    ends[frame["id"]] = frame["payload"].get("reason") or frame["payload"].get("error")
+            assert ends == {"plain": "draining", "queued": "draining", "stream": "draining", "never": "draining"}
+            assert client.closed()[0] == 1001
+    assert time.monotonic() - began < 10
+
+
+def test_readiness_turns_red_and_liveness_stays_green(tmp_path):
+    """P1.3, P10.2."""
+    write(tmp_path, "gsws.yaml", "drain_timeout: 5s\n")
+    with served(tmp_path, FILES) as running:
+        url = f"http://127.0.0.1:{running.ports['websocket']}"
+        assert urllib.request.urlopen(f"{url}/readyz", timeout=2).status == 200
+        assert urllib.request.urlopen(f"{url}/healthz", timeout=2).status == 200
+        running.call(lambda: running.service.live["websocket"].drain())
+        try:
+            urllib.request.urlopen(f"{url}/readyz", timeout=2)
+        except urllib.error.HTTPError as error:
+            assert error.code == 503
+            error.close()
+        else:
+            raise AssertionError("still ready")
+        assert urllib.request.urlopen(f"{url}/healthz", timeout=2).status == 200

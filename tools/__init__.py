@@ -1,0 +1,1 @@
+"""Scripts of the repository: the demo, and the reference pages that are made from the code."""
