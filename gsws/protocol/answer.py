@@ -24,6 +24,9 @@ MAX_FRAME: Final = 16 * 2**20
 
 _START_TEXT: Final = "[STREAM_START]"
 _END_TEXT: Final = "[STREAM_END]"
+_DATA: Final = frozenset({str, list, int, bool, float})
+"""Types that are always a reply's data, never a status."""
+
 TERMINAL: Final = frozenset({"reply", "stream.end", "stream.error"})
 
 
@@ -107,6 +110,25 @@ class Answer:
             self.ended = True
             return data
         return self._frame(eventtype, payload)
+
+    def result(self, value: Any) -> bytes | None:
+        """
+        Make the terminal frame of what a plain handler returned; the same as ``reply(as_status(value))``.
+
+        Raises:
+            Unserialisable: If it has no JSON form; the answer is still open.
+        """
+        kind = type(value)
+        if (kind is dict and "success" not in value and "code" not in value) or kind in _DATA:
+            if self.ended:
+                return None
+            if self.id is None:
+                self.ended = True
+                return None
+            data = self._frame("reply", {"success": True, "code": 200, "data": value})
+            self.ended = True
+            return data
+        return self.reply(as_status(value))
 
     def reply(self, status: GSStatus) -> bytes | None:
         """

@@ -64,6 +64,7 @@ class Route:
         explain: Why it does not, as the ``errors`` of ``stream.error``.
         whole: Whether ``check`` takes the whole message instead of its payload.
         timeout: Seconds, or None.
+        checks_reply: Whether there is ``reply`` or ``responses``.
         reply: Check on the ``data`` of a successful status.
         responses: Checks on ``data`` by status code; they win over ``reply``.
         emits: Checks on emitted payloads by event type.
@@ -84,6 +85,7 @@ class Route:
     timeout: float | None = DEFAULT_TIMEOUT
     on_disconnect: float | Literal["cancel", "continue"] | None = None
     authz: Authz | None = None
+    checks_reply: bool = False
     reply: Check | None = None
     responses: Mapping[int, Check] = field(default_factory=dict)
     emits: Mapping[str, Check] = field(default_factory=dict)
@@ -206,6 +208,7 @@ class _Builder:
             timeout=_timeout(event.timeout, streams),
             on_disconnect=event.on_disconnect,
             authz=authz,
+            checks_reply=event.reply is not None or bool(event.responses),
             reply=event.reply.check if event.reply is not None else None,
             responses={code: validator.check for code, validator in event.responses.items()},
             emits={name: validator.check for name, validator in event.emits.items()},

@@ -37,16 +37,20 @@ async def run_plain(request: Request) -> None:
         if route.authz is not None and not await _is_authorized(request):
             return
         result = await route.call(request) if route.kind == "async" else await invoke(route.kind, route.call, request)
-        if result is not None and hasattr(result, "__aiter__"):
+        if route.checks_reply:
+            status = as_status(result)
+            _check_reply(route, status)
+            _finish(request, request.answer.reply(status))
+        elif hasattr(result, "__aiter__"):
             await _iterate(request, result)
-            return
-        status = as_status(result)
-        _check_reply(route, status)
-        _finish(request, request.answer.reply(status))
+        else:
+            _finish(request, request.answer.result(result))
     except BaseException as error:  # a handler may raise anything
         _failed(request, error)
     finally:
-        _settle(request)
+        request.deadline = None
+        if request.aborted is not None:
+            _take_back(request)
 
 
 async def run_stream(request: Request) -> None:
@@ -64,7 +68,9 @@ async def run_stream(request: Request) -> None:
     except BaseException as error:  # a handler may raise anything
         _failed(request, error)
     finally:
-        _settle(request)
+        request.deadline = None
+        if request.aborted is not None:
+            _take_back(request)
 
 
 async def invoke(kind: HandlerKind, call: Callable[[Any], Any], request: Request) -> Any:
@@ -226,13 +232,11 @@ def _failed(request: Request, error: BaseException) -> None:
     _finish(request, request.answer.error(name, message, request=request.request_id))
 
 
-def _settle(request: Request) -> None:
-    """After the handler: take back a cancellation that was meant for this request alone."""
-    request.deadline = None
-    if request.aborted is not None:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            task.uncancel()
+def _take_back(request: Request) -> None:
+    """After an aborted handler: its cancellation was meant for this request alone, not for those behind it."""
+    task = asyncio.current_task()
+    if task is not None and task is request.task and task.cancelling():
+        task.uncancel()
 
 
 def _log(request: Request, event: str, error: BaseException) -> None:

@@ -39,29 +39,91 @@ class Draft:
 
 
 ONE: Final = frozenset(
-    "not if then else contains propertyNames additionalProperties unevaluatedItems unevaluatedProperties "
-    "additionalItems contentSchema items".split()
+    [
+        "not",
+        "if",
+        "then",
+        "else",
+        "contains",
+        "propertyNames",
+        "additionalProperties",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "additionalItems",
+        "contentSchema",
+        "items",
+    ]
 )
 """Keywords whose value is a schema."""
 
-LIST: Final = frozenset("allOf anyOf oneOf prefixItems items".split())
+LIST: Final = frozenset(["allOf", "anyOf", "oneOf", "prefixItems", "items"])
 """Keywords whose value is a list of schemas (``items`` up to 2019-09)."""
 
-MAP: Final = frozenset("properties patternProperties $defs definitions dependentSchemas dependencies".split())
+MAP: Final = frozenset(["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"])
 """Keywords whose value is a mapping of names to schemas."""
 
-_BASE: Final = (
-    "$schema $ref title description default type enum allOf anyOf oneOf not properties patternProperties "
-    "additionalProperties required minProperties maxProperties items minItems maxItems uniqueItems minLength maxLength "
-    "pattern format minimum maximum exclusiveMinimum exclusiveMaximum multipleOf definitions example"
-).split()
-_SIX: Final = "$id const contains propertyNames examples dependencies additionalItems".split()
-_SEVEN: Final = "$comment if then else readOnly writeOnly contentEncoding contentMediaType".split()
-_NEW: Final = (
-    "$id $anchor $defs $vocabulary $comment const contains minContains maxContains propertyNames examples if then else "
-    "readOnly writeOnly deprecated contentEncoding contentMediaType contentSchema dependentSchemas dependentRequired "
-    "unevaluatedItems unevaluatedProperties"
-).split()
+_BASE: Final = [
+    "$schema",
+    "$ref",
+    "title",
+    "description",
+    "default",
+    "type",
+    "enum",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "properties",
+    "patternProperties",
+    "additionalProperties",
+    "required",
+    "minProperties",
+    "maxProperties",
+    "items",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "format",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "definitions",
+    "example",
+]
+_SIX: Final = ["$id", "const", "contains", "propertyNames", "examples", "dependencies", "additionalItems"]
+_SEVEN: Final = ["$comment", "if", "then", "else", "readOnly", "writeOnly", "contentEncoding", "contentMediaType"]
+_NEW: Final = [
+    "$id",
+    "$anchor",
+    "$defs",
+    "$vocabulary",
+    "$comment",
+    "const",
+    "contains",
+    "minContains",
+    "maxContains",
+    "propertyNames",
+    "examples",
+    "if",
+    "then",
+    "else",
+    "readOnly",
+    "writeOnly",
+    "deprecated",
+    "contentEncoding",
+    "contentMediaType",
+    "contentSchema",
+    "dependentSchemas",
+    "dependentRequired",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+]
 
 DRAFTS: Final[tuple[Draft, ...]] = (
     Draft(
@@ -103,12 +165,31 @@ DEFAULT: Final = DRAFTS[0]
 _BY_URI: Final = {draft.uri.split("://", 1)[1]: draft for draft in DRAFTS}
 
 FORMATS: Final = frozenset(
-    "date-time date time duration email idn-email hostname idn-hostname ipv4 ipv6 uri uri-reference iri iri-reference "
-    "uuid uri-template json-pointer relative-json-pointer regex".split()
+    [
+        "date-time",
+        "date",
+        "time",
+        "duration",
+        "email",
+        "idn-email",
+        "hostname",
+        "idn-hostname",
+        "ipv4",
+        "ipv6",
+        "uri",
+        "uri-reference",
+        "iri",
+        "iri-reference",
+        "uuid",
+        "uri-template",
+        "json-pointer",
+        "relative-json-pointer",
+        "regex",
+    ]
 )
 """Formats that are asserted, in every draft."""
 
-INERT_FORMATS: Final = frozenset("int32 int64 float double byte binary password".split())
+INERT_FORMATS: Final = frozenset(["int32", "int64", "float", "double", "byte", "binary", "password"])
 """Formats of OpenAPI that other tools know and that are not asserted here."""
 
 

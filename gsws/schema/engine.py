@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 import jsonschema_rs
 
-from gsws.schema.drafts import DEFAULT, DRAFTS, FORMATS, Draft
+from gsws.schema.drafts import DEFAULT, FORMATS, Draft
 from gsws.types import JSONValue
 
 __all__ = ["BACKTRACK_LIMIT", "EngineError", "build", "meta_valid", "pattern_kind", "registry_of", "unsatisfiable"]
@@ -95,21 +95,20 @@ def unsatisfiable(schema: JSONValue, draft: Draft, registry: jsonschema_rs.Regis
         canonical = jsonschema_rs.canonicalize(
             schema, draft=draft.number, offline=True, pattern_options=_BOUNDED, **options
         )
-        return str(canonical.satisfiability()) == "no"
-    except (*EngineError, jsonschema_rs.canonical.CanonicalizationError):
+        return canonical.satisfiability() is jsonschema_rs.canonical.Satisfiability.NO
+    except EngineError:
         return False
 
 
 @cache
-def _formats(number: int) -> dict[str, Callable[[str], bool]]:
+def _formats(number: int) -> dict[str, Callable[[Any], bool]]:
     """Checks for the formats that a draft is too old to know: those of draft 2020-12."""
-    draft = next(draft for draft in DRAFTS if draft.number == number)
-    checks = {}
+    if number == DEFAULT.number:
+        return {}
+    checks: dict[str, Callable[[Any], bool]] = {}
     for name in FORMATS:
         try:
-            _CLASSES[number](
-                {"format": name}, validate_formats=True, ignore_unknown_formats=False, offline=True
-            )
+            _CLASSES[number]({"format": name}, validate_formats=True, ignore_unknown_formats=False, offline=True)
         except ValueError:
             checks[name] = build({"format": name}, DEFAULT).is_valid
-    return checks if draft is not DEFAULT else {}
+    return checks

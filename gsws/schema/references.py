@@ -21,6 +21,7 @@ __all__ = [
     "Lost",
     "Resource",
     "Target",
+    "at",
     "definition_name",
     "missing",
     "pointer_text",
@@ -110,7 +111,9 @@ class Resource:
                     self.anchors.setdefault((self.base(pointer)[0], name), pointer)
 
 
-def resolve(reference: str, resource: Resource, pointer: Pointer, files: Mapping[str, Resource]) -> Target | Lost | None:
+def resolve(
+    reference: str, resource: Resource, pointer: Pointer, files: Mapping[str, Resource]
+) -> Target | Lost | None:
     """
     Find where a reference leads.
 

@@ -47,6 +47,7 @@ class Server:
     contestant: Contestant
     port: int = 0
     _process: subprocess.Popen[str] | None = None
+    _reader: threading.Thread | None = None
     _output: list[str] = field(default_factory=list)
 
     def start(self, seconds: float = 30) -> Server:
@@ -72,7 +73,8 @@ class Server:
                     began.set()
             began.set()
 
-        threading.Thread(target=read, daemon=True).start()
+        self._reader = threading.Thread(target=read, daemon=True)
+        self._reader.start()
         if not began.wait(seconds) or not self.port:
             self.stop()
             raise RuntimeError(f"{self.contestant.name} did not start:\n{''.join(self._output)}")
@@ -102,6 +104,10 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(5)
+        assert self._reader is not None
+        assert self._process.stdout is not None
+        self._reader.join(5)
+        self._process.stdout.close()
 
     def _pids(self) -> list[int]:
         assert self._process is not None

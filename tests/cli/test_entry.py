@@ -247,7 +247,8 @@ def test_interrupt_is_quiet(starter):
     """Ctrl-C while a command waits: no trace, and not a success."""
     process = subprocess.Popen(
         [sys.executable, "-m", "gsws", "call", "websocket.greet", "-f", "-"],
-        cwd=starter, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=starter, env=environment(), text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)

@@ -33,7 +33,8 @@ class Served:
         self.port = 0
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -105,5 +106,6 @@ def serve(project: Path, *arguments: str, environ: Mapping[str, str] | None = No
         if process.poll() is None:
             process.kill()
             process.wait(5)
+        served.reader.join(5)
         assert process.stdout is not None
         process.stdout.close()

@@ -14,6 +14,8 @@ from tests.e2e.chromium import Page, open_page
 from tests.e2e.seed import STREAM_PROJECT, client_for, expected_lines
 from tests.e2e.serving import GSWS, serve, write_project
 
+SCREENSHOTS = ROOT / "build" / "screenshots"
+
 pytestmark = pytest.mark.browser
 
 PAGE = '<!doctype html><meta charset="utf-8"><title>seed</title><link rel="icon" href="data:,">\
@@ -52,19 +54,19 @@ def test_the_starter_page_streams_an_answer(tmp_path: Path, page: Page) -> None:
 
     with serve(tmp_path / "app") as server:
         page.navigate(f"http://localhost:{server.port}/")
-        page.wait(lambda: page.evaluate("document.readyState") == "complete")
-        page.wait(lambda: page.evaluate("!!document.querySelector('form, textarea, input')"))
-        page.screenshot(ROOT / "build" / "screenshots" / "starter-empty.png")
-        before = page.evaluate("document.body.innerText")
-        page.evaluate("document.querySelector('textarea, input:not([type=hidden])').focus()")
-        page.command("Input.insertText", text="Hello from a browser")
-        page.command("Input.dispatchKeyEvent", type="keyDown", key="Enter", code="Enter", text="\r",
-                     windowsVirtualKeyCode=13)  # fmt: skip
-        page.command("Input.dispatchKeyEvent", type="keyUp", key="Enter", code="Enter", windowsVirtualKeyCode=13)
-        page.wait(lambda: len(page.evaluate("document.body.innerText")) > len(before) + 60)
-        page.screenshot(ROOT / "build" / "screenshots" / "starter-answer.png")
+        page.wait(lambda: page.evaluate("document.getElementById('state')?.textContent") == "connected")
+        page.screenshot(SCREENSHOTS / "starter-empty.png")
+        page.evaluate("document.getElementById('message').select()")
+        page.command("Input.insertText", text="Hello from a browser <b>1</b>")
+        enter = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+        page.command("Input.dispatchKeyEvent", type="keyDown", text="\r", **enter)
+        page.command("Input.dispatchKeyEvent", type="keyUp", **enter)
+        page.wait(lambda: page.evaluate("document.getElementById('answer').textContent.length > 5"))
+        page.wait(lambda: page.evaluate("document.getElementById('state').textContent") == "complete")
+        page.screenshot(SCREENSHOTS / "starter-answer.png")
 
-        assert "Hello from a browser" in page.evaluate("document.body.innerText")
+        answer = page.evaluate("document.getElementById('answer').textContent")
+        assert "Hello from a browser <b>1</b>" in answer, "what was sent is text, never markup"
         assert page.exceptions == [], server.output
         assert hosts(page) == {"localhost"}, "the page asks nobody but its own server"
         page.navigate("about:blank")

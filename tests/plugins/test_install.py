@@ -20,7 +20,8 @@ def edited(tmp_path, text: str) -> tuple[bool, str]:
 
 
 def test_comments_and_layout_are_kept(tmp_path):
-    before = '# top\n[project]\nname = "a"  # mine\ndependencies = [\n    "gsws>=0.1",  # the runtime\n]\n\n[tool.x]  # t\ny = 1\n'
+    before = '# top\n[project]\nname = "a"  # mine\n'
+    before += 'dependencies = [\n    "gsws>=0.1",  # the runtime\n]\n\n[tool.x]  # t\ny = 1\n'
     changed, after = edited(tmp_path, before)
     assert changed
     assert after == before.replace("runtime\n]", 'runtime\n    "gsws-plugin-x>=0.3",\n]')

@@ -21,7 +21,12 @@ def read(data):
 def test_a_stream_counts_from_its_start_without_gaps():
     """P6.1, P6.3, P6.4."""
     answer = Answer("r")
-    frames = [answer.start(), answer.chunk({"message": "a"}), answer.emit("tool.call", {"n": 1}), answer.end("complete")]
+    frames = [
+        answer.start(),
+        answer.chunk({"message": "a"}),
+        answer.emit("tool.call", {"n": 1}),
+        answer.end("complete"),
+    ]
 
     assert [read(item) for item in frames] == [
         {"eventtype": "stream.start", "id": "r", "seq": 0, "payload": {"message": "[STREAM_START]"}},

@@ -223,7 +223,8 @@ def _url(project: Project, name: str, host: str, port: int) -> str:
     config = project.sources[name].config
     shown = "127.0.0.1" if host in _EVERYWHERE else f"[{host}]" if ":" in host else host
     path = config.get("path")
-    return f"{'wss' if config.get('tls') else 'ws'}://{shown}:{port}{path if isinstance(path, str) and path != '/' else ''}"
+    scheme = "wss" if config.get("tls") else "ws"
+    return f"{scheme}://{shown}:{port}{path if isinstance(path, str) and path != '/' else ''}"
 
 
 def _page(url: str) -> str:

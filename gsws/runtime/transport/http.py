@@ -19,6 +19,7 @@ __all__ = ["BadRequest", "RequestHead", "parse_head", "response"]
 MAX_REQUEST_LINE = 8192
 MAX_HEAD = 32768
 MAX_FIELDS = 100
+MAX_HOST = 261
 
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -216,7 +217,7 @@ def _host(headers: Headers, authority: str | None, version: tuple[int, int]) -> 
     # RFC 9112 section 3.2.2: an absolute target wins over the Host header, which must be well-formed too.
     host: tuple[str, int | None] = ("", None)
     for value in [*values, *([] if authority is None else [authority])]:
-        match = _HOST.fullmatch(value)
+        match = _HOST.fullmatch(value) if len(value) <= MAX_HOST else None
         port = int(match["port"]) if match and match["port"] else None
         if match is None or (port is not None and port > 65535):
             raise BadRequest(400, "the Host header is malformed")

@@ -275,7 +275,7 @@ async def _bind(loop: asyncio.AbstractEventLoop, options: ListenOptions) -> list
             # With port 0 the second address needs the number that the first got, and it may be taken.
             if error.errno == errno.EADDRINUSE and port == 0 and attempt < 4:
                 continue
-            raise _bind_error(error, host, port) from None
+            raise bind_error(error, host, port) from None
     raise AssertionError("unreachable")
 
 
@@ -314,7 +314,7 @@ def _bind_all(addresses: Iterable[tuple[int, tuple[object, ...]]], backlog: int)
         raise
 
 
-def _bind_error(error: OSError, host: str, port: int) -> ServeError:
+def bind_error(error: OSError, host: str, port: int) -> ServeError:
     if error.errno == errno.EADDRINUSE:
         return ServeError(
             f"port {port} on {host} is already in use", "stop what listens there, or choose another port with --port"

@@ -1,0 +1,174 @@
+"""
+From a schema in a project to a `Validator`, or to findings about it.
+
+What was compiled is kept by content: a reload compiles only what has changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from posixpath import dirname
+from typing import Any, Final
+
+from gsws.diagnostics.finding import Finding, Severity
+from gsws.schema.bundle import Rewritten, rewrite
+from gsws.schema.check import check_schema, has_fancy_pattern
+from gsws.schema.cycles import endless
+from gsws.schema.definitions import Definitions, Reach
+from gsws.schema.drafts import Draft, draft_of
+from gsws.schema.engine import EngineError, build, registry_of
+from gsws.schema.explain import Explainer, SchemaError
+from gsws.schema.references import Resource, Target, uri_of
+from gsws.schema.remark import Remark, place
+from gsws.source.document import Document
+from gsws.source.span import Pointer
+from gsws.types import JSONValue
+
+__all__ = ["Compiled", "Validator", "compile_schema"]
+
+_MAX_KEPT: Final = 8192
+
+
+class Validator:
+    """
+    A compiled schema.
+
+    Attributes:
+        check: Whether a value fits; the engine's own bound method, for the hot path. Values come from the codec,
+            which has refused deep nesting and lone surrogates.
+    """
+
+    __slots__ = ("_explainer", "_make_explainer", "check")
+
+    def __init__(self, check: Callable[[Any], bool], make_explainer: Callable[[], Explainer]) -> None:
+        self.check = check
+        self._make_explainer = make_explainer
+        self._explainer: Explainer | None = None
+
+    def explain(self, instance: JSONValue, limit: int = 10, prefix: str = "") -> list[SchemaError]:
+        """
+        Tell why a value does not fit; empty if it does.
+
+        Bounded in errors, in the length of what is quoted, and in time (about 0.05 s), whatever the value.
+
+        Args:
+            instance: What `check` refused.
+            limit: Most errors to return.
+            prefix: JSON pointer put before every error's, e.g. ``/payload``.
+        """
+        try:
+            if self.check(instance):
+                return []
+        except EngineError:  # a lone surrogate: no value that any schema fits
+            return [SchemaError(prefix, "schema", "has text that is no valid Unicode")]
+        if self._explainer is None:
+            self._explainer = self._make_explainer()
+        return self._explainer.explain(instance, limit, prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """
+    What became of a schema.
+
+    Attributes:
+        validator: None if there is an error, here or in a definition that it refers to.
+        findings: What is wrong with the schema itself; definitions have their own, `Definitions.findings`.
+    """
+
+    validator: Validator | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    validator: Validator | None
+    remarks: tuple[Remark, ...]
+    digests: tuple[tuple[str, str], ...]
+
+
+_kept: Final[dict[tuple[str, str, str], _Kept]] = {}
+
+
+def compile_schema(schema: JSONValue, *, document: Document, pointer: Pointer, definitions: Definitions) -> Compiled:
+    """
+    Compile one schema of a project.
+
+    Args:
+        schema: As read; keys whose value is null count as absent.
+        document: Where it stands, for spans and for relative references.
+        pointer: Its place in the document.
+        definitions: What its references may lead to.
+    """
+    folder = dirname(document.path)
+    key = (json.dumps(schema, default=str), folder, definitions.names)
+    kept = _kept.get(key)
+    if kept is None or any(definitions.digest(path) != digest for path, digest in kept.digests):
+        kept = _compile(schema, folder, definitions)
+        if len(_kept) >= _MAX_KEPT:
+            _kept.pop(next(iter(_kept)))
+        _kept[key] = kept
+    findings = [place(remark, document, pointer) for remark in kept.remarks]
+    findings.sort(key=lambda finding: finding.span or document.key_span(pointer))
+    return Compiled(kept.validator, tuple(findings))
+
+
+def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
+    resource = Resource("", folder, schema, [()])
+    files = definitions.resources
+    rewritten = rewrite(resource, files, absolute=False)
+    reach = definitions.reach(rewritten.reached)
+    registry = registry_of(reach.contents)
+    draft = draft_of(schema)
+    circles = list(endless("", resource, definitions, rewritten.targets))
+    remarks = list(rewritten.remarks)
+    remarks += check_schema(
+        schema,
+        rewritten.data,
+        (),
+        draft=draft,
+        registry=registry,
+        fancy=reach.fancy,
+        broken=bool(rewritten.remarks or circles),
+    )
+    remarks += circles
+    # A reference that leads nowhere may lead somewhere when any file changes.
+    digests = (
+        reach.digests if not rewritten.remarks else tuple((path, definitions.digest(path) or "") for path in files)
+    )
+    if draft is None or any(remark.severity is Severity.ERROR for remark in remarks):
+        return _Kept(None, tuple(remarks), digests)
+    fancy = reach.fancy or has_fancy_pattern(rewritten.data)
+    try:
+        check = build(rewritten.data, draft, registry, fancy=fancy).is_valid
+    except EngineError as error:
+        if not any(definitions.remarks(path) for path, _ in reach.digests):
+            remarks.append(Remark("GS401", f"the schema does not compile: {_reason(error)}", ()))
+        return _Kept(None, tuple(remarks), digests)
+
+    def explainer() -> Explainer:
+        return _explainer(resource, files, draft, reach, rewritten, fancy=fancy)
+
+    return _Kept(Validator(check, explainer), tuple(remarks), digests)
+
+
+def _explainer(
+    resource: Resource,
+    files: Mapping[str, Resource],
+    draft: Draft,
+    reach: Reach,
+    rewritten: Rewritten,
+    *,
+    fancy: bool,
+) -> Explainer:
+    """Made at the first refusal: parts of the schema are compiled alone, so every reference must be absolute."""
+    whole = rewrite(resource, files, absolute=True)
+    data = rewritten.data if whole.dynamic else whole.data
+    contents = {**reach.contents, uri_of(Target("", ())).rstrip("#"): data}
+    return Explainer(data, contents, draft, registry_of(contents), fancy=fancy)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).split("\n", 1)[0][:160]

@@ -1,0 +1,139 @@
+"""
+The project's shared schemas, `definitions/**/*.yaml`: looked up by ``$ref``, checked once, cached by content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from posixpath import dirname
+from typing import Any, Final
+
+from gsws.diagnostics.finding import Finding
+from gsws.schema.bundle import Rewritten, rewrite
+from gsws.schema.check import check_schema, has_fancy_pattern
+from gsws.schema.cycles import endless
+from gsws.schema.drafts import DEFAULT, draft_of
+from gsws.schema.engine import registry_of
+from gsws.schema.references import Resource, Target, at, schemas_in, uri_of
+from gsws.schema.remark import Remark, place
+from gsws.source.document import Document
+
+__all__ = ["Definitions", "Reach"]
+
+
+_CHECKED: Final[dict[Any, tuple[Remark, ...]]] = {}
+_MAX_CHECKED: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """
+    What a schema may refer to, directly or not.
+
+    Attributes:
+        contents: Rewritten definitions files by address.
+        digests: Their paths and the digests of their contents.
+        fancy: Whether one has a pattern for the engine that goes back and forth.
+        dynamic: Whether one has a ``$dynamicRef``.
+    """
+
+    contents: dict[str, Any]
+    digests: tuple[tuple[str, str], ...]
+    fancy: bool
+    dynamic: bool
+
+
+class Definitions:
+    """
+    The definitions files of one load.
+
+    Args:
+        documents: The files, with paths relative to the project's root.
+    """
+
+    def __init__(self, documents: Iterable[Document] = ()) -> None:
+        self.documents = {document.path: document for document in documents}
+        self.resources = {
+            path: Resource(path, dirname(path), document.data, tuple(schemas_in(document.data, DEFAULT.keywords)))
+            for path, document in self.documents.items()
+            if document.data is not None
+        }
+        self.names = hashlib.sha256("\0".join(sorted(self.resources)).encode()).hexdigest()
+        self._digests: dict[str, str] = {}
+        self._rewritten: dict[str, Rewritten] = {}
+        self._reaches: dict[frozenset[str], Reach] = {}
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong in the definitions files themselves, in the order of files and places."""
+        out: list[Finding] = []
+        for path, document in self.documents.items():
+            if path in self.resources:
+                found = [place(remark, document, ()) for remark in self.remarks(path)]
+                out += sorted(found, key=lambda finding: finding.span or document.key_span(()))
+        return tuple(out)
+
+    def digest(self, path: str) -> str | None:
+        """A digest of a file's contents, None if it is not there."""
+        if path not in self._digests and path in self.resources:
+            self._digests[path] = hashlib.sha256(repr(self.resources[path].data).encode()).hexdigest()
+        return self._digests.get(path)
+
+    def rewritten(self, path: str) -> Rewritten:
+        """A file with absolute references."""
+        if path not in self._rewritten:
+            self._rewritten[path] = rewrite(self.resources[path], self.resources, absolute=True)
+        return self._rewritten[path]
+
+    def reach(self, paths: Iterable[str]) -> Reach:
+        """Everything that references into ``paths`` may lead to."""
+        start = frozenset(paths)
+        if start not in self._reaches:
+            seen: dict[str, None] = {}
+            pending = sorted(start)
+            while pending:
+                path = pending.pop()
+                if path not in seen:
+                    seen[path] = None
+                    pending += sorted(self.rewritten(path).reached)
+            self._reaches[start] = Reach(
+                {uri_of(Target(path, ())).rstrip("#"): self.rewritten(path).data for path in seen},
+                tuple((path, self.digest(path) or "") for path in sorted(seen)),
+                any(has_fancy_pattern(self.rewritten(path).data) for path in seen),
+                any(self.rewritten(path).dynamic for path in seen),
+            )
+        return self._reaches[start]
+
+    def targets(self, path: str) -> dict[tuple[str | int, ...], Target]:
+        """Where the references of a file lead, by the places of their schemas."""
+        return self.rewritten(path).targets
+
+    def remarks(self, path: str) -> tuple[Remark, ...]:
+        """What is wrong in one file."""
+        reach = self.reach([path])
+        key = (path, self.names, reach.digests)
+        if key not in _CHECKED:
+            if len(_CHECKED) >= _MAX_CHECKED:
+                _CHECKED.pop(next(iter(_CHECKED)))
+            _CHECKED[key] = tuple(self._check(path, reach))
+        return _CHECKED[key]
+
+    def _check(self, path: str, reach: Reach) -> Iterator[Remark]:
+        resource = self.resources[path]
+        rewritten = self.rewritten(path)
+        registry = registry_of(reach.contents)
+        circles = list(endless(path, resource, self))
+        yield from rewritten.remarks
+        yield from circles
+        for root in resource.roots:
+            schema = at(resource.data, root)
+            yield from check_schema(
+                schema,
+                at(rewritten.data, root),
+                root,
+                draft=draft_of(schema, draft_of(resource.data) or DEFAULT),
+                registry=registry,
+                fancy=reach.fancy,
+                broken=bool(rewritten.remarks or circles),
+            )
