@@ -66,8 +66,9 @@ def _run(arguments: list[str]) -> int:
         return GOOD
     as_json = "--json" in arguments
     if arguments[:1] == ["serve"]:
-        # Until the service has its own handler: a process manager's stop is no failure at any moment.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(GOOD))
+        # Until the service has its own handlers: a stop is no failure at any moment.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: sys.exit(GOOD))
     try:
         from gsws.cli import app
 
@@ -84,7 +85,7 @@ def _run(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
-        return GOOD if arguments[:1] == ["serve"] else 130
+        return 130
     except OSError as error:
         if error.filename is None:
             raise

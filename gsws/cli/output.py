@@ -193,7 +193,11 @@ def _spelled(character: str) -> str:
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
 
 
+def _one_line(text: str) -> str:
+    return plain(text).replace("\n", "\\n")
+
+
 def _labelled(label: str, style: str, message: str, help: str | None) -> None:
-    note(f"{paint(f'{label}:', style, 'bold', stream=sys.stderr)} {plain(message)}")
+    note(f"{paint(f'{label}:', style, 'bold', stream=sys.stderr)} {_one_line(message)}")
     if help:
-        note(f"  {paint('help:', 'cyan', stream=sys.stderr)} {plain(help)}")
+        note(f"  {paint('help:', 'cyan', stream=sys.stderr)} {_one_line(help)}")

@@ -225,7 +225,7 @@ class _Checker:
                     self.unknown(key, place, properties, value)
                     continue
                 inner = additional
-            elif isinstance(inner, Mapping) and "x-gsws-inert" in inner:
+            if isinstance(inner, Mapping) and "x-gsws-inert" in inner:
                 self.outcome.findings.append(
                     warning(
                         "GS309",

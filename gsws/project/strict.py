@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gsws.types import JSONValue
 
-__all__ = ["closed"]
+__all__ = ["closed", "closed_definitions"]
 
 _ONE: Final = (
     "not",
@@ -19,6 +19,7 @@ _ONE: Final = (
     "unevaluatedItems",
 )
 _NAMED: Final = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_SIGNS: Final = ("type", "properties", "items", "enum", "const", "$ref", "$schema", "allOf", "anyOf", "oneOf", "$defs")
 _APPLIED_HERE: Final = ("allOf", "anyOf", "oneOf", "if", "then", "else", "$ref", "$dynamicRef", "dependentSchemas")
 
 
@@ -30,6 +31,15 @@ def closed(schema: JSONValue) -> JSONValue:
     object together (``allOf``, ``$ref``, ...), the object is closed over all of them, not in each part.
     """
     return _closed(schema, whole=True)
+
+
+def closed_definitions(data: JSONValue) -> JSONValue:
+    """Close the schemas of a definitions file: the file itself, its keys, or the keys of its groups."""
+    if not isinstance(data, Mapping):
+        return data
+    if any(keyword in data for keyword in _SIGNS):
+        return closed(data)
+    return {name: closed_definitions(part) for name, part in data.items()}
 
 
 def _closed(schema: JSONValue, *, whole: bool) -> JSONValue:

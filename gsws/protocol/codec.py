@@ -53,14 +53,16 @@ def decode(data: bytes, max_depth: int = DEFAULT_DEPTH) -> Envelope:
         message = _loads(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise WireError("invalid_json", _explain(error)) from None
-    if data.count(b"{") + data.count(b"[") > max_depth and _is_deeper(data, max_depth):
-        raise WireError("invalid_json", f"the message is nested deeper than {max_depth} levels")
     if type(message) is not dict:
+        if _is_deeper(data, max_depth):
+            raise WireError("invalid_json", f"the message is nested deeper than {max_depth} levels")
         raise WireError("invalid_message", f"a message is a JSON object, not {_name(message)}")
     request_id = None
     if "id" in message:
         request_id = message.pop("id")
         _check_id(request_id)
+    if data.count(b"{") + data.count(b"[") > max_depth and _is_deeper(data, max_depth):
+        raise WireError("invalid_json", f"the message is nested deeper than {max_depth} levels", request_id)
     eventtype = message.get("eventtype")
     if type(eventtype) is not str:
         found = f"`eventtype` is {_name(eventtype)}" if "eventtype" in message else "`eventtype` is missing"

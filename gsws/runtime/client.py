@@ -278,15 +278,17 @@ class Client:
             return
         request.aborted = reason
         request.aborted_at = self.source.loop.time()
-        for child in request.children or ():
+        for child in tuple(request.children or ()):
             child.cancel()
-        if request.task is not None:
+        if request.task is not None and request.is_running:
+            # A task that is cancelled before its first step never gets to its own cleaning up.
             request.task.cancel()
 
     async def run_detached(self, request: Request, run: Callable[[Request], Awaitable[None]]) -> None:
         """Run a request in the caller's task, watched like any other; for sources without connections."""
         self._live = {request}
         request.task = asyncio.current_task()
+        request.is_running = True
         CURRENT.set(request)
         try:
             await run(request)
@@ -325,6 +327,7 @@ class Client:
                 request = queue.popleft()
                 if not request.answer.ended:
                     request.task = me
+                    request.is_running = True
                     live.add(request)
                     CURRENT.set(request)
                     try:
@@ -370,6 +373,7 @@ class Client:
 
     async def _run(self, request: Request) -> None:
         CURRENT.set(request)
+        request.is_running = True
         try:
             if request.answer.ended:
                 return

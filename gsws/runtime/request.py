@@ -40,6 +40,7 @@ class Request:
     Attributes:
         answer: The state of the answer; ``answer.ended`` once the terminal frame is made.
         task: The task that runs the handler now, or None while queued and after it.
+        is_running: Whether that task has taken its first step for this request.
         deadline: Loop time at which it times out, or None.
         aborted: Why it was ended from outside, or None.
         aborted_at: Loop time of that.
@@ -56,6 +57,7 @@ class Request:
         "children",
         "client",
         "deadline",
+        "is_running",
         "message",
         "meta",
         "payload",
@@ -76,6 +78,7 @@ class Request:
         self.payload = message.get("payload")
         self.violation: list[dict[str, Any]] | None = None
         self.task: asyncio.Task[None] | None = None
+        self.is_running = False
         self.deadline: float | None = None
         self.aborted: str | None = None
         self.aborted_at = 0.0

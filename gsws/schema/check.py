@@ -106,6 +106,7 @@ _NARROWING: Final = frozenset(
         "pattern",
     ]
 )
+_IDENTITY: Final = frozenset(("$schema", "$id", "id"))
 _LOOSE: Final = frozenset(["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"])
 
 
@@ -346,7 +347,7 @@ def _limits(
             continue
         remark = _contradiction(inner, base + pointer)
         if remark is None and not _NARROWING.isdisjoint(inner) and inner.get("not") not in ({}, True):
-            local = {key: value for key, value in inner.items() if key not in ("$schema", "$id", "id")}
+            local = {key: value for key, value in inner.items() if key not in _IDENTITY} if pointer else inner
             if pointer and _refers_inside(local):
                 continue
             if unsatisfiable(local, draft, registry):
@@ -400,7 +401,7 @@ def _samples(
             samples += [(("examples", number), value) for number, value in enumerate(listed)]
         if not samples:
             continue
-        local = {key: value for key, value in inner.items() if key not in ("$id", "id")} if pointer else inner
+        local = {key: value for key, value in inner.items() if key not in _IDENTITY} if pointer else inner
         if pointer and _refers_inside(local):
             continue
         try:

@@ -7,17 +7,17 @@ What was compiled is kept by content: a reload compiles only what has changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from posixpath import dirname
 from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, Severity
-from gsws.schema.bundle import Rewritten, rewrite
+from gsws.schema.bundle import rewrite
 from gsws.schema.check import check_schema, has_fancy_pattern
 from gsws.schema.cycles import endless
-from gsws.schema.definitions import Definitions, Reach
-from gsws.schema.drafts import Draft, draft_of
+from gsws.schema.definitions import Definitions
+from gsws.schema.drafts import draft_of
 from gsws.schema.engine import EngineError, build, registry_of
 from gsws.schema.explain import Explainer, SchemaError
 from gsws.schema.references import Resource, Target, uri_of
@@ -142,32 +142,20 @@ def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
         return _Kept(None, tuple(remarks), digests)
     fancy = reach.fancy or has_fancy_pattern(rewritten.data)
     try:
-        check = build(rewritten.data, draft, registry, fancy=fancy).is_valid
+        engine = build(rewritten.data, draft, registry, fancy=fancy)
     except EngineError as error:
         if not any(definitions.remarks(path) for path, _ in reach.digests):
             remarks.append(Remark("GS401", f"the schema does not compile: {_reason(error)}", ()))
         return _Kept(None, tuple(remarks), digests)
 
     def explainer() -> Explainer:
-        return _explainer(resource, files, draft, reach, rewritten, fancy=fancy)
+        """Made at the first refusal: parts are compiled alone, so every reference must be absolute."""
+        whole = rewrite(resource, files, absolute=True)
+        contents = {**reach.contents, uri_of(Target("", ())).rstrip("#"): whole.data}
+        dynamic = engine if whole.dynamic or reach.dynamic else None
+        return Explainer(whole.data, contents, draft, registry_of(contents), fancy=fancy, whole=dynamic)
 
-    return _Kept(Validator(check, explainer), tuple(remarks), digests)
-
-
-def _explainer(
-    resource: Resource,
-    files: Mapping[str, Resource],
-    draft: Draft,
-    reach: Reach,
-    rewritten: Rewritten,
-    *,
-    fancy: bool,
-) -> Explainer:
-    """Made at the first refusal: parts of the schema are compiled alone, so every reference must be absolute."""
-    whole = rewrite(resource, files, absolute=True)
-    data = rewritten.data if whole.dynamic else whole.data
-    contents = {**reach.contents, uri_of(Target("", ())).rstrip("#"): data}
-    return Explainer(data, contents, draft, registry_of(contents), fancy=fancy)
+    return _Kept(Validator(engine.is_valid, explainer), tuple(remarks), digests)
 
 
 def _reason(error: BaseException) -> str:

@@ -64,6 +64,7 @@ MAP: Final = frozenset(["properties", "patternProperties", "$defs", "definitions
 
 _BASE: Final = [
     "$schema",
+    "$comment",
     "$ref",
     "title",
     "description",

@@ -64,7 +64,7 @@ def build(
 
 def registry_of(resources: Mapping[str, JSONValue]) -> jsonschema_rs.Registry | None:
     """The registry of resources by address; None for none. Texts without ``$schema`` are draft 2020-12."""
-    return jsonschema_rs.Registry(list(resources.items()), draft=DEFAULT.number) if resources else None
+    return jsonschema_rs.Registry(list(resources.items())) if resources else None
 
 
 @lru_cache(maxsize=4096)

@@ -5,6 +5,9 @@ The engine's own list of errors is not used: it collects every error of every br
 schema refers to itself through ``anyOf`` and a hostile value nests a few dozen levels. Here the schema is walked
 along the value, and each step asks the engine's yes-or-no, which is fast in every case. After 2,000 questions, a
 twentieth of a second, or as many errors as asked for, what has been found is the answer.
+
+Parts of a schema with ``$dynamicRef`` mean nothing alone. There the engine is asked for its first error, and only
+about small values.
 """
 
 from __future__ import annotations
@@ -31,6 +34,9 @@ MAX_SECONDS: Final = 0.05
 _MAX_DEPTH: Final = 160
 _MAX_BRANCHES: Final = 12
 _MAX_LISTED: Final = 3
+_SMALL: Final = 200
+_SHALLOW: Final = 5
+_SHORT: Final = 120
 
 _WITH: Final[dict[str, tuple[str, ...]]] = {
     "additionalProperties": ("properties", "patternProperties"),
@@ -47,32 +53,13 @@ _DESCRIBING: Final = frozenset(("properties", "patternProperties", "prefixItems"
 """Of these only the names or the positions matter to the keyword that they belong to."""
 
 _SILENT: Final = frozenset(
-    [
-        "$schema",
-        "$id",
-        "id",
-        "$anchor",
-        "$dynamicAnchor",
-        "$recursiveAnchor",
-        "$defs",
-        "definitions",
-        "$comment",
-        "$vocabulary",
-        "title",
-        "description",
-        "default",
-        "examples",
-        "example",
-        "deprecated",
-        "readOnly",
-        "writeOnly",
-        "then",
-        "else",
-        "minContains",
-        "maxContains",
+    (
+        "$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$defs", "definitions",
+        "$comment", "$vocabulary", "title", "description", "default", "examples", "example",
+        "deprecated", "readOnly", "writeOnly", "then", "else", "minContains", "maxContains",
         "contentSchema",
-    ]
-)
+    )
+)  # fmt: skip
 _LAST: Final = ("unevaluatedProperties", "unevaluatedItems")
 
 
@@ -102,9 +89,10 @@ class Explainer:
         draft: What the schema is read as.
         registry: The contents, as the engine takes them.
         fancy: Whether some pattern needs the engine that goes back and forth.
+        whole: The compiled schema if it has a ``$dynamicRef``, else None.
     """
 
-    __slots__ = ("_checks", "_contents", "_draft", "_fancy", "_registry", "_schema")
+    __slots__ = ("_checks", "_contents", "_draft", "_fancy", "_registry", "_schema", "_whole")
 
     def __init__(
         self,
@@ -114,8 +102,10 @@ class Explainer:
         registry: jsonschema_rs.Registry | None,
         *,
         fancy: bool,
+        whole: jsonschema_rs.Validator | None = None,
     ) -> None:
         self._schema = schema
+        self._whole = whole
         self._contents = contents
         self._draft = draft
         self._registry = registry
@@ -124,6 +114,8 @@ class Explainer:
 
     def explain(self, instance: JSONValue, limit: int, prefix: str) -> list[SchemaError]:
         """What is wrong with a value that does not fit; at least one error."""
+        if self._whole is not None:
+            return [_first_error(self._whole, instance, prefix)]
         run = _Run(self, limit, time.perf_counter() + MAX_SECONDS)
         run.visit(self._schema, instance, (), 0)
         found = run.errors or [((), "schema", "does not fit the schema")]
@@ -404,6 +396,36 @@ _SHARE: Final = 100
 """Questions that one branch of an ``anyOf`` may cost."""
 
 
+def _first_error(whole: jsonschema_rs.Validator, instance: JSONValue, prefix: str) -> SchemaError:
+    if _is_small(instance):
+        try:
+            whole.validate(instance)
+        except jsonschema_rs.ValidationError as error:
+            keyword = error.kind.name
+            keyword = "false" if keyword == "falseSchema" else keyword
+            return SchemaError(prefix + pointer_text(error.instance_path), keyword, _cut(error.message))
+    return SchemaError(prefix, "schema", "does not fit the schema")
+
+
+def _is_small(value: JSONValue) -> bool:
+    """Whether a value has at most 200 parts and 5 levels: what any schema explains quickly."""
+    parts = 0
+    pending: list[tuple[JSONValue, int]] = [(value, 0)]
+    while pending:
+        current, depth = pending.pop()
+        if isinstance(current, (dict, list)):
+            parts += len(current)
+            if parts > _SMALL or depth >= _SHALLOW:
+                return False
+            inner = current.values() if isinstance(current, dict) else current
+            pending += [(item, depth + 1) for item in inner]
+    return True
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
+
+
 def _missing(name: str, value: Any, schema: dict[str, Any]) -> str:
     described = schema.get("properties") or {}
     near = nearest(name, [key for key in list(value)[:50] if key not in described])
@@ -438,8 +460,8 @@ def _tags(branches: list[Any], value: Any) -> str | None:
 def _open(described: JSONValue) -> JSONValue:
     """The same names or positions, any values."""
     if isinstance(described, dict):
-        return dict.fromkeys(described, True)
-    return [True] * len(described) if isinstance(described, list) else described
+        return {name: {} for name in described}
+    return [{} for _ in described] if isinstance(described, list) else described
 
 
 def _fits(_value: Any) -> bool:

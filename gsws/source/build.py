@@ -233,8 +233,10 @@ class Builder:
             text: str = unguard(event.value) if self._guarded else event.value
             if event.tag is not None:
                 value = self._scalar(event)
+            elif event.implicit[0]:
+                value = resolve(text)
             else:
-                value = resolve(text) if event.implicit[0] else text
+                value = text
             if event.anchor is not None:
                 self._anchors[event.anchor] = (value, 1 + len(text) // 32, 0)
             if isinstance(value, str):

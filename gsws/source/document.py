@@ -25,6 +25,8 @@ class Document:
     """
     A parsed YAML file. Read-only: what an alias stands for is one object in several places.
 
+    Spans are those of the text, also in a copy with other ``data``.
+
     Attributes:
         path: As spans carry it.
         text: The decoded text without a byte-order mark; undecodable bytes are U+FFFD.
@@ -39,9 +41,10 @@ class Document:
     _root: Place | None = field(default=None, repr=False)
     _places: dict[int, Any] = field(default_factory=dict, repr=False)
     _lines: list[LineIndex] = field(default_factory=list, repr=False)
+    _built: JSONValue = field(default=None, repr=False)
 
     def has(self, pointer: Pointer) -> bool:
-        """Whether ``pointer`` leads to a value, null included."""
+        """Whether ``pointer`` leads to a value in the text, null included."""
         return self._root is not None and self._walk(pointer)[1] == len(pointer)
 
     def key_span(self, pointer: Pointer) -> Span:
@@ -63,7 +66,7 @@ class Document:
     def _walk(self, pointer: Pointer) -> tuple[Place | None, int]:
         """The entry that ``pointer`` reaches or else its last ancestor, and how many items led there."""
         place = None if pointer else self._root
-        current = self.data
+        current = self._built
         for depth, item in enumerate(pointer):
             key: Any = str(item)
             if isinstance(current, list):
@@ -81,8 +84,8 @@ class Document:
         """A place for what concerns the whole file: its first key, else its first line."""
         if self._root is None:
             return Span(self.path, 1, 1, 1, 1)
-        if isinstance(self.data, dict) and self.data:
-            return self._key(self._places[id(self.data)][next(iter(self.data))])
+        if isinstance(self._built, dict) and self._built:
+            return self._key(self._places[id(self._built)][next(iter(self._built))])
         span = self._span(self._root[1], self._root[2])
         if span.end_line == span.line:
             return span

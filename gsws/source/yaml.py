@@ -57,4 +57,4 @@ def parse_yaml(path: str, raw: bytes) -> Document:
     except YAMLError as error:
         builder.note(syntax_problem(path, lines, error))
     problems = tuple(sorted(builder.problems, key=lambda each: each.span)) if builder.problems else ()
-    return Document(path, text, data, problems, builder.root, builder.places, [lines])
+    return Document(path, text, data, problems, builder.root, builder.places, [lines], data)

@@ -32,7 +32,7 @@ def site(tmp_path: Path) -> Path:
 
 def test_add_writes_the_defaults_with_comments(bare):
     ran = gsws("plugin", "add", "websocket", cwd=bare)
-    assert (ran.code, ran.out, ran.err) == (0, "wrote eventsources/websocket.yaml\n", "")
+    assert (ran.code, ran.out, ran.err) == (0, "wrote eventsources/websocket.yaml\n", "next: gsws new event websocket.hello\n")
     text = (bare / "eventsources/websocket.yaml").read_text()
     assert text.startswith("# A WebSocket port.")
     assert "\ntype: websocket\n" in text
@@ -101,7 +101,7 @@ def test_add_in_a_project_under_src(starter):
         ("x;id", "known here"),
         ("$(id)", "known here"),
         ("x y", "known here"),
-        ("x\nwebsocket", "known here"),
+        ("x\nwebsocket", "`x\\nwebsocket` is no name"),
         ("x==1.0", "known here"),
         ("x[extra]", "known here"),
         ("a" * 300, "known here"),

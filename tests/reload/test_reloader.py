@@ -62,7 +62,7 @@ def test_requests_in_flight_finish_on_the_code_they_began_with(service):
     ("path", "text", "code"),
     [
         ("functions/hello.py", "async def hello(: pass\n", "GS205"),
-        ("functions/hello.py", "raise RuntimeError('at import')\n", "GS214"),
+        ("functions/hello.py", "raise RuntimeError('at import')\nasync def hello(): ...\n", "GS214"),
         ("functions/hello.py", "import nothing_of_that_name\nasync def hello(): ...\n", "GS214"),
         ("helper/words.py", "raise SystemExit\n", "GS214"),
         ("events/all.yaml", "websocket.hello: {fn: helo, payload: {}}\n", "GS201"),
@@ -140,6 +140,7 @@ def test_hundreds_of_reloads_leak_nothing(service):
         for number in range(count):
             service.write("helper/words.py", f"WORD = 'word {number}'\nLARGE = [object() for _ in range(5000)]\n")
             service.reload("helper/words.py")
+        service.reports.clear()
         gc.collect()
         return len(gc.get_objects())
 

@@ -219,7 +219,9 @@ def _checked_type(type: str) -> str:
     short = type.removeprefix(PREFIX)
     if len(short) <= 64 and _NAME.fullmatch(short):
         return short
-    help = did_you_mean(short.lower(), registry) if len(short) <= 64 else None
+    help = None
+    if len(short) <= 64:
+        help = f"did you mean `{short.lower()}`?" if short.lower() in registry else did_you_mean(short, registry)
     shown = type if len(type) <= 80 else f"{type[:77]}..."
     raise output.Failure(
         f"`{shown}` is no name of a plugin; expected lower-case letters, digits, `-` and `_`",

@@ -6,10 +6,8 @@ Putting service, reload and signals together is `gsws.cli.host`'s.
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
 
 from gsws.cli import host as hosting
 from gsws.cli import output
@@ -49,9 +47,6 @@ def run(
     """
     env = env if env is not None else "development"
     _check(port=port, env=env, workers=workers, log_format=log_format)
-    # Until the service has its own handlers, a signal ends this quietly: nothing is bound yet.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
     root = root_here()
     cache = ProjectCache()
     project = load_project(root, env=env, plugins=facts(), cache=cache)
@@ -248,7 +243,3 @@ def _check(*, port: int | None, env: str, workers: int, log_format: str | None) 
             did_you_mean(log_format, _LOG_FORMATS) or f"there are {' and '.join(_LOG_FORMATS)}",
             exit_code=output.USAGE,
         )
-
-
-def _leave(*_: object) -> NoReturn:
-    raise SystemExit(output.GOOD)

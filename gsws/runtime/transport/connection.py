@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from websockets.protocol import OPEN
 
 from gsws.errors import ConnectionClosed
+from gsws.runtime.transport.ending import end_stream
 from gsws.runtime.transport.framing import Framing, encode_frame
 
 if TYPE_CHECKING:
@@ -413,10 +414,7 @@ class Connection(asyncio.Protocol):
             self._finish(*self._outcome(framing))
             self._transport.resume_reading()  # what is still coming is thrown away, see LINGER_BYTES
             self._set_timer(self._listener.options.close_timeout, self.abort)
-            if self._transport.can_write_eof():
-                self._transport.write_eof()
-            else:  # TLS
-                self._transport.close()
+            end_stream(self._transport, self._listener.wheel)
 
     def _outcome(self, framing: Framing) -> tuple[int, str]:
         if self.close_code is not None:

@@ -22,6 +22,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from gsws.runtime.transport.connection import Connection
+from gsws.runtime.transport.ending import end_stream
 from gsws.runtime.transport.files import PublicFile
 from gsws.runtime.transport.framing import quiet
 from gsws.runtime.transport.http import BadRequest, RequestHead, parse_head, response
@@ -372,11 +373,11 @@ class Intake(asyncio.Protocol):
         if transport is None:
             return
         self._timer = self._listener.wheel.schedule(LINGER, self.abort)
-        if transport.can_write_eof() and not self._ended:
-            transport.resume_reading()
-            transport.write_eof()
-        else:
+        if self._ended:
             transport.close()
+        else:
+            transport.resume_reading()
+            end_stream(transport, self._listener.wheel)
 
     def _too_late(self) -> None:
         if self._task is not None:

@@ -126,7 +126,7 @@ class Server:
         self.loop.run_until_complete(asyncio.sleep(0))
         self.loop.close()
         assert not left
-        assert not self.problems
+        assert not self.problems, self.problems
 
     def request(
         self, path: str = "/", headers: list[str] | None = None, *, method: str = "GET", http: str = "1.1"
