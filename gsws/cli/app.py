@@ -18,22 +18,26 @@ from gsws.cli import output
 __all__ = ["command"]
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
-_MARKUP: Any = "rich" if output.is_terminal() else None
 
 
-def _typer(help: str) -> typer.Typer:
+def _typer(help: str, epilog: str | None = None) -> typer.Typer:
     return typer.Typer(
         help=help,
+        epilog=epilog,
         no_args_is_help=True,
         add_completion=False,
-        rich_markup_mode=_MARKUP,
+        # typer's drawn help names the type of every flag, and importing rich doubles the time it takes.
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings=_CONTEXT,
     )
 
 
-_app = _typer("Real-time WebSocket services and streaming agents, declared in files.")
-_plugins = _typer("Add, remove and look at plugins: the types of event sources and datasources.")
+_app = _typer(
+    "Real-time WebSocket services and streaming agents, declared in files.",
+    "To begin: gsws init my-app, then cd my-app, then gsws serve.",
+)
+_plugins = _typer("Add, remove and show plugins.")
 _new = _typer("Write one element of a project, wired and working.")
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -53,7 +57,7 @@ def _root(
 
 @_app.command("init")
 def _init(
-    directory: Annotated[str, typer.Argument(metavar="[DIR]", help="Where; made if it is not there.")] = ".",
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Where; made if it is not there.")] = ".",
     template: Annotated[
         str, typer.Option("--template", "-t", help="What to start from: starter or bare.", metavar="NAME")
     ] = "starter",
@@ -90,7 +94,7 @@ def _call(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="Event key, e.g. websocket.stream.")],
     values: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="The payload; `user.name=Ann` nests, `n=3` is a number."),
+        typer.Argument(metavar="KEY=VALUE", help="The payload; `user.name=Ann` nests, `n=3` is a number."),
     ] = None,
     file: Annotated[
         str | None,
@@ -110,7 +114,7 @@ def _call(
 @_app.command("validate")
 def _validate(
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="[PATHS]...", help="Show findings of these files and folders only.")
+        list[Path] | None, typer.Argument(metavar="PATHS", help="Show findings of these files and folders only.")
     ] = None,
     format: Annotated[
         str | None,

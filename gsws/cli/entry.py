@@ -55,7 +55,7 @@ def _have_streams() -> None:
     """A process that was started with a closed stdout or stderr gets one that goes nowhere."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # lives as long as the process
 
 
 def _run(arguments: list[str]) -> int:

@@ -96,8 +96,9 @@ def console(stream: TextIO | None = None) -> Console:
     coloured = colour(stream)
     return Console(
         file=stream,
-        force_terminal=coloured or is_terminal(stream),
-        no_color=not coloured,
+        force_terminal=coloured,
+        color_system="auto" if coloured else None,
+        width=None if is_terminal(stream) else 100,
         highlight=False,
         soft_wrap=not is_terminal(stream),
         emoji=False,
@@ -146,26 +147,42 @@ def columns(rows: Iterable[Sequence[str]], indent: str = "") -> str:
     return "\n".join(indent + line for line in lines)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, spare: Sequence[str] = ()) -> None:
     """
     Write rows to stdout: a drawn table for a person, tab-separated lines under a header on a pipe.
 
     The text of a cell is never read as markup.
+
+    Args:
+        spare: Headings of columns that a narrow terminal can do without, the first to go first.
     """
     if not is_terminal():
         for row in (header, *rows):
-            result("\t".join(cell.replace("\t", " ") for cell in row))
+            result("\t".join(plain(cell).replace("\t", " ").replace("\n", " ") for cell in row))
         return
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    terminal = console()
+    shown = _fitting(header, rows, spare, terminal.width)
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for index, name in enumerate(header):
-        drawn.add_column(name, style="bold" if index == 0 else "", overflow="fold")
+    for index in shown:
+        drawn.add_column(header[index], overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(plain(cell)) for cell in row))
-    console().print(drawn)
+        drawn.add_row(*(Text(plain(row[index]), style="bold" if index == 0 else "") for index in shown))
+    terminal.print(drawn)
+
+
+def _fitting(header: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str], width: int) -> list[int]:
+    """The columns that fit side by side into ``width`` characters, giving up those in ``spare`` first."""
+    widths = [max(len(row[index]) for row in (header, *rows)) for index in range(len(header))]
+    shown = list(range(len(header)))
+    for name in spare:
+        if sum(widths[index] + 3 for index in shown) - 3 <= width:
+            break
+        shown.remove(list(header).index(name))
+    return shown
 
 
 def plain(text: str) -> str:

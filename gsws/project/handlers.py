@@ -14,13 +14,12 @@ from pathlib import Path
 
 from gsws.diagnostics.finding import Finding, Label
 from gsws.diagnostics.suggest import nearest
-from gsws.project.parameters import INJECTABLE
+from gsws.project.naming import Unfound, refused_name
 from gsws.project.pymodule import Function, Import, ModuleFacts
-from gsws.project.report import error, quoted, replace
+from gsws.project.report import error, quoted
 from gsws.project.specs import HandlerRef
-from gsws.source.span import Span
 
-__all__ = ["HandlerIndex", "IndexedModule", "Unfound", "check_signature", "unfound"]
+__all__ = ["HandlerIndex", "IndexedModule"]
 
 _NESTED_IMPORTS = 5
 """How many `from .x import f` lead on to the function itself."""
@@ -36,23 +35,6 @@ class IndexedModule:
     path: Path
     facts: ModuleFacts
     package: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Unfound:
-    """
-    Why a name is no handler.
-
-    Attributes:
-        code: GS110, GS201, GS202, or empty if the file's own finding says enough.
-        nearest: The name that was probably meant.
-    """
-
-    code: str
-    message: str
-    help: str | None = None
-    related: tuple[Label, ...] = ()
-    nearest: str | None = None
 
 
 class HandlerIndex:
@@ -155,7 +137,7 @@ class HandlerIndex:
         return findings
 
     def _resolve(self, name: str) -> HandlerRef | Unfound:
-        refused = _refused(name)
+        refused = refused_name(name)
         if refused is not None:
             return refused
         if any(name == link or name.startswith(f"{link}.") for link in self._outside):
@@ -307,43 +289,6 @@ class HandlerIndex:
         return Unfound("GS201", message, f"`gsws new function {name}` writes functions/{file}.py")
 
 
-def check_signature(handler: HandlerRef, at: Span, *, given: frozenset[str] = INJECTABLE) -> Finding | None:
-    """
-    Tell whether a handler asks for what nobody can give it.
-
-    Args:
-        handler: The function that an event names.
-        at: Where the event names it.
-        given: Names that can be filled.
-    """
-    wrong = []
-    for index, parameter in enumerate(handler.parameters or ()):
-        first = index == 0 and parameter.kind in ("positional", "positional-only")
-        if parameter.required and not first and parameter.name not in given:
-            wrong.append(parameter.name)
-    if not wrong:
-        return None
-    near = nearest(wrong[0], sorted(given))
-    accepted = "a handler takes `ctx` first and, by name, `payload`, `ws`, `client_id`, `config`, `logger` and the like"
-    names = ", ".join(f"`{name}`" for name in wrong)
-    return error(
-        "GS204",
-        f"`{handler.callable}` cannot be called: nothing can be given for {names}",
-        handler.span,
-        "defined here",
-        f"did you mean `{near[0]}`? {accepted}" if near else f"{accepted}; give others a default",
-        [Label(at, "named here")],
-    )
-
-
-def unfound(reason: Unfound, name: str, at: Span, *, repair: Span | None = None) -> Finding | None:
-    """The finding for a name that is no handler; None if the file's own finding says enough."""
-    if not reason.code:
-        return None
-    fix = replace(repair, reason.nearest) if reason.nearest is not None and repair is not None else None
-    return error(reason.code, reason.message, at, "named here", reason.help, reason.related, fix)
-
-
 def _default(module: IndexedModule) -> Function | list[Function]:
     """The function that the module's name alone means, or the candidates that leave it open."""
     functions = module.facts.functions
@@ -354,25 +299,6 @@ def _default(module: IndexedModule) -> Function | list[Function]:
             return []
     public = [function for function in functions.values() if function.defined and not function.name.startswith("_")]
     return public[0] if len(public) == 1 else public
-
-
-def _refused(name: str) -> Unfound | None:
-    shown = quoted(name)
-    if "/" in name or "\\" in name or name.startswith((".", "~")):
-        leaves = name.startswith(("/", "\\", "~")) or ".." in name or ":" in name
-        stem = name.removeprefix("./").removeprefix("functions/").removesuffix(".py").strip("/").replace("/", ".")
-        return Unfound(
-            "GS110" if leaves else "GS201",
-            f"{shown} leaves the project" if leaves else f"{shown} is a path, `fn` takes a dotted name",
-            "`fn: a.b` means functions/a/b.py" if leaves else f"write `{stem}`",
-        )
-    parts = name.split(".")
-    if not all(parts) or name != name.strip() or not name.isprintable() or ":" in name:
-        help = f"write `{name.replace(':', '.')}`" if ":" in name else "`fn: a.b` means functions/a/b.py"
-        return Unfound("GS201", f"{shown} is no dotted name", help)
-    if any(part.startswith("__") for part in parts):
-        return Unfound("GS201", f"{shown} names a special attribute of Python, which is no handler")
-    return None
 
 
 def _absolute(module: IndexedModule, source: Import) -> str | None:

@@ -15,8 +15,9 @@ from gsws.diagnostics.suggest import nearest
 from gsws.project.cache import ProjectCache
 from gsws.project.envelope import envelope_findings
 from gsws.project.events import Draft, Part
-from gsws.project.handlers import HandlerIndex, check_signature, unfound
+from gsws.project.handlers import HandlerIndex
 from gsws.project.lookups import Unresolved
+from gsws.project.naming import check_signature, unfound
 from gsws.project.report import error, quoted, replace
 from gsws.project.sources import KNOWN_TYPES
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, SourceSpec
@@ -296,6 +297,9 @@ def _bad_examples(draft: Draft, inbound: Validator | None, key: str) -> Iterator
     if inbound is None:
         return
     for place, example in _examples(draft):
+        at = (draft.written, "examples", *place)
+        if any(failed[: len(at)] == at for failed in draft.failed):
+            continue
         shapes = [example]
         if isinstance(example, dict):
             shapes += [example[name] for name in ("payload", "value") if name in example]

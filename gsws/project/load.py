@@ -17,10 +17,10 @@ from gsws.diagnostics.finding import Finding, Label, Severity
 from gsws.project.cache import ProjectCache
 from gsws.project.discovery import SETTINGS, Entry, base_of, is_root
 from gsws.project.environment import parse_dotenv
-from gsws.project.events import Draft, authz_contradictions, draft_events
+from gsws.project.events import Draft, draft_events
 from gsws.project.handlers import HandlerIndex
-from gsws.project.link import Linker, resolve_authz, resolve_function
-from gsws.project.lookups import Expanded, Lookups, Unresolved, expand
+from gsws.project.link import Linker, resolve_function
+from gsws.project.lookups import Expanded, Lookups, Unresolved, expand, plain
 from gsws.project.merge import deep_merge
 from gsws.project.network import network_findings, port_conflicts
 from gsws.project.overlaid import overlaid
@@ -29,7 +29,8 @@ from gsws.project.report import error, problems_of, quoted, type_name, warning
 from gsws.project.settings import default_settings, read_settings
 from gsws.project.shadowing import helper_names, shadowing_findings
 from gsws.project.sources import CheckedFile, check_datasource, check_source, name_finding
-from gsws.project.specs import AuthzSpec, DatasourceSpec, HandlerRef, PluginFacts, Project, Settings, SourceSpec
+from gsws.project.sourcespecs import source_specs
+from gsws.project.specs import DatasourceSpec, PluginFacts, Project, Settings
 from gsws.project.strict import closed_definitions
 from gsws.source.span import Span
 from gsws.source.yaml import Document
@@ -120,7 +121,7 @@ class _Load:
 
         definitions, strict_definitions, definitions_token = self.definitions(lookups, token)
         checked = self.sources(lookups)
-        sources = self.source_specs(checked, handlers)
+        sources = source_specs(checked, handlers, findings)
         datasources = self.datasources(lookups, handlers)
         linker = Linker(
             sources=sources,
@@ -219,7 +220,7 @@ class _Load:
         for entry, document in reader.documents("definitions"):
             expanded = self.expanded(entry, document, lookups, token, schemas=True)
             reader.findings += [*problems_of(document), *expanded.findings]
-            documents.append(overlaid(document, expanded.data))
+            documents.append(overlaid(document, plain(expanded.data) if expanded.failed else expanded.data))
         number = cache.token("definitions", tuple((one.path, one.text, one.data) for one in documents))
         made: Definitions = cache.derived(("definitions", number), cache, lambda: Definitions(documents))
         strict: Definitions = cache.derived(
@@ -244,47 +245,6 @@ class _Load:
             self.reader.findings += one.findings
         self.reader.findings += port_conflicts(checked.values())
         return checked
-
-    def source_specs(self, checked: Mapping[str, CheckedFile], handlers: HandlerIndex) -> dict[str, SourceSpec]:
-        sources = {}
-        for name, one in checked.items():
-            authz, refs = self.functions(one, handlers)
-            if not one.type:
-                continue
-            sources[name] = SourceSpec(
-                name=name,
-                type=one.type,
-                path=one.expanded.document.path,
-                document=one.expanded.document,
-                config=MappingProxyType(dict(one.config)),
-                written=MappingProxyType(dict(one.written)),
-                strict=one.config.get("strict") is True,
-                authz=authz,
-                hook=refs.get(("on_request_validation_error",)),
-                authn_fn=refs.get(("authn", "fn")),
-                span=one.type_span,
-            )
-        return sources
-
-    def functions(
-        self, one: CheckedFile, handlers: HandlerIndex
-    ) -> tuple[AuthzSpec | None, dict[tuple[str | int, ...], HandlerRef | None]]:
-        """Resolve the functions that a source names."""
-        document, findings = one.expanded.document, self.reader.findings
-        value = one.written.get("authz")
-        authz = resolve_authz(value, document, ("authz",), handlers, findings)
-        if isinstance(value, dict):
-            findings += authz_contradictions(value, document, ("authz",))
-        refs: dict[tuple[str | int, ...], HandlerRef | None] = {}
-        for place in one.functions:
-            if place[0] != "authz":
-                named: Any = one.written
-                for item in place:
-                    named = named[item]
-                # `authn.fn` takes a handshake; only its existence can be told here.
-                like_handler = place[0] == "on_request_validation_error"
-                refs[place] = resolve_function(named, document, place, handlers, findings, signature=like_handler)
-        return authz, refs
 
     def datasources(self, lookups: Lookups, handlers: HandlerIndex) -> dict[str, DatasourceSpec]:
         specs = {}

@@ -20,7 +20,7 @@ from gsws.source.text import LineIndex
 from gsws.source.yaml import Document
 from gsws.types import JSONValue
 
-__all__ = ["Expanded", "Lookups", "Unresolved", "expand"]
+__all__ = ["Expanded", "Lookups", "Unresolved", "expand", "plain"]
 
 _TOKEN: Final = re.compile(r"\$\$|\$\{[^}]*\}|\$\{|<%.*?%>|<%", re.DOTALL)
 # In a regular expression a backslash escapes the `$`, and `$$` is two anchors.
@@ -93,6 +93,15 @@ def expand(document: Document, lookups: Lookups, *, schemas: bool = False) -> Ex
     walk = _Walk(Expanded(document), lookups, schemas)
     walk.expanded.data = walk.copy(document.data, (), None)
     return walk.expanded
+
+
+def plain(data: JSONValue) -> JSONValue:
+    """Copy data with the text of failed look-ups as ordinary text, which engines insist on."""
+    if isinstance(data, dict):
+        return {key: plain(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [plain(value) for value in data]
+    return str(data) if isinstance(data, Unresolved) else data
 
 
 class _Failed(Exception):

@@ -16,11 +16,12 @@ A schema with other keywords is checked as far as these go; `understood` tells w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding
+from gsws.project.kinds import KIND_WORDS, ORIGIN, Shape, could_be, count, dotted, either, expected, is_one_of, types_of
 from gsws.project.lookups import Expanded, Unresolved
 from gsws.project.report import article, did_you_mean, error, quoted, replace, type_name, warning
 from gsws.project.units import MAX_DURATION, MAX_SIZE, duration, size
@@ -28,65 +29,9 @@ from gsws.source.scalars import UNREPRESENTABLE, resolve
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
-__all__ = ["Check", "Shape", "check", "understood"]
+__all__ = ["Check", "check"]
 
-Shape = Mapping[str, Any]
 
-_ANNOTATIONS: Final = frozenset(
-    {"$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "format"}
-)
-_KEYWORDS: Final = frozenset(
-    {
-        "type",
-        "properties",
-        "patternProperties",
-        "additionalProperties",
-        "required",
-        "items",
-        "minItems",
-        "maxItems",
-        "enum",
-        "const",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "anyOf",
-    }
-)
-_TYPES: Final[Mapping[str, str]] = {
-    "object": "a mapping",
-    "array": "a list",
-    "string": "text",
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "null",
-}
-_KIND_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "duration": ("string", "integer", "number"),
-    "size": ("string", "integer"),
-    "port": ("integer",),
-    "function": ("string",),
-    "file": ("string",),
-    "origin": ("string",),
-    "schema": ("object", "boolean"),
-}
-_KIND_WORDS: Final[Mapping[str, str]] = {
-    "duration": "a duration such as `30s`",
-    "size": "a size such as `1MiB`",
-    "port": "a port number",
-    "function": "the name of a function",
-    "file": "the name of a file",
-    "origin": "an origin such as `https://app.example.com`",
-    "schema": "a JSON Schema",
-}
-_ORIGIN: Final = re.compile(
-    r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::[0-9]{1,5})?|[a-z][a-z0-9+.-]*-extension://[a-z0-9-]+",
-    re.IGNORECASE | re.ASCII,
-)
 _MAX_FINDINGS: Final = 100
 
 
@@ -129,28 +74,6 @@ def check(expanded: Expanded, shape: Shape, *, pointer: Pointer = (), what: str 
     return outcome
 
 
-def understood(shape: JSONValue) -> bool:
-    """Whether `check` knows every keyword of a schema."""
-    return all(
-        keyword in _KEYWORDS or keyword in _ANNOTATIONS or keyword.startswith("x-")
-        for part in _subschemas(shape)
-        for keyword in part
-    )
-
-
-def _subschemas(shape: JSONValue) -> Iterator[Shape]:
-    if not isinstance(shape, Mapping):
-        return
-    yield shape
-    for keyword in ("properties", "patternProperties"):
-        for part in (shape.get(keyword) or {}).values():
-            yield from _subschemas(part)
-    for keyword in ("additionalProperties", "items"):
-        yield from _subschemas(shape.get(keyword))
-    for part in shape.get("anyOf") or ():
-        yield from _subschemas(part)
-
-
 class _Checker:
     def __init__(self, outcome: Check, what: str) -> None:
         self.outcome = outcome
@@ -168,11 +91,11 @@ class _Checker:
         branches = shape.get("anyOf")
         if branches is not None:
             return self.either(value, branches, pointer, top, shape)
-        types = _types_of(shape)
-        if types and not _is_one_of(value, types):
+        types = types_of(shape)
+        if types and not is_one_of(value, types):
             retyped = self.retyped(pointer, types)
             if retyped is None:
-                self.wrong_type(value, _expected(shape), pointer)
+                self.wrong_type(value, expected(shape), pointer)
                 return value
             value = retyped
         if "const" in shape and value != shape["const"]:
@@ -195,17 +118,17 @@ class _Checker:
 
     def either(self, value: JSONValue, branches: list[Shape], pointer: Pointer, top: int, shape: Shape) -> JSONValue:
         for branch in branches:
-            if _could_be(value, branch):
+            if could_be(value, branch):
                 return self.value(value, branch, pointer, top)
         for branch in branches:
-            if self.retyped(pointer, _types_of(branch)) is not None:
+            if self.retyped(pointer, types_of(branch)) is not None:
                 return self.value(value, branch, pointer, top)
-        words = list(dict.fromkeys(_expected(branch) for branch in branches))
+        words = list(dict.fromkeys(expected(branch) for branch in branches))
         same_type = [branch for branch in branches if "const" in branch and type(branch["const"]) is type(value)]
         if same_type:
-            self.out_of_range(value, f"must be {_or(words)}", pointer, shape)
+            self.out_of_range(value, f"must be {either(words)}", pointer, shape)
         else:
-            self.wrong_type(value, _or(words), pointer)
+            self.wrong_type(value, either(words), pointer)
         return value
 
     def mapping(self, value: dict[str, Any], shape: Shape, pointer: Pointer, top: int) -> None:
@@ -239,9 +162,9 @@ class _Checker:
 
     def items(self, value: list[Any], shape: Shape, pointer: Pointer, top: int) -> None:
         if len(value) < shape.get("minItems", 0):
-            self.out_of_range(value, f"needs at least {_count(shape['minItems'], 'item')}", pointer, shape)
+            self.out_of_range(value, f"needs at least {count(shape['minItems'], 'item')}", pointer, shape)
         elif len(value) > shape.get("maxItems", len(value)):
-            self.out_of_range(value, f"takes at most {_count(shape['maxItems'], 'item')}", pointer, shape)
+            self.out_of_range(value, f"takes at most {count(shape['maxItems'], 'item')}", pointer, shape)
         inner = shape.get("items", True)
         if inner is not True:
             for index, item in enumerate(value):
@@ -263,7 +186,7 @@ class _Checker:
                 number = duration(value) if kind == "duration" else size(value)
                 if number is None:
                     if isinstance(value, str) and not value.lstrip().startswith("-"):
-                        self.wrong_type(value, _KIND_WORDS[kind], pointer)
+                        self.wrong_type(value, KIND_WORDS[kind], pointer)
                     else:
                         self.out_of_range(value, "must not be negative", pointer, shape)
                 elif number > (MAX_DURATION if kind == "duration" else MAX_SIZE):
@@ -277,8 +200,8 @@ class _Checker:
                     )
                 return int(value)
             case "origin":
-                if value != "*" and not _ORIGIN.fullmatch(value):
-                    self.out_of_range(value, f"must be `*` or {_KIND_WORDS[kind]}, without a path", pointer, shape)
+                if value != "*" and not ORIGIN.fullmatch(value):
+                    self.out_of_range(value, f"must be `*` or {KIND_WORDS[kind]}, without a path", pointer, shape)
             case "function":
                 if value:
                     self.outcome.functions.append(pointer)
@@ -309,7 +232,7 @@ class _Checker:
         if "string" in types:
             return text
         typed = resolve(text.strip()) if len(text) <= 400 else text
-        return typed if typed is not UNREPRESENTABLE and _is_one_of(typed, types) else None
+        return typed if typed is not UNREPRESENTABLE and is_one_of(typed, types) else None
 
     def missing(self, key: str, pointer: Pointer, value: Mapping[str, Any]) -> None:
         near, _ = did_you_mean(key, value)
@@ -380,72 +303,9 @@ class _Checker:
         return "from a look-up" if self.hidden(pointer, shape) else quoted(value)
 
     def owner(self, pointer: Pointer) -> str:
-        inner = _dotted(pointer[self.depth :])
+        inner = dotted(pointer[self.depth :])
         return f"`{inner}` of {self.what}" if inner else self.what
 
     def name(self, pointer: Pointer) -> str:
-        inner = _dotted(pointer[self.depth :])
+        inner = dotted(pointer[self.depth :])
         return f"`{inner}`" if inner else self.what
-
-
-def _types_of(shape: Shape) -> tuple[str, ...]:
-    if "x-gsws-kind" in shape:
-        return _KIND_TYPES.get(shape["x-gsws-kind"], ())
-    types = shape.get("type")
-    if types is None:
-        if isinstance(shape.get("properties"), Mapping):
-            return ("object",)
-        return ()
-    return (types,) if isinstance(types, str) else tuple(types)
-
-
-def _is_one_of(value: JSONValue, types: tuple[str, ...]) -> bool:
-    match value:
-        case None:
-            return "null" in types
-        case bool():
-            return "boolean" in types
-        case int():
-            return "integer" in types or "number" in types
-        case float():
-            return "number" in types or ("integer" in types and value.is_integer())
-        case str():
-            return "string" in types
-        case list():
-            return "array" in types
-        case _:
-            return "object" in types
-
-
-def _could_be(value: JSONValue, branch: Shape) -> bool:
-    if "const" in branch:
-        return bool(value == branch["const"] and type(value) is type(branch["const"]))
-    if "enum" in branch and "type" not in branch:
-        return any(type(value) is type(one) for one in branch["enum"])
-    types = _types_of(branch)
-    return not types or _is_one_of(value, types)
-
-
-def _expected(shape: Shape) -> str:
-    if "x-gsws-kind" in shape:
-        return _KIND_WORDS.get(shape["x-gsws-kind"], "a value")
-    if "const" in shape:
-        return quoted(shape["const"])
-    if "enum" in shape:
-        return _or([quoted(one) for one in shape["enum"]])
-    return _or([_TYPES.get(one, one) for one in _types_of(shape)]) or "a value"
-
-
-def _or(words: list[str]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else "".join(words)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _dotted(pointer: Pointer) -> str:
-    text = ""
-    for item in pointer:
-        text += f"[{item}]" if isinstance(item, int) else f".{item}" if text else item
-    return text if len(text) <= 80 else text[:79] + "…"

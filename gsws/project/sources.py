@@ -13,10 +13,11 @@ from typing import Any, Final, Literal
 
 from gsws.diagnostics.finding import Finding
 from gsws.diagnostics.suggest import nearest
+from gsws.project.kinds import understood
 from gsws.project.lookups import Expanded, Unresolved
 from gsws.project.merge import deep_merge
 from gsws.project.report import error, problems_of, quoted, replace
-from gsws.project.shapes import check, understood
+from gsws.project.shapes import check
 from gsws.project.specs import PluginFacts
 from gsws.source.span import Pointer, Span
 

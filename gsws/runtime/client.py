@@ -182,9 +182,7 @@ class Client:
     def closed(self, code: int, reason: str) -> None:
         """The connection has ended: end, or go on with, what runs, as each event says (P6.7)."""
         self.source.clients.discard(self)
-        for room in self._rooms or ():
-            self.hub.leave(room, self)
-        self._rooms = None
+        self._leave_rooms()
         for request in self._unfinished():
             self._disconnected(request)
 
@@ -214,9 +212,11 @@ class Client:
         connection.send_prepared(prepared)
         if connection.buffered > self.source.send_buffer:
             connection.close(CloseCode.SLOW_CONSUMER, "slow consumer")
+            self._leave_rooms()
 
     def close(self, code: int, reason: str) -> None:
         self.connection.close(code, reason)
+        self._leave_rooms()
 
     def join(self, room: str) -> None:
         if self.is_open:
@@ -228,6 +228,11 @@ class Client:
         if self._rooms is not None:
             self._rooms.discard(room)
         self.hub.leave(room, self)
+
+    def _leave_rooms(self) -> None:
+        rooms, self._rooms = self._rooms, None
+        for room in rooms or ():
+            self.hub.leave(room, self)
 
     def forget(self, request: Request) -> None:
         """The terminal frame was made: its id may be used again."""

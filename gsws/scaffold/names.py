@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
-import sys
 import unicodedata
-from importlib.util import find_spec
 
 __all__ = [
     "NameRefused",
@@ -105,7 +103,7 @@ def check_event_name(name: str) -> None:
 
 def check_function_name(name: str) -> None:
     """
-    Refuse what is no dotted name of a handler, or would hide a package that handlers may import.
+    Refuse what is no dotted name of a handler.
 
     Raises:
         NameRefused: With a name that would do.
@@ -123,8 +121,6 @@ def check_function_name(name: str) -> None:
     for part in parts:
         if keyword.iskeyword(part):
             raise NameRefused(f"`{part}` is a keyword of Python", f"try `{name.replace(part, f'on_{part}')}`")
-    if _is_package(parts[0]):
-        raise NameRefused(f"`{parts[0]}` is a package of Python, which the function would hide", f"try `on_{name}`")
     for part in parts:
         if _RESERVED_WINDOWS.fullmatch(part):
             raise NameRefused(f"`{part}` is a device on Windows", f"try `{name.replace(part, f'on_{part}')}`")
@@ -163,12 +159,3 @@ def check_source_name(name: str) -> None:
 
 def _ascii(text: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-
-
-def _is_package(name: str) -> bool:
-    if name in sys.stdlib_module_names:
-        return True
-    try:
-        return find_spec(name) is not None
-    except (ImportError, ValueError, AttributeError):
-        return True

@@ -14,7 +14,7 @@ import jsonschema_rs
 
 from gsws.diagnostics.finding import Severity
 from gsws.diagnostics.suggest import nearest
-from gsws.schema.drafts import DRAFTS, FORMATS, INERT_FORMATS, LIST, MAP, ONE, Draft, walk
+from gsws.schema.drafts import DRAFTS, FORMATS, INERT_FORMATS, KEYWORDS, LIST, MAP, ONE, Draft, walk
 from gsws.schema.engine import EngineError, build, meta_valid, pattern_kind, unsatisfiable
 from gsws.schema.remark import Remark
 from gsws.schema.wording import tick
@@ -83,7 +83,6 @@ _PAIRS: Final = (
     ("minContains", "maxContains"),
     ("minimum", "maximum"),
 )
-_ALL_KEYWORDS: Final = frozenset().union(*(draft.keywords for draft in DRAFTS))
 _NARROWING: Final = frozenset(
     [
         "enum",
@@ -199,7 +198,7 @@ def _keywords(schema: dict[str, Any], pointer: Pointer, draft: Draft) -> Iterato
             help = f"did you mean `{near[0]}`?"
         else:
             help = "a keyword of your own starts with `x-`"
-        known = f" in {draft.name}" if keyword in _ALL_KEYWORDS else ""
+        known = f" in {draft.name}" if keyword in KEYWORDS else ""
         yield Remark(
             "GS402",
             f"unknown schema keyword {tick(keyword)}{known}; it would check nothing",

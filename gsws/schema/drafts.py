@@ -15,7 +15,21 @@ import jsonschema_rs
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
-__all__ = ["DEFAULT", "DRAFTS", "FORMATS", "INERT_FORMATS", "Draft", "draft_of", "subschemas", "walk"]
+__all__ = [
+    "DEFAULT",
+    "DRAFTS",
+    "FORMATS",
+    "INERT_FORMATS",
+    "KEYWORDS",
+    "LIST",
+    "MAP",
+    "ONE",
+    "Draft",
+    "draft_of",
+    "is_group",
+    "subschemas",
+    "walk",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +177,9 @@ DRAFTS: Final[tuple[Draft, ...]] = (
 )
 DEFAULT: Final = DRAFTS[0]
 
+KEYWORDS: Final[frozenset[str]] = frozenset().union(*(draft.keywords for draft in DRAFTS))
+"""The keywords of all drafts."""
+
 _BY_URI: Final = {draft.uri.split("://", 1)[1]: draft for draft in DRAFTS}
 
 FORMATS: Final = frozenset(
@@ -210,7 +227,9 @@ def subschemas(schema: dict[str, Any]) -> Iterator[tuple[Pointer, JSONValue]]:
         if isinstance(value, dict):
             if keyword in MAP:
                 for name, inner in value.items():
-                    if isinstance(inner, (dict, bool)):
+                    if keyword in ("$defs", "definitions") and is_group(inner):
+                        yield from _grouped(inner, (keyword, name))
+                    elif isinstance(inner, (dict, bool)):
                         yield (keyword, name), inner
             elif keyword in ONE:
                 yield (keyword,), value
@@ -221,6 +240,25 @@ def subschemas(schema: dict[str, Any]) -> Iterator[tuple[Pointer, JSONValue]]:
             for index, inner in enumerate(value):
                 if isinstance(inner, (dict, bool)):
                     yield (keyword, index), inner
+
+
+def is_group(value: JSONValue) -> bool:
+    """Whether a mapping holds schemas by name rather than being one: no keyword, nothing but mappings."""
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and not any(key in KEYWORDS or key.startswith("x-") for key in value)
+        and all(isinstance(inner, (dict, bool)) for inner in value.values())
+        and any(isinstance(inner, dict) for inner in value.values())
+    )
+
+
+def _grouped(group: dict[str, Any], pointer: Pointer) -> Iterator[tuple[Pointer, JSONValue]]:
+    for name, inner in group.items():
+        if is_group(inner):
+            yield from _grouped(inner, (*pointer, name))
+        else:
+            yield (*pointer, name), inner
 
 
 def walk(schema: JSONValue, pointer: Pointer = ()) -> Iterator[tuple[Pointer, dict[str, Any]]]:

@@ -34,7 +34,7 @@ __all__ = ["MAX_ALIASED", "MAX_DEPTH", "MAX_NODES", "Builder", "Unusable"]
 MAX_DEPTH: Final = 64
 """Deepest nesting of mappings and lists, counted after alias expansion."""
 
-MAX_NODES: Final = 200_000
+MAX_NODES: Final = 100_000
 """Most keys and values in a file, counted after alias expansion."""
 
 MAX_ALIASED: Final = 50_000

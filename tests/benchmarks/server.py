@@ -127,7 +127,8 @@ def gsws_project(folder: Path, events: int = 1) -> Path:
     for number in range(events):
         name = EVENT if number == 0 else f"websocket.event{number}"
         function = "echo" if number == 0 else f"event{number}"
-        files[f"events/{function}.yaml"] = f'"{name}":\n  fn: {function}\n  payload: {json.dumps(SCHEMA)}\n'
+        schema = SCHEMA if number == 0 else SCHEMA | {"maxProperties": 10 + number}  # no two compile to the same
+        files[f"events/{function}.yaml"] = f'"{name}":\n  fn: {function}\n  payload: {json.dumps(schema)}\n'
         files[f"functions/{function}.py"] = "async def handler(payload):\n    return payload\n"
     for name, text in files.items():
         path = folder / name

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+from gsws.cli.entry import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +51,19 @@ def gsws(*arguments: str, cwd: Path, python: str = sys.executable, stdin: str | 
     ran = Ran(done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in ran.err, ran
     return ran
+
+
+def inside(*arguments: str, cwd: Path) -> Ran:
+    """The same in this process, for the many cases that end before anything is started."""
+    out, err = io.StringIO(), io.StringIO()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(arguments)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return Ran(code, out.getvalue(), err.getvalue())
 
 
 def plugin_files(type: str, module: str, *, distribution: str | None = None, version: str = "0.3.0") -> dict[str, str]:

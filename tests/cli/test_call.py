@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 from websockets.asyncio.server import serve
 
-from tests.cli.support import environment, gsws
+from tests.cli.support import environment, gsws, inside
 
 
 @contextmanager
@@ -260,7 +260,7 @@ def test_the_project_knows_where(starter):
     ],
 )
 def test_what_makes_no_sense(starter, arguments, code, says):
-    ran = gsws("call", "websocket.greet", *arguments, cwd=starter)
+    ran = inside("call", "websocket.greet", *arguments, cwd=starter)
     assert (ran.code, ran.out) == (code, ""), ran
     assert says in ran.err
 

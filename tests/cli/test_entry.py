@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gsws.__about__ import __version__
-from tests.cli.support import environment, gsws
+from tests.cli.support import environment, gsws, inside
 
 HEAVY = [
     "langgraph",
@@ -110,7 +110,7 @@ def test_no_command_shows_help_as_a_usage_error(tmp_path, arguments):
     ],
 )
 def test_usage_errors(tmp_path, arguments, says):
-    ran = gsws(*arguments, cwd=tmp_path)
+    ran = inside(*arguments, cwd=tmp_path)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith(says), ran
     assert list(tmp_path.iterdir()) == []
@@ -127,7 +127,7 @@ def test_usage_error_as_json(tmp_path):
     [("events",), ("new", "event", "x"), ("plugin", "add", "websocket"), ("call", "a.b"), ("plugin", "remove", "x")],
 )
 def test_outside_a_project(tmp_path, arguments):
-    ran = gsws(*arguments, cwd=tmp_path)
+    ran = inside(*arguments, cwd=tmp_path)
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == "error: no gsws project here or above\n  help: `gsws init .` makes one\n"
 
@@ -258,7 +258,7 @@ def test_interrupt_is_quiet(starter):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell", "pwsh"])
 def test_completion_script(tmp_path, shell):
-    ran = gsws("completion", shell, cwd=tmp_path)
+    ran = inside("completion", shell, cwd=tmp_path)
     assert ran.code == 0
     assert "_GSWS_COMPLETE" in ran.out
 

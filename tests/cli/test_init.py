@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import environment, gsws
+from tests.cli.support import environment, gsws, inside
 
 
 def everything(folder: Path) -> list[str]:
@@ -111,14 +111,14 @@ def test_twice(starter):
     ],
 )
 def test_names_that_do_harm_write_nothing(tmp_path, name):
-    inside = tmp_path / "in"
-    inside.mkdir()
-    ran = gsws("init", "--", name, cwd=inside)
+    here = tmp_path / "in"
+    here.mkdir()
+    ran = inside("init", "--", name, cwd=here)
     assert (ran.code, ran.out) == (2, ""), ran
     assert ran.err.startswith("error: ")
     assert "\x1b" not in ran.err
     assert everything(tmp_path) == []
-    assert list(inside.iterdir()) == []
+    assert list(here.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import gsws
+from tests.cli.support import gsws, inside
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -18,9 +18,9 @@ def everything(folder: Path) -> dict[str, bytes]:
     [
         (["event", "hello"], ["events/hello.yaml", "functions/hello.py"]),
         (["event", "websocket.hello"], ["events/hello.yaml", "functions/hello.py"]),
-        (["event", "room-1.joined", "--stream"], ["events/room-1_joined.yaml", "functions/room_1_joined.py"]),
+        (["event", "websocket.room-1.joined", "--stream"], ["events/room-1_joined.yaml", "functions/room_1_joined.py"]),
         (["event", "class"], ["events/class.yaml", "functions/on_class.py"]),
-        (["event", "json"], ["events/json.yaml", "functions/on_json.py"]),
+        (["event", "json"], ["events/json.yaml", "functions/json.py"]),
         (["event", "again", "--fn", "greet"], ["events/again.yaml"]),
         (["event", "deep", "--fn", "a.b.c"], ["events/deep.yaml", "functions/a/b/c.py"]),
         (["source", "chat"], ["eventsources/chat.yaml"]),
@@ -60,11 +60,9 @@ def test_output(starter):
         (["event", "a b"], 2, "try `a_b`"),
         (["event", "../x"], 2, "is no event name"),
         (["event", "x", "--fn", "../x"], 2, "is no function name"),
-        (["event", "x", "--fn", "os.system"], 2, "`os` is a package of Python"),
         (["event", "x" * 255], 2, "255 characters long"),
         (["function", "greet"], 1, "a function `greet` is there already"),
         (["function", "class"], 2, "try `on_class`"),
-        (["function", "json"], 2, "try `on_json`"),
         (["function", "../../x"], 2, "is no function name"),
         (["function", "/tmp/x"], 2, "is no function name"),
         (["source", "websocket"], 1, "`eventsources/websocket.yaml` is there already"),
@@ -75,7 +73,7 @@ def test_output(starter):
 )
 def test_refusals_write_nothing(starter, arguments, code, says):
     before = everything(starter)
-    ran = gsws("new", *arguments, cwd=starter)
+    ran = inside("new", *arguments, cwd=starter)
     assert (ran.code, ran.out) == (code, ""), ran
     assert says in ran.err
     assert everything(starter) == before

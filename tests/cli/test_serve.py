@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import environment, gsws
+from tests.cli.support import environment, gsws, inside
 
 
 class Serving:
@@ -168,7 +168,7 @@ def test_outside_a_project(tmp_path):
     ],
 )
 def test_options_that_make_no_sense(starter, arguments, says):
-    ran = gsws("serve", *arguments, cwd=starter)
+    ran = inside("serve", *arguments, cwd=starter)
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.support import gsws
+from tests.cli.support import gsws, inside
 
 
 @pytest.fixture
@@ -53,18 +53,18 @@ def test_a_warning_is_no_failure(starter):
 
 
 def test_paths_choose_what_is_shown(broken):
-    assert gsws("validate", "events/stream.yaml", cwd=broken).code == 0
-    assert gsws("validate", "functions", cwd=broken).code == 0
-    assert gsws("validate", "events/greet.yaml", cwd=broken).code == 1
-    assert gsws("validate", "functions", "events", cwd=broken).code == 1
-    assert gsws("validate", ".", cwd=broken).code == 1
-    assert gsws("validate", "app/events", cwd=broken.parent).code == 1
+    assert inside("validate", "events/stream.yaml", cwd=broken).code == 0
+    assert inside("validate", "functions", cwd=broken).code == 0
+    assert inside("validate", "events/greet.yaml", cwd=broken).code == 1
+    assert inside("validate", "functions", "events", cwd=broken).code == 1
+    assert inside("validate", ".", cwd=broken).code == 1
+    assert inside("validate", "app/events", cwd=broken.parent).code == 1
 
 
 def test_paths_that_do_not_fit(starter, tmp_path):
-    assert gsws("validate", "nothing", cwd=starter).code == 2
-    gsws("init", "other", cwd=tmp_path)
-    ran = gsws("validate", "app", "other", cwd=tmp_path)
+    assert inside("validate", "nothing", cwd=starter).code == 2
+    inside("init", "other", cwd=tmp_path)
+    ran = inside("validate", "app", "other", cwd=tmp_path)
     assert (ran.code, "different projects" in ran.err) == (2, True)
 
 
@@ -78,7 +78,7 @@ def test_no_project_is_a_finding(tmp_path):
 
 @pytest.mark.parametrize("env", ["../x", "", "a/b", "a b", "x" * 100])
 def test_environment_names(starter, env):
-    ran = gsws("validate", f"--env={env}", cwd=starter)
+    ran = inside("validate", f"--env={env}", cwd=starter)
     assert (ran.code, ran.out) == (2, "")
 
 

@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
     parser.add_argument("--message-bytes", type=int, default=2**24)
     parser.add_argument("--no-compression", action="store_true")
-    parser.add_argument("--heartbeat", type=float, default=20.0)
+    parser.add_argument("--heartbeat", type=float, default=20.0, help="seconds, interval and timeout")
     arguments = parser.parse_args()
     options = ListenOptions(
         host=arguments.host,
@@ -70,6 +70,7 @@ def main() -> None:
         message_bytes=arguments.message_bytes,
         compression=not arguments.no_compression,
         heartbeat_interval=arguments.heartbeat,
+        heartbeat_timeout=arguments.heartbeat,
     )
     if arguments.loop == "uvloop":
         import uvloop

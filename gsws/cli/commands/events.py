@@ -9,13 +9,16 @@ from gsws.project import EventSpec, Project
 __all__ = ["rows", "run", "where"]
 
 
+_HEADER = ("EVENT", "SOURCE", "FUNCTION", "ANSWERS", "SCHEMA", "CONCURRENCY")
+
+
 def run(*, env: str, as_json: bool) -> int:
     """Print one row an event; with errors in the project, what could be read of it."""
     project = load_here(env)
     if as_json:
         output.result_json({"ok": project.ok(), "events": [_facts(event) for event in project.events]})
     elif project.events:
-        output.table(("EVENT", "SOURCE", "FUNCTION", "ANSWERS", "SCHEMA", "CONCURRENCY"), rows(project))
+        output.table(_HEADER, rows(project), spare=("CONCURRENCY", "SCHEMA", "SOURCE", "ANSWERS"))
     else:
         output.note("no events; `gsws new event NAME` makes one")
     if not project.ok():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -147,7 +148,7 @@ def show_all(*, as_json: bool) -> int:
         )
         for plugin in found
     ]
-    output.table(("PLUGIN", "MAKES", "FROM", "USED BY", "STATE"), rows)
+    output.table(("PLUGIN", "MAKES", "FROM", "USED BY", "STATE"), rows, spare=("MAKES", "FROM"))
     return output.GOOD
 
 
@@ -349,12 +350,12 @@ def _keys(schema: Any, defaults: Any) -> list[tuple[str, str, str]]:
 
 
 def _short(value: Any) -> str:
-    import json
-
     if value is None:
         return "-"
+    if isinstance(value, dict):
+        return ", ".join(str(key) for key in value)
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _listed(names: list[str]) -> str:

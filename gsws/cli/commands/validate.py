@@ -84,6 +84,8 @@ def _report(findings: Sequence[Finding], project: Project | None, format: str) -
     sys.stdout.flush()
     failed = any(finding.severity is Severity.ERROR for finding in findings)
     if format != "json":
+        if format == "full" and findings:
+            output.note()
         word, style = ("failed", "red") if failed else ("ok", "green")
         output.note(f"{output.paint(word, style, 'bold', stream=sys.stderr)}: {summary(findings, project)}")
     return output.FAILED if failed else output.GOOD

@@ -16,7 +16,7 @@ from gsws.eventsources.websocket.config import (
     WebSocketConfig,
     parse,
 )
-from gsws.project.shapes import understood
+from gsws.project.kinds import understood
 
 
 def test_defaults_are_the_typed_defaults():

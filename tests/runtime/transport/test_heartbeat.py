@@ -111,25 +111,29 @@ def test_stopped_server_keeps_its_peers(loop):
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         ).encode()
         lost = []
+        pinged = threading.Event()
 
         def live():
             with Client(port) as client:
                 client.send(request)
                 client.response()
-                end = time.monotonic() + 9
+                end = time.monotonic() + 7
                 while time.monotonic() < end:
                     opcode, _ = client.read_frame()
                     if opcode == CLOSE:
                         lost.append(1)
                         return
+                    pinged.set()
+                    time.sleep(0.4)  # the server is stopped before the answer comes
                     client.send_frame(PONG)
 
         threads = [threading.Thread(target=live, daemon=True) for _ in range(10)]
         for thread in threads:
             thread.start()
-        time.sleep(1.5)
+        assert pinged.wait(5)
+        time.sleep(0.1)
         os.kill(process.pid, signal.SIGSTOP)
-        time.sleep(4)
+        time.sleep(3)
         os.kill(process.pid, signal.SIGCONT)
         for thread in threads:
             thread.join(20)

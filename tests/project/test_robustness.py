@@ -1,0 +1,117 @@
+"""Whatever the files say, loading ends with findings and never with an exception."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from gsws.eventsources.websocket.config import CONFIG_SCHEMA, parse
+from gsws.project.eventshape import EVENT
+from gsws.project.settings import SETTINGS_SHAPE
+
+ODD = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1.5,
+    10**30,
+    1e300,
+    "",
+    "x",
+    "a.b",
+    "../x",
+    "30s",
+    "1MiB",
+    "${NO}",
+    "${YES}",
+    "${YES:-1}",
+    "<% config.x %>",
+    "<% 1+1 %>",
+    "$",
+    "$$",
+    "__class__",
+    "\u2028",
+    "🙂" * 50,
+    "x" * 5000,
+    [],
+    [[]],
+    [None],
+    ["x", 1, {}],
+    {},
+    {"": None},
+    {"__proto__": 1},
+    {"type": "object"},
+    {"$ref": "#"},
+    {"$ref": "#/definitions/none/None"},
+    {"content": {"application/json": {"schema": 5}}},
+    {"fn": 5, "scopes": {}},
+    {"grace": []},
+]
+
+
+def odd(random_: random.Random, depth: int = 0):
+    if depth < 3 and random_.random() < 0.2:
+        return {str(random_.choice(ODD)): odd(random_, depth + 1) for _ in range(random_.randrange(4))}
+    if depth < 3 and random_.random() < 0.1:
+        return [odd(random_, depth + 1) for _ in range(random_.randrange(4))]
+    return random_.choice(ODD)
+
+
+def scrambled(random_: random.Random, shape, depth: int = 0):
+    """A mapping with the shape's keys and values that mostly do not belong there."""
+    properties = shape.get("properties") if isinstance(shape, dict) else None
+    if not properties or depth > 3 or random_.random() < 0.15:
+        return odd(random_)
+    chosen = random_.sample(sorted(properties), k=random_.randrange(len(properties) + 1))
+    return {key: scrambled(random_, properties[key], depth + 1) for key in chosen}
+
+
+def test_scrambled_files_load(tree):
+    """Six hundred projects whose keys have any value; what has no error can be typed."""
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    random_ = random.Random(seed)
+    tree.environ = {"YES": "5"}
+    for _ in range(200):
+        source = scrambled(random_, CONFIG_SCHEMA)
+        if isinstance(source, dict) and random_.random() < 0.9:
+            source["type"] = "websocket"
+        event = scrambled(random_, EVENT)
+        if isinstance(event, dict) and random_.random() < 0.7:
+            event["fn"] = "chat"
+        project = tree.load(
+            {
+                "eventsources/websocket.yaml": json.dumps(source, ensure_ascii=False),
+                "events/chat.yaml": json.dumps({"websocket.chat": event, str(odd(random_)): odd(random_)}),
+                "gsws.yaml": json.dumps(scrambled(random_, SETTINGS_SHAPE)),
+                "config/default.yaml": json.dumps(odd(random_)),
+                "mappings/m.yaml": json.dumps(odd(random_)),
+                "definitions/d.yaml": json.dumps(odd(random_)),
+                "datasources/d.yaml": json.dumps(odd(random_)),
+            }
+        )
+        for finding in project.findings:
+            assert "\n" not in finding.message
+            assert len(finding.message) < 400
+            assert finding.span is None or finding.span.line >= 1
+        if project.ok():
+            for source_spec in project.sources.values():
+                parse(source_spec.config)
+            for spec in project.events:
+                assert spec.inbound is not None
+                assert spec.handler is not None
+
+
+def test_truncated_files_load(tree):
+    """A half-written file is an error or a smaller project, at every byte."""
+    text = (
+        b'# events\n"websocket.chat": &a\n  fn: chat\n  payload: {type: object, properties: {a: {type: string}}}\n'
+        b"  timeout: ${T:-5s}\n  authz: {scopes: ['x']}\n\"websocket.b\": *a\n"
+    )
+    for end in range(len(text)):
+        tree.load({"events/chat.yaml": text[:end]})
+    source = b"import os\n\nasync def chat(ctx, *, payload=None):\n    '''doc'''\n    return {'a': f'{payload!r}'}\n"
+    for end in range(len(source)):
+        tree.load({"functions/chat.py": source[:end]})
