@@ -99,8 +99,18 @@ def port_in(lines: queue.Queue[str | None]) -> int | None:
         if line is None:
             return None
         if (match := ADDRESS.search(line)) and accepts(int(match[1]), min(end, time.monotonic() + 2)):
+            wait_quiet(lines)
             return int(match[1])
     return None
+
+
+def wait_quiet(lines: queue.Queue[str | None]) -> None:
+    """Wait until the server has said what it says at its start, so that its lines and ours do not mix."""
+    try:
+        while lines.get(timeout=0.3) is not None:
+            pass
+    except queue.Empty:
+        return
 
 
 def accepts(port: int, end: float) -> bool:

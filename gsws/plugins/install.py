@@ -130,7 +130,8 @@ def _installer() -> list[str]:
 
 def _options(tool: list[str]) -> tuple[str, ...]:
     if tool[0] == sys.executable:
-        return ("--disable-pip-version-check", "--no-input", "--quiet")
+        # Without a network, pip's five retries of 15 s would look like a hang.
+        return ("--disable-pip-version-check", "--no-input", "--quiet", "--retries", "1", "--timeout", "15")
     return ("--quiet", *_target(tool))
 
 

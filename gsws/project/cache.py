@@ -57,10 +57,16 @@ class ProjectCache:
     _derived_seen: dict[tuple[Any, ...], tuple[Any, Any]] = field(default_factory=dict)
     _tokens: dict[str, tuple[Any, int]] = field(default_factory=dict)
     _count: int = 0
+    _fresh: dict[str, bytes] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Start a load; what a load that was broken off had seen is forgotten."""
         self._seen, self._derived_seen = {}, {}
+        self._fresh = {}
+
+    def fresh(self) -> Mapping[str, bytes]:
+        """The files that the last load read, with the hash of what it read (BLAKE2b, 16 bytes)."""
+        return self._fresh
 
     def file(self, kind: str, entry: Entry, parse: Callable[[bytes], _T]) -> _T:
         """
@@ -76,6 +82,7 @@ class ProjectCache:
             raw = _read(entry.path)
             digest = hashlib.blake2b(raw, digest_size=16).digest()
             settled = abs(now - entry.modified) > _TICK
+            self._fresh[entry.path] = digest
             if kept is not None and kept.digest == digest:
                 kept = _Kept(entry.signature, settled, digest, kept.value)
             else:

@@ -23,7 +23,7 @@ from gsws.source.span import Pointer, Span
 from gsws.source.yaml import Document
 from gsws.types import JSONValue
 
-__all__ = ["DEFAULT_SCHEMA", "Draft", "DraftFile", "Part", "draft_events", "key_names"]
+__all__ = ["DEFAULT_SCHEMA", "Draft", "DraftFile", "Part", "authz_contradictions", "draft_events", "key_names"]
 
 DEFAULT_SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
@@ -140,7 +140,8 @@ def draft_events(expanded: Expanded) -> DraftFile:
     drafts = []
     # An event without anything was begun and forgotten; saying so helps more than passing it by.
     for written in document.data if isinstance(document.data, dict) else data:
-        if written.startswith("x-"):
+        # Anchors are kept under such a key; with a dot it is an event of a source that is called so.
+        if written.startswith("x-") and "." not in written:
             continue
         draft = _draft(expanded, written, data.get(written))
         draft.findings += [one for one in expanded.findings if _within(document, one, written)]

@@ -43,7 +43,6 @@ class HandlerIndex:
 
     Args:
         modules: The files under ``functions/``.
-        base: Folder that holds ``functions/``.
         outside: Dotted names of links that leave the project.
         foreign: Dotted names of files in another language, with their path as shown.
     """
@@ -52,14 +51,12 @@ class HandlerIndex:
         self,
         modules: Iterable[IndexedModule] = (),
         *,
-        base: Path | None = None,
         outside: Iterable[str] = (),
         foreign: Mapping[str, str] | None = None,
     ) -> None:
         self._modules: dict[str, list[IndexedModule]] = {}
         for module in modules:
             self._modules.setdefault(module.name, []).append(module)
-        self._base = base
         self._outside = frozenset(outside)
         self._foreign = foreign or {}
         self._found: dict[str, HandlerRef | Unfound] = {}

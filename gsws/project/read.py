@@ -115,7 +115,7 @@ class Reader:
                     "write it as a Python function; `gsws new function` begins one",
                 )
             )
-        index = HandlerIndex(modules, base=self.base, outside=outside, foreign=foreign)
+        index = HandlerIndex(modules, outside=outside, foreign=foreign)
         needs: set[str] = set()
         for module in modules:
             needs |= module.facts.needs

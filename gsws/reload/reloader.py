@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -17,6 +19,12 @@ from gsws.reload.watch import watch
 from gsws.runtime.service import Service
 
 __all__ = ["ReloadReport", "Reloader"]
+
+
+_SETTLE_SECONDS: Final = 0.03
+"""How long a file that is being written is left alone before it is read again."""
+
+_ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class Reloader:
         self._report = report
         self._pending: set[Path] = set()
         self._stop = asyncio.Event()
+        self._seen_empty: set[str] = set()
 
     async def run(self) -> None:
         """Watch until `stop`."""
@@ -74,20 +83,60 @@ class Reloader:
     async def reload(self, changed: set[Path]) -> ReloadReport:
         """Load what changed; serve it if nothing is wrong, else keep the running revision."""
         began = time.monotonic()
-        service = self._service
         self._pending |= changed
-        project = await asyncio.to_thread(self._load)
-        findings = project.findings
-        live = False
-        if project.ok():
-            findings = (*findings, *await service.reload(project, self._pending))
-            live = not any(finding.severity is Severity.ERROR for finding in findings)
-            if live:
-                self._pending = set()
+        if any(not path.exists() for path in changed):
+            # Between the two steps of an editor that removes and writes, or renames over.
+            await asyncio.sleep(_SETTLE_SECONDS)
+        project = self._service.project
+        findings: tuple[Finding, ...] = ()
+        for attempt in range(_ATTEMPTS):
+            outcome = await self._attempt(is_last=attempt == _ATTEMPTS - 1)
+            if outcome is not None:
+                project, findings = outcome
+                break
+            await asyncio.sleep(_SETTLE_SECONDS)
+        live = not any(finding.severity is Severity.ERROR for finding in findings)
+        if live:
+            self._pending = set()
         shown = tuple(sorted(_shown(path, project.root) for path in changed))
         report = ReloadReport(project, findings, shown, live, time.monotonic() - began)
         self._report(report)
         return report
+
+    async def _attempt(self, *, is_last: bool) -> tuple[Project, tuple[Finding, ...]] | None:
+        """Load and serve once; None if a file was being written meanwhile and it is worth another try."""
+        service = self._service
+        project = await asyncio.to_thread(self._load)
+        is_settled = _always if is_last else self._is_settled
+        if not is_settled(self._cache.fresh()):
+            return None
+        findings = project.findings
+        if project.ok():
+            reloaded = await service.reload(project, self._pending, is_settled)
+            if reloaded is None:
+                return None
+            findings = (*findings, *reloaded)
+        return project, findings
+
+    def _is_settled(self, read: Mapping[str, bytes]) -> bool:
+        """
+        Tell whether files still are what was read.
+
+        A file that is empty counts as being written the first time it is seen so: most programs truncate, then write.
+        """
+        settled = True
+        for path, digest in read.items():
+            try:
+                content = Path(path).read_bytes()
+            except OSError:
+                content = b""
+            if not content.strip() and path not in self._seen_empty:
+                self._seen_empty.add(path)
+                settled = False
+            elif content.strip():
+                self._seen_empty.discard(path)
+            settled = settled and hashlib.blake2b(content, digest_size=16).digest() == digest
+        return settled
 
     def _load(self) -> Project:
         before = self._service.project
@@ -96,3 +145,9 @@ class Reloader:
 
 def _shown(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _always(read: Mapping[str, bytes]) -> bool:
+    """A file that changes without end is taken as it was read; its next change brings the next batch."""
+    del read
+    return True

@@ -10,6 +10,7 @@ Which handlers a project needs is decided in `gsws.routing.table`.
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -77,6 +78,7 @@ class ModuleSet:
             dropped = self._drop(self.dependents(changed))
             before = self._loaded().keys()
             self._finder.stale = set(dropped)
+            self._finder.read = {}
             try:
                 yield
             except BaseException:
@@ -87,6 +89,10 @@ class ModuleSet:
                 raise
             finally:
                 self._finder.stale = set()
+
+    def read(self) -> dict[str, bytes]:
+        """The files that the last revision read, with the hash of what it read (BLAKE2b, 16 bytes)."""
+        return self._finder.read
 
     def dependents(self, changed: Iterable[Path]) -> set[str]:
         """Name the loaded modules that were read from ``changed`` or import, directly or not, one that was."""
@@ -138,6 +144,7 @@ class _ProjectFinder(MetaPathFinder):
         self.base = base
         self.imports: dict[str, frozenset[str]] = {}
         self.stale: set[str] = set()
+        self.read: dict[str, bytes] = {}
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -200,7 +207,9 @@ class _Loader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        tree = ast.parse(self.get_data(path), path)
+        source = self.get_data(path)
+        self._finder.read[path] = hashlib.blake2b(source, digest_size=16).digest()
+        tree = ast.parse(source, path)
         package = fullname if path.endswith("__init__.py") else fullname.rpartition(".")[0]
         self._finder.imports[fullname] = frozenset(_imported_names(tree, package))
         code: CodeType = compile(tree, path, "exec", dont_inherit=True)

@@ -132,21 +132,26 @@ class Service:
 
     # Changing.
 
-    async def reload(self, project: Project, changed: set[Path]) -> tuple[Finding, ...]:
+    async def reload(
+        self, project: Project, changed: set[Path], is_settled: Callable[[Mapping[str, bytes]], bool]
+    ) -> tuple[Finding, ...] | None:
         """
         Build another revision off the loop and serve it, or keep the running one.
 
         Args:
             project: The project as its files are now; its `ok` is true.
             changed: Files that were written, added or removed.
+            is_settled: Told which modules were read (path → hash), tells whether they still are what was read.
 
         Returns:
-            Findings; the revision is live if none is an error.
+            Findings; the revision is live if none is an error. None if a module changed meanwhile: nothing was done.
         """
-        table, findings = await asyncio.to_thread(self._rebuild, project, changed)
-        if table is not None:
-            await self.apply(project, table)
-        return findings
+        build = await asyncio.to_thread(self._rebuild, project, changed, is_settled)
+        if build is None:
+            return None
+        if build.table is not None:
+            await self.apply(project, build.table)
+        return build.findings
 
     async def apply(self, project: Project, table: RouteTable) -> None:
         """Serve another revision on the same sockets; what runs goes on with the code it began with."""
@@ -270,14 +275,18 @@ class Service:
 
     # Parts of changing.
 
-    def _rebuild(self, project: Project, changed: set[Path]) -> tuple[RouteTable | None, tuple[Finding, ...]]:
-        """Import what changed and build the table; undone if that fails. Runs in a thread."""
-        build = Build(None, ())
+    def _rebuild(
+        self, project: Project, changed: set[Path], is_settled: Callable[[Mapping[str, bytes]], bool]
+    ) -> Build | None:
+        """Import what changed and build the table; undone if that fails or is out of date. Runs in a thread."""
+        build: Build | None = None
         with contextlib.suppress(_Undo), self.modules.revision(changed):
             build = build_table(project, self.modules, self.datasources)
-            if build.table is None:
+            if not is_settled(self.modules.read()):
+                build = None
+            if build is None or build.table is None:
                 raise _Undo
-        return build.table, build.findings
+        return build
 
     def _reconfigure(self, before: SourceSpec, now: SourceSpec) -> None:
         """Take the limits of a changed source file; say what needs a restart."""

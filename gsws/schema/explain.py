@@ -160,7 +160,7 @@ class Explainer:
 class _Run:
     """One explanation."""
 
-    __slots__ = ("_deadline", "_explainer", "_limit", "_nested", "_questions", "errors")
+    __slots__ = ("_deadline", "_explainer", "_found", "_limit", "_nested", "_questions", "errors")
 
     def __init__(
         self,
@@ -177,6 +177,7 @@ class _Run:
         self._deadline = deadline
         self._questions = questions
         self._nested = nested
+        self._found = 0
 
     def visit(self, schema: JSONValue, value: JSONValue, place: Pointer, depth: int) -> None:
         """Collect what is wrong with a value that does not fit ``schema``."""
@@ -185,12 +186,12 @@ class _Run:
             return
         if not isinstance(schema, dict) or depth > _MAX_DEPTH:
             return
-        before = len(self.errors)
+        before = self._found
         for keyword in self._keywords(schema):
             if self._done():
                 return
             if keyword in _LAST:
-                if len(self.errors) == before and not self._asks(schema, "", value):
+                if self._found == before and not self._asks(schema, "", value):
                     self._unevaluated(keyword, place)
             elif not self._asks(schema, keyword, value):
                 self._fail(keyword, schema, value, place, depth)
@@ -210,7 +211,7 @@ class _Run:
 
     def _fail(self, keyword: str, schema: dict[str, Any], value: Any, place: Pointer, depth: int) -> None:
         limit = schema[keyword]
-        known = len(self.errors)
+        before = self._found
         match keyword:
             case "properties":
                 for name, inner in limit.items():
@@ -241,11 +242,7 @@ class _Run:
                 self._dependent(keyword, limit, value, place, depth)
             case "propertyNames":
                 self._names(limit, value, place)
-        if len(self.errors) == known and not self._done():
-            if keyword == "minimum" and schema.get("exclusiveMinimum") is True:
-                keyword, schema = "exclusiveMinimum", {"exclusiveMinimum": limit}
-            elif keyword == "maximum" and schema.get("exclusiveMaximum") is True:
-                keyword, schema = "exclusiveMaximum", {"exclusiveMaximum": limit}
+        if self._found == before and not self._done():
             self._add(place, keyword, sentence(keyword, schema, value))
 
     def _into(self, schema: JSONValue, value: Any, place: Pointer, depth: int) -> None:
@@ -384,6 +381,7 @@ class _Run:
             return True
 
     def _add(self, place: Pointer, keyword: str, text: str) -> None:
+        self._found += 1  # counts what is known already, too
         error = (place, keyword, text)
         if len(self.errors) < self._limit and error not in self.errors:
             self.errors.append(error)

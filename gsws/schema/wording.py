@@ -64,6 +64,10 @@ def sentence(keyword: str, schema: dict[str, Any], value: JSONValue) -> str:
             return f"must be one of {list_of(limit)}, not {quote(value)}"
         case "const":
             return f"must be {quote(limit)}, not {quote(value)}"
+        case "minimum" if schema.get("exclusiveMinimum") is True:  # draft 4
+            return f"must be above {quote(limit)}, not {quote(value)}"
+        case "maximum" if schema.get("exclusiveMaximum") is True:
+            return f"must be below {quote(limit)}, not {quote(value)}"
         case "minimum":
             return f"must be at least {quote(limit)}, not {quote(value)}"
         case "maximum":

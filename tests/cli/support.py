@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -64,6 +65,30 @@ def inside(*arguments: str, cwd: Path) -> Ran:
         for number, handler in before.items():
             signal.signal(number, handler)
     return Ran(code, out.getvalue(), err.getvalue())
+
+
+def on_terminal(*arguments: str, cwd: Path, columns: int = 80, typed: str = "", **extra: str) -> str:
+    """What a person sees who types ``typed``: everything that reaches a terminal of that width."""
+    primary, secondary = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gsws", *arguments],
+        cwd=cwd, env=environment(TERM="xterm-256color", COLUMNS=str(columns), **extra),
+        stdin=secondary, stdout=secondary, stderr=secondary,
+    )  # fmt: skip
+    os.close(secondary)
+    os.write(primary, typed.encode())
+    seen = b""
+    while True:
+        try:
+            piece = os.read(primary, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(primary)
+    process.wait(timeout=30)
+    return seen.decode().replace("\r\n", "\n")
 
 
 def plugin_files(type: str, module: str, *, distribution: str | None = None, version: str = "0.3.0") -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gsws.__about__ import __version__
-from tests.cli.support import environment, gsws, inside
+from tests.cli.support import environment, gsws, inside, on_terminal
 
 HEAVY = [
     "langgraph",
@@ -198,29 +197,6 @@ def test_stdout_that_knows_ascii_alone(starter):
     ran = gsws("events", cwd=starter, PYTHONIOENCODING="ascii")
     assert ran.code == 0
     assert "websocket.gr\\xfc\\xdfe" in ran.out
-
-
-def on_terminal(*arguments: str, cwd: Path, columns: int = 80, **extra: str) -> str:
-    """What a person sees: everything the command writes to a terminal of that width."""
-    primary, secondary = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gsws", *arguments],
-        cwd=cwd, env=environment(TERM="xterm-256color", COLUMNS=str(columns), **extra),
-        stdin=secondary, stdout=secondary, stderr=secondary,
-    )  # fmt: skip
-    os.close(secondary)
-    seen = b""
-    while True:
-        try:
-            piece = os.read(primary, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        seen += piece
-    os.close(primary)
-    process.wait(timeout=30)
-    return seen.decode().replace("\r\n", "\n")
 
 
 def test_colour_on_a_terminal_only(starter):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import ROOT, build_wheel, gsws, inside, install_plugin, plugin_module
+from tests.cli.support import ROOT, build_wheel, gsws, inside, install_plugin, on_terminal, plugin_module
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -212,6 +212,15 @@ def test_remove_of_an_edited_file_needs_a_word(starter):
         "orphans": ["websocket.greet", "websocket.stream"],
     }
     assert not path.exists()
+
+
+@pytest.mark.parametrize(("answer", "gone"), [("y", True), ("n", False), ("", False)])
+def test_remove_asks_on_a_terminal(starter, answer, gone):
+    path = starter / "eventsources/websocket.yaml"
+    path.write_text("type: websocket\npath: /chat\n")
+    seen = on_terminal("plugin", "remove", "websocket", cwd=starter, typed=f"{answer}\n")
+    assert "eventsources/websocket.yaml was edited. Remove it? [y/N]" in seen
+    assert path.exists() is not gone
 
 
 def test_add_then_remove_needs_no_word(starter):

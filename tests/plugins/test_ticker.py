@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import signal
+import subprocess
+import sys
+import threading
 import tomllib
 from pathlib import Path
 
@@ -12,7 +17,7 @@ import pytest
 from gsws.plugins.contract import EventSource, Health
 from gsws.plugins.registry import Registry
 from gsws.types import GSStatus
-from tests.cli.support import gsws, install_plugin
+from tests.cli.support import environment, gsws, install_plugin
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/write-a-plugin.md"
 
@@ -30,7 +35,6 @@ def site(tmp_path, monkeypatch) -> Path:
     install_plugin(folder, "ticker", block("gsws_plugin_ticker.py"))
     monkeypatch.syspath_prepend(folder)
     yield folder
-    import sys
 
     sys.modules.pop("gsws_plugin_ticker", None)
 
@@ -93,3 +97,44 @@ def test_add_writes_the_file_of_the_page(starter, site):
     assert gsws("new", "event", "ticker.second", cwd=starter, PYTHONPATH=str(site)).code == 0
     checked = gsws("validate", cwd=starter, PYTHONPATH=str(site))
     assert (checked.code, checked.out) == (0, ""), checked
+
+
+def test_serve_runs_the_ticker(starter, site):
+    """A project with the ticker beside its WebSocket port: handlers are called, a refused tick is logged."""
+    (starter / "eventsources/ticker.yaml").write_text("type: ticker\nevery: 0.05\n")
+    (starter / "events/ticks.yaml").write_text(
+        '"ticker.good": {fn: tick, payload: {type: object}}\n"ticker.bad": {fn: tick, payload: {type: string}}\n'
+    )
+    (starter / "functions/tick.py").write_text(
+        "async def tick(ctx, payload):\n    ctx.logger.info('got a tick', count=payload['count'])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gsws", "serve", "--log-format", "json"],
+        cwd=port_zero(starter), env=environment(PYTHONPATH=str(site)), text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    watch = threading.Timer(30, process.kill)
+    watch.start()
+    try:
+        seen = []
+        for line in process.stderr:
+            seen.append(line)
+            if any("got a tick" in line for line in seen) and any("tick was not taken" in line for line in seen):
+                break
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+        assert process.wait(20) == 0, rest
+    finally:
+        watch.cancel()
+        process.kill()
+        process.wait(20)
+        process.stderr.close()
+    ticks = [json.loads(line) for line in seen if "got a tick" in line]
+    assert ticks, seen
+    assert ticks[0]["count"] == 1
+    assert any('"event_key": "ticker.bad"' in line for line in seen), seen
+
+
+def port_zero(project: Path) -> Path:
+    (project / "eventsources/websocket.yaml").write_text("type: websocket\nport: 0\n")
+    return project

@@ -287,6 +287,7 @@ def test_a_key_for_shared_anchors_is_passed_by(tree):
     files = {"events/chat.yaml": 'x-base: &base {fn: chat}\n"websocket.chat":\n  <<: *base\n'}
 
     assert tree.codes(files) == []
+    assert tree.codes({"events/more.yaml": "x-other.event: {fn: chat}\n"}) == ["GS303"]
 
 
 def test_an_event_takes_authz_and_hook_from_its_source(tree):

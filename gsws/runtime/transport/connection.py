@@ -1,8 +1,8 @@
 """
 One open WebSocket: an `asyncio.Protocol` between a socket and a `Receiver`.
 
-It begins after the opening handshake (`intake`) and knows sending, flow control, heartbeats and closing; frames
-are `framing`'s. An idle connection owns no task and no timer of the event loop.
+It begins after the opening handshake (`intake`) and knows receiving, heartbeats and closing; frames are `framing`'s,
+flow control is `sending`'s. An idle connection owns no task and no timer of the event loop.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from websockets.protocol import OPEN
 
 from gsws.errors import ConnectionClosed
-from gsws.runtime.transport.ending import end_stream
+from gsws.runtime.transport.ending import check_close_code, cut_reason, end_stream, outcome
 from gsws.runtime.transport.framing import Framing, encode_frame
+from gsws.runtime.transport.heartbeat import Heartbeat
+from gsws.runtime.transport.sending import SendingHalf
 
 if TYPE_CHECKING:
     from websockets.extensions import Extension
@@ -27,18 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "encode_frame"]
 
-HIGH_WATER = 65536
-"""Bytes waiting to be sent above which nothing more is read; the default of asyncio's transports."""
-
 LINGER_BYTES = 2**26
 """Bytes thrown away after the connection was failed, so that a TCP reset does not take our last words."""
-
-_CLOSE_CODES = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
 
 log = logging.getLogger("gsws.transport")
 
 
-class Connection(asyncio.Protocol):
+class Connection(SendingHalf):
     """
     One open WebSocket.
 
@@ -61,28 +58,16 @@ class Connection(asyncio.Protocol):
         "__weakref__",
         "_framing",
         "_heard",
+        "_heartbeat",
         "_linger",
-        "_listener",
-        "_pending",
-        "_pinged",
-        "_progress",
         "_receiver",
-        "_scheduled",
-        "_size",
-        "_stall",
         "_timer",
-        "_transport",
-        "_unanswered",
-        "_waiters",
-        "_written",
         "close_code",
         "close_reason",
         "host",
-        "id",
         "is_open",
         "origin",
         "path",
-        "paused",
         "port",
         "query",
         "subprotocol",
@@ -97,7 +82,7 @@ class Connection(asyncio.Protocol):
         handshake: Handshake,
         extensions: list[Extension],
     ) -> None:
-        self.id = identity
+        super().__init__(listener, transport, identity)
         self.host = handshake.host
         self.port = handshake.port
         self.path = handshake.path
@@ -106,25 +91,14 @@ class Connection(asyncio.Protocol):
         self.origin = handshake.origin
         self.user_agent = handshake.headers.get("User-Agent")
         self.is_open = True
-        self.paused = False
         self.close_code: int | None = None
         self.close_reason: str | None = None
-        self._listener = listener
-        self._transport = transport
         self._framing: Framing | None = Framing(self, listener.options.message_bytes, extensions)
         self._receiver: Receiver | None = None
-        self._pending: list[bytes] = []
-        self._size = 0
-        self._written = 0
-        self._scheduled = False
         self._heard = True
-        self._pinged = 0.0
-        self._unanswered = 0.0
-        self._progress = 0
+        self._heartbeat: Heartbeat | None = None
         self._linger = LINGER_BYTES
         self._timer: Timer | None = None
-        self._stall: Timer | None = None
-        self._waiters: list[asyncio.Future[None]] | None = None
 
     def __repr__(self) -> str:
         return f"<Connection {self.id} {self.host}:{self.port} {'open' if self.is_open else self.close_code}>"
@@ -176,23 +150,6 @@ class Connection(asyncio.Protocol):
             return
         self._queue(frame)
 
-    @property
-    def buffered(self) -> int:
-        """Bytes that wait to be sent."""
-        return self._size + (0 if self._framing is None else self._transport.get_write_buffer_size())
-
-    async def drain(self) -> None:
-        """Wait until the peer reads fast enough again, or the connection is closed; that is no error here."""
-        if self._size > HIGH_WATER:
-            self._flush()
-        if not self.paused or self._framing is None:
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        if self._waiters is None:
-            self._waiters = []
-        self._waiters.append(waiter)
-        await waiter
-
     # Closing
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -208,14 +165,13 @@ class Connection(asyncio.Protocol):
         Raises:
             ValueError: If the code may not be sent.
         """
-        if code not in _CLOSE_CODES and not 3000 <= code < 5000:
-            raise ValueError(f"close code {code} may not be sent: 1000-1003, 1007-1014 and 3000-4999 may")
+        check_close_code(code)
         if not self.is_open:
             return
         framing = self._framing
         assert framing is not None
         self.is_open = False
-        self.close_code, self.close_reason = code, _cut(reason)
+        self.close_code, self.close_reason = code, cut_reason(reason)
         framing.send_close(code, self.close_reason)
         self.control(framing.data_to_send())
         self._flush()
@@ -261,34 +217,10 @@ class Connection(asyncio.Protocol):
         if framing is None:
             return
         self._framing = None
-        self._finish(*self._outcome(framing))
+        self._finish(framing)
         framing.release()
-        self._pending.clear()
-        self._size = 0
-        for timer in (self._timer, self._stall):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._stall = None
-        self._release_waiters()
+        self._end()
         self._listener.forget(self)
-
-    def pause_writing(self) -> None:
-        """Stop reading from a peer that does not read; cut it if that lasts (protocol P9.3)."""
-        self.paused = True
-        framing = self._framing
-        if framing is not None and not framing.eof_sent:
-            self._transport.pause_reading()
-        if self._stall is None:
-            self._watch_stall(self._drained())
-
-    def resume_writing(self) -> None:
-        """Read again."""
-        self.paused = False
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
-        self._release_waiters()
-        self._listener.loop.call_soon(self._go_on)
 
     # Called by the intake
 
@@ -301,18 +233,13 @@ class Connection(asyncio.Protocol):
         self._flush()
         interval = self._listener.options.heartbeat_interval
         if interval and self.is_open:
-            self._pinged = self._listener.wheel.time()
             self._set_timer(interval, self._beat)
 
     def give_up(self) -> None:
         """Undo `begin` after the application refused the connection by raising; nothing was sent."""
         framing, self._framing = self._framing, None
         self.is_open = False
-        self._pending.clear()
-        self._size = 0
-        for timer in (self._timer, self._stall):
-            if timer is not None:
-                timer.cancel()
+        self._end()
         if framing is not None:
             framing.release()
 
@@ -320,21 +247,13 @@ class Connection(asyncio.Protocol):
 
     def text(self, data: bytes) -> None:
         """Give one text message to the receiver."""
-        receiver = self._receiver
-        if receiver is not None and self.is_open:
-            try:
-                receiver.message(data)
-            except Exception:
-                log.exception("the receiver of connection %s failed", self.id)
+        if self.is_open and self._receiver is not None:
+            self._deliver(self._receiver.message, data)
 
     def binary(self, data: bytes) -> None:
         """Give one binary message to the receiver."""
-        receiver = self._receiver
-        if receiver is not None and self.is_open:
-            try:
-                receiver.binary(data)
-            except Exception:
-                log.exception("the receiver of connection %s failed", self.id)
+        if self.is_open and self._receiver is not None:
+            self._deliver(self._receiver.binary, data)
 
     def control(self, frames: list[bytes]) -> None:
         """Queue what the library sends; the end of the stream is `_settle`'s."""
@@ -351,37 +270,29 @@ class Connection(asyncio.Protocol):
             log.exception("no error frame for a message that is too large")
             return b""
 
-    # Private: sending
+    # Asked by the sending half
 
-    def _queue(self, frame: bytes) -> None:
-        self._pending.append(frame)
-        self._size += len(frame)
-        if self._size > HIGH_WATER:
-            self._flush()
-        elif not self._scheduled:
-            self._scheduled = True
-            self._listener.loop.call_soon(self._flush)
+    def _alive(self) -> bool:
+        return self._framing is not None
 
-    def _flush(self) -> None:
-        self._scheduled = False
-        pending = self._pending
-        if pending:
-            data = pending[0] if len(pending) == 1 else b"".join(pending)
-            pending.clear()
-            self._size = 0
-            self._written += len(data)
-            self._transport.write(data)
+    def _reads(self) -> bool:
+        return self._framing is not None and not self._framing.eof_sent
 
-    def _drained(self) -> int:
-        return self._written - self._transport.get_write_buffer_size()
-
-    def _release_waiters(self) -> None:
-        waiters, self._waiters = self._waiters, None
-        for waiter in waiters or ():
-            if not waiter.done():
-                waiter.set_result(None)
+    def _go_on(self) -> None:
+        framing = self._framing
+        if framing is None or self.paused:
+            return
+        if framing.held and not framing.eof_sent and (self._feed(framing, b"") or self.paused):
+            return
+        self._transport.resume_reading()
 
     # Private: receiving
+
+    def _deliver(self, take: Callable[[bytes], None], data: bytes) -> None:
+        try:
+            take(data)
+        except Exception:
+            log.exception("the receiver of connection %s failed", self.id)
 
     def _feed(self, framing: Framing, data: bytes) -> bool:
         """Take received bytes; tell whether the rest was left for the next turn of the event loop."""
@@ -398,45 +309,33 @@ class Connection(asyncio.Protocol):
             return True
         return False
 
-    def _go_on(self) -> None:
-        framing = self._framing
-        if framing is None or self.paused:
-            return
-        if framing.held and not framing.eof_sent and (self._feed(framing, b"") or self.paused):
-            return
-        self._transport.resume_reading()
-
     # Private: closing
 
     def _settle(self, framing: Framing) -> None:
         """Follow the library out of the open state: it has sent a close frame, received one, or failed."""
         if framing.eof_sent and self._framing is not None:
-            self._finish(*self._outcome(framing))
+            self._finish(framing)
             self._transport.resume_reading()  # what is still coming is thrown away, see LINGER_BYTES
             self._set_timer(self._listener.options.close_timeout, self.abort)
             end_stream(self._transport, self._listener.wheel)
 
-    def _outcome(self, framing: Framing) -> tuple[int, str]:
-        if self.close_code is not None:
-            return self.close_code, self.close_reason or ""
-        received, sent = framing.close_rcvd, framing.close_sent
-        if received is not None and (sent is None or framing.close_rcvd_then_sent):
-            return int(received.code), received.reason
-        if sent is not None:
-            return int(sent.code), sent.reason
-        return 1006, ""
-
-    def _finish(self, code: int, reason: str) -> None:
+    def _finish(self, framing: Framing) -> None:
         self.is_open = False
         if self.close_code is None:
-            self.close_code, self.close_reason = code, reason
+            self.close_code, self.close_reason = outcome(framing)
         receiver, self._receiver = self._receiver, None
         self._release_waiters()
         if receiver is not None:
             try:
-                receiver.closed(code, reason)
+                receiver.closed(self.close_code, self.close_reason or "")
             except Exception:
                 log.exception("the receiver of connection %s failed", self.id)
+
+    def _end(self) -> None:
+        self._drop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _closed_error(self) -> ConnectionClosed:
         return ConnectionClosed(1006 if self.close_code is None else self.close_code, self.close_reason or "")
@@ -453,44 +352,21 @@ class Connection(asyncio.Protocol):
         framing = self._framing
         if framing is None or not self.is_open:
             return
-        options = self._listener.options
-        now = self._listener.wheel.time()
-        if self._heard or self.paused:
-            self._heard = False
-            self._unanswered = 0.0
-        elif self._unanswered and now >= self._unanswered + options.heartbeat_timeout - 0.01:
+        listener, heartbeat = self._listener, self._heartbeat
+        interval, timeout = listener.options.heartbeat_interval, listener.options.heartbeat_timeout
+        now = listener.wheel.time()
+        if heartbeat is None:
+            heartbeat = self._heartbeat = Heartbeat(now - interval)
+        heard, self._heard = self._heard or self.paused, False
+        decision = heartbeat.check(now, heard=heard, interval=interval, timeout=timeout)
+        if decision is None:
             log.debug("connection %s missed its heartbeat", self.id)
             self.close(4408, "heartbeat missed")
-            self._set_timer(min(1.0, options.close_timeout), self.abort)
+            self._set_timer(min(1.0, listener.options.close_timeout), self.abort)
             return
-        due = self._pinged + options.heartbeat_interval
-        if now >= due - 0.01:
+        ping, delay = decision
+        if ping:
             framing.send_ping(b"")
             self.control(framing.data_to_send())
             self._flush()
-            self._pinged = now
-            self._unanswered = self._unanswered or now
-            due = now + options.heartbeat_interval
-        if self._unanswered:
-            due = min(due, self._unanswered + options.heartbeat_timeout)
-        self._set_timer(max(due - now, 0.0), self._beat)
-
-    def _check_stall(self) -> None:
-        self._stall = None
-        if self._framing is None or not self.paused:
-            return
-        drained = self._drained()
-        if drained <= self._progress:
-            log.info("connection %s reads nothing: cut with %d bytes waiting", self.id, self.buffered)
-            self.abort()
-            return
-        self._watch_stall(drained)
-
-    def _watch_stall(self, drained: int) -> None:
-        self._progress = drained
-        listener = self._listener
-        self._stall = listener.wheel.schedule(listener.options.stall_timeout, self._check_stall)
-
-
-def _cut(reason: str) -> str:
-    return reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
+        self._set_timer(delay, self._beat)

@@ -1,14 +1,38 @@
-"""Ending our side of a TCP connection while the other side may still be sending."""
+"""How connections end: close codes, reasons, and our side of a TCP connection while the other may still send."""
 
 from __future__ import annotations
 
 import asyncio
 
+from gsws.runtime.transport.framing import Framing
 from gsws.runtime.transport.wheel import Wheel
 
-__all__ = ["end_stream"]
+__all__ = ["check_close_code", "cut_reason", "end_stream", "outcome"]
 
 RETRY = 0.05
+
+_CLOSE_CODES = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
+
+
+def check_close_code(code: int) -> None:
+    """Raise ValueError for a code that may not stand in a close frame (RFC 6455 section 7.4)."""
+    if code not in _CLOSE_CODES and not 3000 <= code < 5000:
+        raise ValueError(f"close code {code} may not be sent: 1000-1003, 1007-1014 and 3000-4999 may")
+
+
+def cut_reason(reason: str) -> str:
+    """Shorten a close reason to the 123 bytes of UTF-8 that a control frame has room for."""
+    return reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
+
+
+def outcome(framing: Framing) -> tuple[int, str]:
+    """Return code and reason of whoever closed first; 1006 if nobody did."""
+    received, sent = framing.close_rcvd, framing.close_sent
+    if received is not None and (sent is None or framing.close_rcvd_then_sent):
+        return int(received.code), received.reason
+    if sent is not None:
+        return int(sent.code), sent.reason
+    return 1006, ""
 
 
 def end_stream(transport: asyncio.Transport, wheel: Wheel) -> None:

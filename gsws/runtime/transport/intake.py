@@ -14,20 +14,14 @@ from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
-from websockets.datastructures import Headers as WebSocketHeaders
-from websockets.extensions import Extension
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
-
 from gsws.runtime.transport.connection import Connection
 from gsws.runtime.transport.ending import end_stream
 from gsws.runtime.transport.files import PublicFile
-from gsws.runtime.transport.framing import quiet
 from gsws.runtime.transport.http import BadRequest, RequestHead, parse_head, response
 from gsws.runtime.transport.interface import Handshake, HTTPRefusal
+from gsws.runtime.transport.negotiation import BadHandshake, Terms, negotiate
 from gsws.runtime.transport.origins import origin_allowed
+from gsws.runtime.transport.sendfile import send_file
 
 if TYPE_CHECKING:
     from gsws.runtime.transport.listener import Listener
@@ -41,15 +35,6 @@ EARLY_BYTES = 65536
 LINGER = 2.0
 LINGER_BYTES = 2**24
 PIECE = 65536
-
-_DEFLATE = ServerPerMessageDeflateFactory(
-    server_no_context_takeover=True,
-    client_no_context_takeover=True,
-    server_max_window_bits=12,
-    client_max_window_bits=12,
-    compress_settings={"memLevel": 5},
-)
-"""Without context takeover an idle connection holds no window (it was 38 KiB)."""
 
 log = logging.getLogger("gsws.transport")
 
@@ -197,41 +182,17 @@ class Intake(asyncio.Protocol):
         self._task = listener.loop.create_task(self._send_file(file))
 
     async def _send_file(self, file: PublicFile) -> None:
-        listener, transport = self._listener, self._transport
-        timer = self._timer
-        try:
-            assert transport is not None
-            if timer is not None:
-                timer.cancel()
-            transport.write(
-                response(
-                    200,
-                    headers=file.headers,
-                    server=listener.options.server_name,
-                    length=file.size,
-                    content_type=file.content_type,
-                    head_only=True,
-                )
-            )
-            sent = 0
-            while sent < file.size and not transport.is_closing():
-                size = min(file.size - sent, PIECE)
-                piece = await listener.loop.run_in_executor(listener.executor, file.read, size, sent)
-                if not piece:  # the file became shorter: only a cut tells the client that it is not whole
-                    self.abort()
-                    return
-                transport.write(piece)
-                sent += len(piece)
-                if self._resumed is not None:
-                    await asyncio.wait_for(asyncio.shield(self._resumed), listener.options.stall_timeout)
-            self._hang_up()
-        except TimeoutError:
-            self.abort()
-        except OSError as error:
-            log.warning("a public file could not be read: %s", error)
-            self.abort()
-        finally:
+        transport = self._transport
+        if transport is None:
             file.close()
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        whole = await send_file(file, transport, self._listener, lambda: self._resumed)
+        if whole:
+            self._hang_up()
+        else:
+            self.abort()
 
     # Private: upgrades
 
@@ -240,24 +201,10 @@ class Intake(asyncio.Protocol):
         if options.path is not None and unquote(head.path) != options.path:
             self._answer(404, b"there is no WebSocket on this path\n")
             return
-        versions = head.headers.get_all("Sec-WebSocket-Version")
-        if versions and versions != ["13"]:
-            self._answer(426, b"only version 13 is spoken here\n", headers=[("Sec-WebSocket-Version", "13")])
-            return
-        if head.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in head.headers:
-            self._answer(400, b"a handshake has no body\n")
-            return
-        negotiation = _Negotiation(options.subprotocols, options.compression)
-        fields = WebSocketHeaders()
-        for name, value in head.fields:
-            fields.set_insecure(name, value)
-        version = f"HTTP/{head.version[0]}.{min(head.version[1], 1)}"
-        accepted = negotiation.accept(Request(head.path, fields, head.method, version))
-        if accepted.status_code != 101:
-            if accepted.status_code == 500:
-                log.error("a handshake could not be read", exc_info=negotiation.handshake_exc)
-            extra = [(name, value) for name, value in accepted.headers.raw_items() if name in ("Allow", "Upgrade")]
-            self._answer(accepted.status_code, bytes(accepted.body), headers=extra)
+        try:
+            terms = negotiate(head, options)
+        except BadHandshake as error:
+            self._answer(error.status, error.detail.encode("utf-8", "replace"), headers=error.headers)
             return
         origins = head.headers.get_all("Origin")
         if not origin_allowed(origins, head.host, head.port, options):
@@ -269,28 +216,25 @@ class Intake(asyncio.Protocol):
             self._refuse(refusal)
             return
         self._reserved = True
-        if options.server_name:
-            accepted.headers["Server"] = options.server_name
         handshake = Handshake(
             head.path, head.query, head.headers, self._host, self._port, origins[0] if origins else None,
-            options.ssl is not None, negotiation.offered, negotiation.subprotocol,
+            options.ssl is not None, terms.offered, terms.subprotocol,
         )  # fmt: skip
-        ready = accepted.serialize(), list(negotiation.extensions)
         try:
             answer = listener.application.authorize(handshake)
         except Exception:
             self._authorize_failed()
             return
         if inspect.isawaitable(answer):
-            self._task = listener.loop.create_task(self._authorize(answer, handshake, ready))
+            self._task = listener.loop.create_task(self._authorize(answer, handshake, terms))
         else:
-            self._decide(answer, handshake, ready)
+            self._decide(answer, handshake, terms)
 
     async def _authorize(
         self,
         pending: Awaitable[HTTPRefusal | None],
         handshake: Handshake,
-        ready: tuple[bytes, list[Extension]],
+        terms: Terms,
     ) -> None:
         try:
             answer = await pending
@@ -299,23 +243,22 @@ class Intake(asyncio.Protocol):
             return
         self._task = None
         if not self._answered:
-            self._decide(answer, handshake, ready)
+            self._decide(answer, handshake, terms)
 
     def _authorize_failed(self) -> None:
         log.exception("the check of a handshake failed")
         self._answer(500, b"the handshake could not be checked\n")
 
-    def _decide(self, answer: HTTPRefusal | None, handshake: Handshake, ready: tuple[bytes, list[Extension]]) -> None:
+    def _decide(self, answer: HTTPRefusal | None, handshake: Handshake, terms: Terms) -> None:
         transport, listener = self._transport, self._listener
         if transport is None or transport.is_closing():
             return
         if answer is not None:
             self._refuse(answer)
             return
-        response_bytes, extensions = ready
-        connection = Connection(listener, transport, listener.new_id(), handshake, extensions)
+        connection = Connection(listener, transport, listener.new_id(), handshake, terms.extensions)
         try:
-            connection.begin(response_bytes, handshake)
+            connection.begin(terms.response, handshake)
         except Exception:
             log.exception("a connection could not be taken")
             connection.give_up()
@@ -396,18 +339,3 @@ class Intake(asyncio.Protocol):
             self._reserved = False
             self._listener.release(self._host)
         self._listener.departed(self)
-
-
-class _Negotiation(ServerProtocol):
-    """The library's opening handshake, which never fails for want of a common subprotocol (protocol P3.1)."""
-
-    def __init__(self, subprotocols: tuple[str, ...], compression: bool) -> None:
-        super().__init__(extensions=[_DEFLATE] if compression else None, logger=quiet)
-        self._supported = subprotocols
-        self.offered: tuple[str, ...] = ()
-
-    def process_subprotocol(self, headers: WebSocketHeaders) -> Subprotocol | None:
-        """Select the server's first among those offered, or none."""
-        offered = ",".join(headers.get_all("Sec-WebSocket-Protocol")).split(",")
-        self.offered = tuple(name.strip() for name in offered if name.strip())
-        return next((Subprotocol(name) for name in self._supported if name in self.offered), None)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, ListenOptions
+from gsws.runtime.transport import Connection, Handshake, Listener, ListenOptions
 
 DEADLINE = 10.0
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
