@@ -209,9 +209,9 @@ def _plugin_remove(
 @_plugins.command("list")
 def _plugin_list(json: JSON = False) -> int:
     """Show the installed plugins and what this project uses."""
-    from gsws.cli.commands import plugin
+    from gsws.cli.commands import plugin_show
 
-    return plugin.show_all(as_json=json)
+    return plugin_show.show_all(as_json=json)
 
 
 @_plugins.command("info")
@@ -220,9 +220,9 @@ def _plugin_info(
     json: JSON = False,
 ) -> int:
     """Show one plugin: where it comes from, what its YAML may say."""
-    from gsws.cli.commands import plugin
+    from gsws.cli.commands import plugin_show
 
-    return plugin.show(type, as_json=json)
+    return plugin_show.show(type, as_json=json)
 
 
 @_app.command("completion")

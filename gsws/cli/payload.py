@@ -7,6 +7,7 @@ No sockets and no printing.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 from gsws.cli import output
 
 __all__ = ["payload"]
+
+_DEEPEST = 64
 
 
 def payload(values: Sequence[str], file: str | None) -> Any:
@@ -47,6 +50,8 @@ def payload(values: Sequence[str], file: str | None) -> Any:
 
 def _put(target: dict[str, Any], key: str, value: Any) -> None:
     *folders, leaf = key.split(".")
+    if len(folders) > _DEEPEST:
+        raise _usage(f"a key nests {len(folders)} levels deep; expected at most {_DEEPEST}")
     if not all([*folders, leaf]):
         raise _usage(f"`{key}` has an empty part between its dots")
     for folder in folders:
@@ -68,7 +73,7 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         return text
 
@@ -88,11 +93,18 @@ def _read(file: str) -> Any:
 
 def _parsed(text: str, name: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise _usage(f"{name} is no JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}") from None
     except (ValueError, RecursionError) as error:
         raise _usage(f"{name} is no JSON: {str(error)[:200]}") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is beyond the range of numbers")
+    return number
 
 
 def _refuse_constant(name: str) -> Any:

@@ -202,6 +202,19 @@ _ENTRIES: Final = (
         "Write the handler in Python.",
     ),
     Entry(
+        "GS214",
+        _E,
+        "handler module raises on import",
+        "The module is sound to read but raised an exception while it was imported. The place is the innermost line "
+        "of the project; `serve` and every reload find this, `validate` imports nothing.",
+    ),
+    Entry(
+        "GS215",
+        _E,
+        "datasource cannot be built",
+        "The function or plugin behind a file in `datasources/` raised. The message is its exception's.",
+    ),
+    Entry(
         "GS301",
         _E,
         "event key twice",

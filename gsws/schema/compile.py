@@ -51,7 +51,7 @@ class Validator:
         """
         Tell why a value does not fit; empty if it does.
 
-        Bounded in errors, in the length of what is quoted, and in time (about 0.05 s), whatever the value.
+        Bounded in errors, in the length of what is quoted, and in processor time (about 0.05 s), whatever the value.
 
         Args:
             instance: What `check` refused.
@@ -120,7 +120,6 @@ def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
     files = definitions.resources
     rewritten = rewrite(resource, files, absolute=False)
     reach = definitions.reach(rewritten.reached)
-    registry = registry_of(reach.contents)
     draft = draft_of(schema)
     circles = list(endless("", resource, definitions, rewritten.targets))
     remarks = list(rewritten.remarks)
@@ -129,7 +128,7 @@ def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
         rewritten.data,
         (),
         draft=draft,
-        registry=registry,
+        registry=reach.registry,
         fancy=reach.fancy,
         broken=bool(rewritten.remarks or circles),
     )
@@ -142,7 +141,7 @@ def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
         return _Kept(None, tuple(remarks), digests)
     fancy = reach.fancy or has_fancy_pattern(rewritten.data)
     try:
-        engine = build(rewritten.data, draft, registry, fancy=fancy)
+        engine = build(rewritten.data, draft, reach.registry, fancy=fancy)
     except EngineError as error:
         if not any(definitions.remarks(path) for path, _ in reach.digests):
             remarks.append(Remark("GS401", f"the schema does not compile: {_reason(error)}", ()))

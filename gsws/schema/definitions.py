@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from posixpath import dirname
 from typing import Any, Final
 
+import jsonschema_rs
+
 from gsws.diagnostics.finding import Finding
 from gsws.schema.bundle import Rewritten, rewrite
 from gsws.schema.check import check_schema, has_fancy_pattern
@@ -34,12 +36,14 @@ class Reach:
 
     Attributes:
         contents: Rewritten definitions files by address.
+        registry: The same as the engine takes it, None for none.
         digests: Their paths and the digests of their contents.
         fancy: Whether one has a pattern for the engine that goes back and forth.
         dynamic: Whether one has a ``$dynamicRef``.
     """
 
     contents: dict[str, Any]
+    registry: jsonschema_rs.Registry | None
     digests: tuple[tuple[str, str], ...]
     fancy: bool
     dynamic: bool
@@ -97,8 +101,10 @@ class Definitions:
                 if path not in seen:
                     seen[path] = None
                     pending += sorted(self.rewritten(path).reached)
+            contents = {uri_of(Target(path, ())).rstrip("#"): self.rewritten(path).data for path in seen}
             self._reaches[start] = Reach(
-                {uri_of(Target(path, ())).rstrip("#"): self.rewritten(path).data for path in seen},
+                contents,
+                registry_of(contents),
                 tuple((path, self.digest(path) or "") for path in sorted(seen)),
                 any(has_fancy_pattern(self.rewritten(path).data) for path in seen),
                 any(self.rewritten(path).dynamic for path in seen),
@@ -122,7 +128,6 @@ class Definitions:
     def _check(self, path: str, reach: Reach) -> Iterator[Remark]:
         resource = self.resources[path]
         rewritten = self.rewritten(path)
-        registry = registry_of(reach.contents)
         circles = list(endless(path, resource, self))
         yield from rewritten.remarks
         yield from circles
@@ -133,7 +138,7 @@ class Definitions:
                 at(rewritten.data, root),
                 root,
                 draft=draft_of(schema, draft_of(resource.data) or DEFAULT),
-                registry=registry,
+                registry=reach.registry,
                 fancy=reach.fancy,
                 broken=bool(rewritten.remarks or circles),
             )

@@ -7,7 +7,6 @@ nesting. Depth, values and aliases are bounded; tags, other keys than text and s
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from _ruamel_yaml import CParser
@@ -23,24 +22,16 @@ from ruamel.yaml.events import (
 
 from gsws.source.decode import guard, unguard
 from gsws.source.document import Place
-from gsws.source.problem import Problem, ProblemKind, swallowed_comment
-from gsws.source.scalars import UNREPRESENTABLE, misread_as, resolve
-from gsws.source.span import Span
+from gsws.source.notes import MAX_DEPTH, MAX_NODES, Notes, Unusable, short
+from gsws.source.scalars import UNREPRESENTABLE, resolve
 from gsws.source.text import LineIndex
 from gsws.types import JSONValue
 
-__all__ = ["MAX_ALIASED", "MAX_DEPTH", "MAX_NODES", "Builder", "Unusable"]
-
-MAX_DEPTH: Final = 64
-"""Deepest nesting of mappings and lists, counted after alias expansion."""
-
-MAX_NODES: Final = 100_000
-"""Most keys and values in a file, counted after alias expansion."""
+__all__ = ["MAX_ALIASED", "Builder"]
 
 MAX_ALIASED: Final = 50_000
 """Largest sum of what aliases stand for: one a key or value, and one more per 32 characters."""
 
-_MAX_PROBLEMS: Final = 100
 _CORE: Final = "tag:yaml.org,2002:"
 _SCALAR_TAGS: Final[dict[str, type | tuple[type, ...]]] = {
     _CORE + "null": type(None),
@@ -49,11 +40,6 @@ _SCALAR_TAGS: Final[dict[str, type | tuple[type, ...]]] = {
     _CORE + "float": (int, float),
 }
 _KEY_KINDS: Final[dict[type, str]] = {bool: "a boolean", float: "a number", list: "a list", dict: "a mapping"}
-_WRITTEN_TAG: Final = re.compile(r"(?:&\S+\s+)?(!\S*)")
-
-
-class Unusable(Exception):
-    """Ends the building of a document; why has been noted as a problem."""
 
 
 class Builder:
@@ -61,7 +47,7 @@ class Builder:
     One document in the making.
 
     Attributes:
-        problems: What was found so far, at most 100.
+        notes: What is wrong.
         places: For the identity of every mapping and list, the events of its entries by key or index.
         root: The place of the whole data.
     """
@@ -75,17 +61,15 @@ class Builder:
         "_last",
         "_lines",
         "_nodes",
-        "_path",
+        "notes",
         "places",
-        "problems",
         "root",
     )
 
     def __init__(self, path: str, lines: LineIndex) -> None:
-        self.problems: list[Problem] = []
+        self.notes = Notes(path, lines)
         self.places: dict[int, Any] = {}
         self.root: Place | None = None
-        self._path = path
         self._lines = lines
         self._anchors: dict[str, tuple[Any, int, int] | None] = {}
         self._aliased = 0
@@ -116,7 +100,7 @@ class Builder:
         get()
         event = get()
         if event.__class__ is DocumentStartEvent:
-            self._note(
+            self.notes.at(
                 "several-documents",
                 "a second document starts here, one is allowed in a file",
                 event,
@@ -124,11 +108,6 @@ class Builder:
                 "put it into a file of its own",
             )
         return data
-
-    def note(self, problem: Problem) -> None:
-        """Add a problem unless it is known or there are too many already."""
-        if len(self.problems) < _MAX_PROBLEMS and problem not in self.problems[-1:]:
-            self.problems.append(problem)
 
     def _node(self, event: Any, depth: int) -> Any:
         """The value that starts with ``event``; leaves its last event and its height in the attributes."""
@@ -145,16 +124,16 @@ class Builder:
             self._last = event
             return self._alias(event, depth)
         if depth >= MAX_DEPTH:
-            raise self._too_deep(event)
+            raise self.notes.too_deep(event)
         if self._nodes > MAX_NODES:
-            raise self._too_many(event)
+            raise self.notes.too_many(event)
         anchor = event.anchor
         before = self._nodes
         if anchor is not None:
             self._anchors[anchor] = None
         mapping = kind is MappingStartEvent
         if event.tag is not None and event.tag not in ("!", _CORE + ("map" if mapping else "seq")):
-            self._refuse_tag(event)
+            self.notes.refuse_tag(event)
         value = self._mapping(depth + 1) if mapping else self._sequence(depth + 1)
         if anchor is not None:
             weight = 1 + self._nodes - before + (self._last.end_mark.index - event.start_mark.index) // 32
@@ -178,13 +157,13 @@ class Builder:
             if key == "<<" and event.__class__ is ScalarEvent and event.implicit[0]:
                 merges.append((start, value))
             elif key in places:
-                self._note(
+                self.notes.at(
                     "duplicate-key",
-                    f"the key `{_short(key)}` stands twice in one mapping",
+                    f"the key `{short(key)}` stands twice in one mapping",
                     event,
                     "again here",
                     "keep one of the two",
-                    related=((self._span(places[key][0]), "first here"),),
+                    related=((self.notes.span(places[key][0]), "first here"),),
                 )
             else:
                 data[key] = value
@@ -195,7 +174,7 @@ class Builder:
         self._height = height + 1
         self.places[id(data)] = places
         if self._nodes > MAX_NODES:
-            raise self._too_many(event)
+            raise self.notes.too_many(event)
         return data
 
     def _sequence(self, depth: int) -> list[Any]:
@@ -209,7 +188,7 @@ class Builder:
             if self._height > height:
                 height = self._height
             if self._nodes > MAX_NODES:
-                raise self._too_many(event)
+                raise self.notes.too_many(event)
         self._end(event)
         self._height = height + 1
         self.places[id(data)] = places
@@ -229,7 +208,7 @@ class Builder:
         else:
             self._nodes += 1
             if self._nodes > MAX_NODES:
-                raise self._too_many(event)
+                raise self.notes.too_many(event)
             text: str = unguard(event.value) if self._guarded else event.value
             if event.tag is not None:
                 value = self._scalar(event)
@@ -241,14 +220,14 @@ class Builder:
                 self._anchors[event.anchor] = (value, 1 + len(text) // 32, 0)
             if isinstance(value, str):
                 if event.implicit[0]:
-                    self._misread(event, text, key=True)
+                    self.notes.misread(event, text, key=True)
                 return value
             if isinstance(value, int) and not isinstance(value, bool):
                 return text
         what = "a number" if value is UNREPRESENTABLE else _KEY_KINDS.get(type(value), "empty")
         quoted = _quoted(text) if event.__class__ is ScalarEvent else None
         help = f"write `{quoted}`" if quoted else "write the key as plain text"
-        self._note("key-type", f"a key is text, this one is {what}", event, "this key", help, replacement=quoted)
+        self.notes.at("key-type", f"a key is text, this one is {what}", event, "this key", help, replacement=quoted)
         return None
 
     def _scalar(self, event: Any) -> Any:
@@ -261,9 +240,9 @@ class Builder:
             return text
         value = resolve(text)
         if value is UNREPRESENTABLE:
-            self._note(
+            self.notes.at(
                 "value-type",
-                f"`{_short(text)}` is a number that JSON has no form for",
+                f"`{short(text)}` is a number that JSON has no form for",
                 event,
                 "not a JSON number",
                 "use a finite number, or quote the text",
@@ -271,26 +250,26 @@ class Builder:
             return None
         if tag is None:
             if isinstance(value, (str, int)):
-                self._misread(event, text)
+                self.notes.misread(event, text)
         elif not _fits(tag, value):
-            self._refuse_tag(event)
+            self.notes.refuse_tag(event)
             return text
         return value
 
     def _alias(self, event: Any, depth: int) -> Any:
         name = event.anchor
         if name not in self._anchors:
-            self._note("syntax", f"no anchor `&{_short(name)}` before this alias", event, "names no anchor")
+            self.notes.at("syntax", f"no anchor `&{short(name)}` before this alias", event, "names no anchor")
             raise Unusable
         anchor = self._anchors[name]
         if anchor is None:
-            message = f"the anchor `&{_short(name)}` contains itself"
-            self._note("alias-limit", message, event, "leads back to itself")
+            message = f"the anchor `&{short(name)}` contains itself"
+            self.notes.at("alias-limit", message, event, "leads back to itself")
             raise Unusable
         value, weight, height = anchor
         self._spend(weight, event)
         if depth + height > MAX_DEPTH:
-            raise self._too_deep(event)
+            raise self.notes.too_deep(event)
         self._height = height
         return value
 
@@ -300,7 +279,7 @@ class Builder:
         for part in parts:
             if not isinstance(part, dict):
                 message = "`<<` merges mappings, this is none"
-                self._note("value-type", message, start, "not a mapping", "merge an `*alias` of a mapping")
+                self.notes.at("value-type", message, start, "not a mapping", "merge an `*alias` of a mapping")
                 return
             self._spend(len(part), start)
             inherited = self.places[id(part)]
@@ -313,7 +292,7 @@ class Builder:
         self._nodes += weight
         self._aliased += weight
         if self._aliased > MAX_ALIASED:
-            self._note(
+            self.notes.at(
                 "alias-limit",
                 f"the aliases of this file stand for more than {MAX_ALIASED:,} values",
                 event,
@@ -321,65 +300,6 @@ class Builder:
                 "use fewer aliases; shared schemas belong into `definitions/`",
             )
             raise Unusable
-
-    def _misread(self, event: Any, text: str, *, key: bool = False) -> None:
-        """Note what a plain text may be mistaken for, and ``//`` comments that have become part of it."""
-        if text.startswith("//") or event.start_mark.line != event.end_mark.line:
-            comment = swallowed_comment(self._path, self._lines, event.start_mark.index, event.end_mark.index)
-            if comment is not None:
-                self.note(comment)
-            return
-        taken_for = misread_as(text, key=key)
-        if taken_for is not None:
-            self._note(
-                "ambiguous-scalar",
-                f"other YAML readers take `{text}` for {taken_for}",
-                event,
-                "ambiguous",
-                f"quote it: `'{text}'`",
-                replacement=f"'{text}'",
-            )
-
-    def _refuse_tag(self, event: Any) -> None:
-        start = event.start_mark.index
-        written = _WRITTEN_TAG.match(self._lines.text[start : start + 200])
-        first, last = (start + written.start(1), start + written.end(1)) if written else (start, start + 1)
-        self.note(
-            Problem(
-                "tag",
-                f"the tag `{_short(self._lines.text[first:last])}` is not allowed",
-                self._lines.span(self._path, first, last),
-                "this tag",
-                "remove the tag; quote a value that is meant as text",
-            )
-        )
-
-    def _too_deep(self, event: Any) -> Unusable:
-        help = "move inner schemas into `definitions/`"
-        self._note("depth", f"nested deeper than {MAX_DEPTH} levels", event, "too deep from here", help)
-        return Unusable()
-
-    def _too_many(self, event: Any) -> Unusable:
-        message = f"the file has more than {MAX_NODES:,} keys and values"
-        self._note("size", message, event, "over the limit here", "split the file")
-        return Unusable()
-
-    def _span(self, event: Any) -> Span:
-        start, end = event.start_mark.index, event.end_mark.index
-        return self._lines.span(self._path, start, max(end, start + 1))
-
-    def _note(
-        self,
-        kind: ProblemKind,
-        message: str,
-        event: Any,
-        label: str = "",
-        help: str | None = None,
-        *,
-        related: tuple[tuple[Span, str], ...] = (),
-        replacement: str | None = None,
-    ) -> None:
-        self.note(Problem(kind, message, self._span(event), label, help, related, replacement))
 
 
 def _fits(tag: str, value: Any) -> bool:
@@ -390,8 +310,3 @@ def _fits(tag: str, value: Any) -> bool:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 60 else text[:59] + "…"

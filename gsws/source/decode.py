@@ -23,6 +23,15 @@ _CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000
 _TAG_LINE: Final = re.compile(r"^%TAG", re.MULTILINE)
 _NO_BREAKS: Final = re.compile("[\x85\u2028\u2029]")
 _REFERENCE: Final = re.compile(r"\$\{[^{}\n\r\"']*\}")
+_INSIDE_PLAIN: Final = re.compile(
+    r"""(?<![^\s,\[\]{}])!\S*                         # a tag, left alone
+    | (?<=[^\s,\[\]{}"']) : (?=[^\s,\[\]{}])         # https://
+    | (?: (?<=[:,]\ ) | (?<=[,\[{]) ) : (?=[^\s,\[\]{}])    # ::1
+    | (?<=[^\s,\[\]{}"']) \?
+    | \? (?=[^\s,\[\]{}])
+    """,
+    re.VERBOSE,
+)
 _GUARDED: Final = "\x85\u2028\u2029{},:?[]"
 _SPARE: Final = "".join(chr(0x10F800 + number) for number in range(len(_GUARDED)))
 _GUARD: Final = str.maketrans(_GUARDED, _SPARE)
@@ -81,23 +90,31 @@ def guard(text: str) -> str:
     """
     The text as the parser gets it: of the same length, with spare characters for what libyaml would misread.
 
-    libyaml breaks lines at U+0085, U+2028 and U+2029, which YAML 1.2 does not, and ends a plain text inside
-    ``{…}`` at the brace of ``${NAME}``. `unguard` turns every scalar back. A text that has the spare
-    characters itself is returned as it is (the same object).
+    libyaml breaks lines at U+0085, U+2028 and U+2029, which YAML 1.2 does not; inside ``[…]`` and ``{…}`` it ends a
+    plain text at every ``:`` and ``?``, so that ``[https://a.b]`` is an error, which in YAML 1.2 it is not; and
+    there the braces of ``${NAME}`` open a mapping. `unguard` turns every scalar back. A text without any of that,
+    or one that has the spare characters itself, is returned as it is (the same object).
     """
-    exotic = _NO_BREAKS.search(text) is not None
-    if not exotic and "${" not in text:
+    guarded = text
+    if "[" in text or "{" in text:
+        if "${" in text:
+            guarded = _REFERENCE.sub(lambda match: "$" + match.group()[1:].translate(_GUARD), guarded)
+        guarded = _INSIDE_PLAIN.sub(_guard_one, guarded)
+    if not text.isascii():
+        guarded = _NO_BREAKS.sub(lambda match: match.group().translate(_GUARD), guarded)
+    if guarded == text or any(spare in text for spare in _SPARE) or "\\U0010" in text:
         return text
-    if any(spare in text for spare in _SPARE) or "\\U0010" in text:
-        return text
-    if "${" in text:
-        text = _REFERENCE.sub(lambda match: "$" + match.group()[1:].translate(_GUARD), text)
-    return _NO_BREAKS.sub(lambda match: match.group().translate(_GUARD), text) if exotic else text
+    return guarded
 
 
 def unguard(text: str) -> str:
     """The inverse of `guard`, for one scalar."""
     return text.translate(_UNGUARD)
+
+
+def _guard_one(match: re.Match[str]) -> str:
+    found = match.group()
+    return found if found[0] == "!" else found.translate(_GUARD)
 
 
 def _tag_directive(path: str, lines: LineIndex) -> Problem | None:

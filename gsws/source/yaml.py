@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from ruamel.yaml.error import YAMLError
 
-from gsws.source.build import MAX_ALIASED, MAX_DEPTH, MAX_NODES, Builder, Unusable
+from gsws.source.build import MAX_ALIASED, Builder
 from gsws.source.decode import MAX_BYTES, decode, forbidden
 from gsws.source.document import Document
+from gsws.source.notes import MAX_DEPTH, MAX_NODES, Unusable
 from gsws.source.problem import Problem, ProblemKind, syntax_problem
 from gsws.source.text import LineIndex
 
@@ -48,13 +49,13 @@ def parse_yaml(path: str, raw: bytes) -> Document:
         return Document(path, text, None, (character,))
     builder = Builder(path, lines)
     if problem is not None:
-        builder.note(problem)
+        builder.notes.add(problem)
     data = None
     try:
         data = builder.build()
     except Unusable:
         pass
     except YAMLError as error:
-        builder.note(syntax_problem(path, lines, error))
-    problems = tuple(sorted(builder.problems, key=lambda each: each.span)) if builder.problems else ()
+        builder.notes.add(syntax_problem(path, lines, error))
+    problems = tuple(sorted(builder.notes.problems, key=lambda each: each.span)) if builder.notes.problems else ()
     return Document(path, text, data, problems, builder.root, builder.places, [lines], data)

@@ -24,6 +24,7 @@ from gsws.cli.payload import payload
         (["n=NaN", "i=Infinity", "bad={"], {"n": "NaN", "i": "Infinity", "bad": "{"}),
         (["__proto__.x=1"], {"__proto__": {"x": 1}}),
         (["n=-1"], {"n": -1}),
+        (["n=1e999"], {"n": "1e999"}),
         (['{"message": "whole"}'], {"message": "whole"}),
         (["deep=" + "[" * 5000], {"deep": "[" * 5000}),
     ],
@@ -43,6 +44,8 @@ def test_values(values, made):
         (["a..b=1"], "empty part"),
         (['{"a": }'], "the payload is no JSON: expecting value at line 1, column 7"),
         (['{"a": NaN}'], "NaN is not allowed"),
+        (['{"a": 1e999}'], "1e999 is beyond the range of numbers"),
+        (["a." * 100 + "b=1"], "nests 100 levels deep"),
     ],
 )
 def test_values_that_make_no_sense(values, says):

@@ -172,7 +172,7 @@ def _install(python: str, cache: Path) -> None:
     folder = Path(tempfile.mkdtemp(prefix="autobahn-", dir=cache.parent))
     try:
         answer = subprocess.run(
-            [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", str(folder), _REQUIREMENT],
+            [python, "-m", "pip", "install", "-q", "--target", str(folder), _REQUIREMENT],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False,
         )  # fmt: skip
         if answer.returncode:

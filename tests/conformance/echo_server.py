@@ -1,8 +1,9 @@
 """
-An echo server on the project's transport, for conformance runners: ``python -m tests.conformance.echo_server --port N``.
+An echo server on the project's transport, for conformance runners.
 
-Text and binary messages come back as they are. Its limits admit the largest messages of the Autobahn suite (16 MiB, in
-fragments of 64 bytes), and permessage-deflate is offered.
+``python -m tests.conformance.echo_server --port N`` serves until it is stopped. Text and binary messages come back as
+they are. Its limits admit the largest messages of the Autobahn suite (16 MiB, in fragments of 64 bytes), and
+permessage-deflate is offered.
 """
 
 from __future__ import annotations

@@ -52,14 +52,7 @@ def test_secondary_places_are_underlined_in_the_order_of_lines():
     text = "a: 1\nb: 2\nc: 3\n\n\nd: 4\na: 5\n"
     twice = finding(7, 1, 7, 2, label="again here", related=(Label(Span("p", 1, 1, 1, 2), "first here"),))
     assert full(twice, p=text) == (
-        "warning[GS000]: message\n"
-        "  --> p:7:1\n"
-        "   |\n"
-        " 1 | a: 1\n"
-        "   | - first here\n"
-        "...\n"
-        " 7 | a: 5\n"
-        "   | ^ again here\n"
+        "warning[GS000]: message\n  --> p:7:1\n   |\n 1 | a: 1\n   | - first here\n...\n 7 | a: 5\n   | ^ again here\n"
     )
 
 
@@ -113,12 +106,7 @@ def test_places_beyond_the_text_do_not_break_anything():
 def test_line_numbers_of_any_width_align():
     text = "\n" * 999 + "last: 1"
     assert full(finding(1000, 1, 1000, 5, help="do"), p=text) == (
-        "warning[GS000]: message\n"
-        "     --> p:1000:1\n"
-        "      |\n"
-        " 1000 | last: 1\n"
-        "      | ^^^^ here\n"
-        "      = help: do\n"
+        "warning[GS000]: message\n     --> p:1000:1\n      |\n 1000 | last: 1\n      | ^^^^ here\n      = help: do\n"
     )
 
 

@@ -90,11 +90,20 @@ class Stage:
         assert block.title is not None
         path = self.folder / block.title
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._top / "draft"
-        draft.write_text(self._here(block.text), encoding="utf-8")
-        draft.replace(path)
-        if self.served is not None and path.suffix in (".yaml", ".py"):
-            self.reloads.append(self.served.wait_for(r"(not )?reloaded").group())
+        if self.served is None or path.suffix not in (".yaml", ".py"):
+            self._put(path, block.text)
+            return
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            self._put(path, block.text)
+            try:
+                self.reloads.append(self.served.wait_for(r"(not )?reloaded", 4).group())
+            except AssertionError:
+                # Nothing is watched in the first moments of a service; a person is not that quick.
+                if time.monotonic() > deadline:
+                    raise
+            else:
+                return
 
     def serve(self) -> None:
         """Start the service in the working directory, until the test ends."""
@@ -135,6 +144,11 @@ class Stage:
             if "port: 8000" in (text := source.read_text(encoding="utf-8")):
                 source.write_text(self._here(text), encoding="utf-8")
         return done
+
+    def _put(self, path: Path, text: str) -> None:
+        draft = self._top / "draft"
+        draft.write_text(self._here(text), encoding="utf-8")
+        draft.replace(path)
 
     def _here(self, text: str) -> str:
         return re.sub(r"\b8000\b", str(self.port), text)

@@ -28,6 +28,7 @@ IN_A_PROJECT = [
     if page not in FROM_NOTHING and page.name != "write-a-plugin.md" and any(block.title for block in blocks(page))
 ]
 SOURCE = "type: websocket\nport: 8000\n"
+BASE = {"gsws.yaml": "name: app\n", "eventsources/websocket.yaml": SOURCE}
 
 
 def perform(stage: Stage, script: tuple[Block, ...]) -> None:
@@ -83,7 +84,7 @@ def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
     """The commands of a how-to, in a project that has the page's files, served if one of them calls."""
     files = {block.title: block.text for block in blocks(page) if block.title is not None}
     with ExitStack() as stack:
-        stage = Stage(write_project(tmp_path / "app", {"eventsources/websocket.yaml": SOURCE, **files}), stack)
+        stage = Stage(write_project(tmp_path / "app", {**BASE, **files}), stack)
         if any("gsws call" in block.text and "--help" not in block.text for block in blocks(page)):
             stage.serve()
         perform(stage, tuple(block for block in blocks(page) if block.title is None))
@@ -97,7 +98,7 @@ def test_the_client_of_the_readme_prints_what_the_readme_says(tmp_path: Path) ->
     client = next(block.text for block in script if block.language == "js")
     printed = next(block.text for block in script if "client" in block.words)
     files = {block.title: block.text for block in script if block.title is not None}
-    project = write_project(tmp_path / "app", {"eventsources/websocket.yaml": SOURCE, **files})
+    project = write_project(tmp_path / "app", {**BASE, **files})
 
     with serve(project) as server:
         (tmp_path / "preamble.cjs").write_text(PREAMBLE)

@@ -43,15 +43,31 @@ from tests.schema.helpers import Schema
         ("items: {items: {type: string}}", [["a"], ["a", 1]], ("/1/1", "type", "expected string, got integer 1")),
         ("prefixItems: [{type: string}]", [1, 2], ("/0", "type", "expected string, got integer 1")),
         ("prefixItems: [true]\nitems: false", [1, 2], ("", "items", "must have at most 1 items, has 2")),
-        ("prefixItems: [{type: string}]\nitems: {type: integer}", ["a", "b"], ("/1", "type", 'expected integer, got string "b"')),
+        (
+            "prefixItems: [{type: string}]\nitems: {type: integer}",
+            ["a", "b"],
+            ("/1", "type", 'expected integer, got string "b"'),
+        ),
         ("patternProperties: {^x-: {type: string}}", {"x-a": 1}, ("/x-a", "type", "expected string, got integer 1")),
-        ("propertyNames: {maxLength: 2}", {"abc": 1}, ("", "propertyNames", 'the key "abc" is not allowed: must have at most 2 characters, has 3')),
+        (
+            "propertyNames: {maxLength: 2}",
+            {"abc": 1},
+            ("", "propertyNames", 'the key "abc" is not allowed: must have at most 2 characters, has 3'),
+        ),
         ("dependentRequired: {a: [b]}", {"a": 1}, ("", "dependentRequired", '"b" is required where "a" is given')),
         ("dependentSchemas: {a: {required: [b]}}", {"a": 1}, ("", "required", '"b" is required')),
-        ("if: {required: [a]}\nthen: {required: [b]}\nelse: {required: [c]}", {"a": 1}, ("", "required", '"b" is required')),
+        (
+            "if: {required: [a]}\nthen: {required: [b]}\nelse: {required: [c]}",
+            {"a": 1},
+            ("", "required", '"b" is required'),
+        ),
         ("if: {required: [a]}\nthen: {required: [b]}\nelse: {required: [c]}", {}, ("", "required", '"c" is required')),
         ("allOf: [{required: [a]}, {type: object}]", {}, ("", "required", '"a" is required')),
-        ("properties: {a: true}\nunevaluatedProperties: false", {"b": 1}, ("", "unevaluatedProperties", "has keys that no part of the schema describes")),
+        (
+            "properties: {a: true}\nunevaluatedProperties: false",
+            {"b": 1},
+            ("", "unevaluatedProperties", "has keys that no part of the schema describes"),
+        ),
         ("anyOf: [{type: string}, {type: 'null'}]", 5, ("", "anyOf", "expected string or null, got integer")),
         ("oneOf: [{minimum: 1}, {minimum: 2}]", 5, ("", "oneOf", "fits 2 of 2 alternatives, exactly one is allowed")),
         (
@@ -65,12 +81,13 @@ from tests.schema.helpers import Schema
             ("/a", "oneOf", '"k" must be one of "x" or "y", not "z"'),
         ),
         (
-            "oneOf: [{properties: {k: {const: x}, v: {type: string}}}, {properties: {k: {const: y}, v: {type: integer}}}]",
+            "oneOf: [{properties: {k: {const: x}, v: {type: string}}}, "
+            "{properties: {k: {const: y}, v: {type: integer}}}]",
             {"k": "y", "v": "s"},
             ("", "oneOf", 'fits none of 2 alternatives; the nearest: `/v` expected integer, got string "s"'),
         ),
     ],
-)  # fmt: skip
+)
 def test_one_reason(text, value, expected):
     assert Schema(text).explain(value) == [expected]
 

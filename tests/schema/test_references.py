@@ -158,7 +158,9 @@ def test_definitions_have_findings_of_their_own():
 
 
 def test_definitions_of_another_draft_keep_it():
-    files = {"definitions/old.yaml": "$schema: http://json-schema.org/draft-07/schema#\nPair:\n  items: [{type: string}]\n"}
+    files = {
+        "definitions/old.yaml": "$schema: http://json-schema.org/draft-07/schema#\nPair:\n  items: [{type: string}]\n"
+    }
     schema = Schema("$ref: '#/definitions/old/Pair'", files)
     assert schema.definitions.findings() == ()
     assert schema.check(["a", 1])

@@ -23,7 +23,9 @@ def test_only_real_line_breaks_divide_lines():
     assert split_lines("a\x0bb\x0cc\x85d\u2028e\r\nf\rg") == ["a\x0bb\x0cc\x85d\u2028e", "f", "g"]
 
 
-@pytest.mark.parametrize(("character", "cells"), [("a", 1), ("日", 2), ("😀", 2), ("\u0301", 0), ("é", 1), ("\u200d", 0)])
+@pytest.mark.parametrize(
+    ("character", "cells"), [("a", 1), ("日", 2), ("😀", 2), ("\u0301", 0), ("é", 1), ("\u200d", 0)]
+)
 def test_cells_of_a_character(character, cells):
     assert cell_width(character) == cells
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gsws.source import Span, parse_yaml
-from gsws.source.build import MAX_DEPTH
+from gsws.source.yaml import MAX_DEPTH
 
 
 def parse(text: str | bytes):
@@ -248,6 +248,7 @@ def test_response_codes_may_be_integers():
     ],
 )
 def test_scalars_that_others_misread_are_text_or_plain_numbers_and_warned_of(written, value, taken_for):
+    """What GS103 reports."""
     document = parse(f"a: {written}\n")
     assert document.data == {"a": value}
     (problem,) = document.problems
@@ -256,11 +257,12 @@ def test_scalars_that_others_misread_are_text_or_plain_numbers_and_warned_of(wri
     assert problem.replacement == f"'{written}'"
 
 
-@pytest.mark.parametrize(
-    "written",
-    ["true", "True", "FALSE", "null", "0", "-1", "1.5", "1e3", "0x1F", "say yes", "no way", "8080:80", "1.2.3", "30s"]
-    + ["'yes'", '"1:30"', "12:30 to 14:00", "on-call", "127.0.0.1", "${PORT:-8000}", "|\n  yes"],
+ORDINARY = (
+    """true|True|FALSE|null|0|-1|1.5|1e3|0x1F|say yes|no way|8080:80|1.2.3|30s|'yes'|"1:30"|12:30 to 14:00|on-call"""
 )
+
+
+@pytest.mark.parametrize("written", [*ORDINARY.split("|"), "127.0.0.1", "${PORT:-8000}", "|\n  yes"])
 def test_ordinary_scalars_are_left_alone(written):
     assert kinds(f"a: {written}\n") == []
 
@@ -289,7 +291,28 @@ def test_environment_references_stand_unquoted_in_flow_mappings():
     assert place(document.value_span(("jwt", "secret"))) == (1, 15, 1, 28)
 
 
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ("a: [https://app.example.com, http://b:80/c?d=e]", ["https://app.example.com", "http://b:80/c?d=e"]),
+        ("a: {url: nats://localhost:4222, at: 12:30}", {"url": "nats://localhost:4222", "at": "12:30"}),
+        ("a: {pattern: ^https?://x$, q: what?}", {"pattern": "^https?://x$", "q": "what?"}),
+        ("a: {b: ::1, c: '::1', d: \"a:b?\"}", {"b": "::1", "c": "::1", "d": "a:b?"}),
+        ('a: {"b":1,"c":[true,"d"],"e":{"f":null}}', {"b": 1, "c": [True, "d"], "e": {"f": None}}),
+        ("a: {b:1}", {"b:1": None}),
+        ("a: [b: 1, ? c : 2]", [{"b": 1}, {"c": 2}]),
+        ("a: [x:y]\nb:c: 5", ["x:y"]),
+        ("a: [?x, -y, :z]", ["?x", "-y", ":z"]),
+    ],
+)
+def test_plain_texts_in_flow_collections_follow_yaml_1_2(text, data):
+    document = parse(text)
+    assert [problem for problem in document.problems if problem.kind != "ambiguous-scalar"] == []
+    assert document.data["a"] == data
+
+
 def test_aliases_stand_for_a_bounded_amount():
+    """What GS104 reports."""
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
     )

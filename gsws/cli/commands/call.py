@@ -72,9 +72,13 @@ def run(
         raise output.Failure("an id has 1 to 64 characters", exit_code=output.USAGE)
     target = _target(event, url)
     request = {"eventtype": event, "id": id or f"call-{secrets.token_hex(4)}", "payload": payload(values, file)}
+    try:
+        text = json.dumps(request, ensure_ascii=True, allow_nan=False)
+    except RecursionError:
+        raise output.Failure("the payload is nested too deep", exit_code=output.USAGE) from None
     answer = _Answer()
     try:
-        asyncio.run(_converse(target, request, answer, timeout, live=not as_json))
+        asyncio.run(_converse(target, text, request["id"], answer, timeout, live=not as_json))
     except KeyboardInterrupt:
         _end_line(answer)
         return 130
@@ -97,7 +101,7 @@ def run(
     return _finish(answer, event, target, as_json)
 
 
-async def _converse(target: _Target, request: dict[str, Any], answer: _Answer, timeout: float, *, live: bool) -> None:
+async def _converse(target: _Target, text: str, id: str, answer: _Answer, timeout: float, *, live: bool) -> None:
     from websockets.asyncio.client import connect
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
@@ -111,11 +115,11 @@ async def _converse(target: _Target, request: dict[str, Any], answer: _Answer, t
             proxy=None if host in _LOOPBACK else True,
             close_timeout=2,
         ) as connection:
-            await connection.send(json.dumps(request, ensure_ascii=True))
+            await connection.send(text)
             while answer.last is None:
                 async with asyncio.timeout(timeout):
                     message = await connection.recv()
-                _take(answer, message, request["id"], live=live)
+                _take(answer, message, id, live=live)
     except ConnectionClosed as closed:
         code = closed.rcvd.code if closed.rcvd is not None else 1006
         reason = f" {closed.rcvd.reason}" if closed.rcvd is not None and closed.rcvd.reason else ""

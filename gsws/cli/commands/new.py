@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gsws.cli import output, sources
-from gsws.cli.commands.plugin import usable
 from gsws.cli.here import load_here
+from gsws.cli.plugins import usable
 from gsws.cli.suggest import did_you_mean
 from gsws.plugins.registry import registry
 from gsws.project import Project

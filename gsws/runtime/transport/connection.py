@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from gsws.runtime.transport.interface import Handshake, Receiver
     from gsws.runtime.transport.listener import Listener
-    from gsws.runtime.transport.wheel import Timer
 
 __all__ = ["Connection", "encode_frame"]
 
@@ -61,7 +60,6 @@ class Connection(SendingHalf):
         "_heartbeat",
         "_linger",
         "_receiver",
-        "_timer",
         "close_code",
         "close_reason",
         "host",
@@ -98,7 +96,6 @@ class Connection(SendingHalf):
         self._heard = True
         self._heartbeat: Heartbeat | None = None
         self._linger = LINGER_BYTES
-        self._timer: Timer | None = None
 
     def __repr__(self) -> str:
         return f"<Connection {self.id} {self.host}:{self.port} {'open' if self.is_open else self.close_code}>"
@@ -219,7 +216,7 @@ class Connection(SendingHalf):
         self._framing = None
         self._finish(framing)
         framing.release()
-        self._end()
+        self._drop()
         self._listener.forget(self)
 
     # Called by the intake
@@ -233,13 +230,14 @@ class Connection(SendingHalf):
         self._flush()
         interval = self._listener.options.heartbeat_interval
         if interval and self.is_open:
+            self._heartbeat = Heartbeat(self._listener.wheel.time())
             self._set_timer(interval, self._beat)
 
     def give_up(self) -> None:
         """Undo `begin` after the application refused the connection by raising; nothing was sent."""
         framing, self._framing = self._framing, None
         self.is_open = False
-        self._end()
+        self._drop()
         if framing is not None:
             framing.release()
 
@@ -254,13 +252,6 @@ class Connection(SendingHalf):
         """Give one binary message to the receiver."""
         if self.is_open and self._receiver is not None:
             self._deliver(self._receiver.binary, data)
-
-    def control(self, frames: list[bytes]) -> None:
-        """Queue what the library sends; the end of the stream is `_settle`'s."""
-        for frame in frames:
-            if frame:
-                self._pending.append(frame)
-                self._size += len(frame)
 
     def too_large(self) -> bytes:
         """Ask the application for the error that goes before a close with 1009."""
@@ -331,32 +322,18 @@ class Connection(SendingHalf):
             except Exception:
                 log.exception("the receiver of connection %s failed", self.id)
 
-    def _end(self) -> None:
-        self._drop()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _closed_error(self) -> ConnectionClosed:
         return ConnectionClosed(1006 if self.close_code is None else self.close_code, self.close_reason or "")
 
     # Private: deadlines
 
-    def _set_timer(self, delay: float, callback: Callable[[], None]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._listener.wheel.schedule(delay, callback)
-
     def _beat(self) -> None:
         """Ping, or give up on a peer that has sent nothing since the first unanswered ping (P10.1)."""
-        framing = self._framing
-        if framing is None or not self.is_open:
+        framing, heartbeat, listener = self._framing, self._heartbeat, self._listener
+        if framing is None or heartbeat is None or not self.is_open:
             return
-        listener, heartbeat = self._listener, self._heartbeat
         interval, timeout = listener.options.heartbeat_interval, listener.options.heartbeat_timeout
         now = listener.wheel.time()
-        if heartbeat is None:
-            heartbeat = self._heartbeat = Heartbeat(now - interval)
         heard, self._heard = self._heard or self.paused, False
         decision = heartbeat.check(now, heard=heard, interval=interval, timeout=timeout)
         if decision is None:

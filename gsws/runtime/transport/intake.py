@@ -21,7 +21,7 @@ from gsws.runtime.transport.http import BadRequest, RequestHead, parse_head, res
 from gsws.runtime.transport.interface import Handshake, HTTPRefusal
 from gsws.runtime.transport.negotiation import BadHandshake, Terms, negotiate
 from gsws.runtime.transport.origins import origin_allowed
-from gsws.runtime.transport.sendfile import send_file
+from gsws.runtime.transport.sendfile import PIECE, send_file
 
 if TYPE_CHECKING:
     from gsws.runtime.transport.listener import Listener
@@ -34,7 +34,6 @@ EARLY_BYTES = 65536
 
 LINGER = 2.0
 LINGER_BYTES = 2**24
-PIECE = 65536
 
 log = logging.getLogger("gsws.transport")
 
@@ -180,16 +179,15 @@ class Intake(asyncio.Protocol):
             return
         self._sending = True
         self._task = listener.loop.create_task(self._send_file(file))
+        self._task.add_done_callback(lambda _: file.close())  # also if it is cancelled before it begins
 
     async def _send_file(self, file: PublicFile) -> None:
         transport = self._transport
         if transport is None:
-            file.close()
             return
         if self._timer is not None:
             self._timer.cancel()
-        whole = await send_file(file, transport, self._listener, lambda: self._resumed)
-        if whole:
+        if await send_file(file, transport, self._listener, lambda: self._resumed):
             self._hang_up()
         else:
             self.abort()

@@ -20,6 +20,7 @@ from gsws.runtime.transport.connection import Connection
 from gsws.runtime.transport.files import PublicFolder
 from gsws.runtime.transport.intake import Intake
 from gsws.runtime.transport.interface import Application, HTTPRefusal, ListenOptions
+from gsws.runtime.transport.sending import HIGH_WATER
 from gsws.runtime.transport.wheel import Wheel
 
 __all__ = ["Listener"]
@@ -292,7 +293,10 @@ def _bind_all(addresses: Iterable[tuple[int, tuple[object, ...]]], backlog: int)
             sockets.append(sock)
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+            if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                # What a slow reader has not got waits here, where it is counted, not in megabytes of the kernel.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, HIGH_WATER)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             port = address[1] or (sockets[0].getsockname()[1] if len(sockets) > 1 else 0)

@@ -28,7 +28,7 @@ async def send_file(
     waiting: Callable[[], asyncio.Future[None] | None],
 ) -> bool:
     """
-    Send a 200 response with a file, and close the file.
+    Send a 200 response with a file; the caller closes the file.
 
     Args:
         file: What to send.
@@ -67,6 +67,4 @@ async def send_file(
     except OSError as error:
         log.warning("a public file could not be read: %s", error)
         return False
-    finally:
-        file.close()
     return sent == file.size

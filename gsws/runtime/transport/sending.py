@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 if TYPE_CHECKING:
     from gsws.runtime.transport.listener import Listener
@@ -38,6 +44,7 @@ class SendingHalf(asyncio.Protocol):
         "_scheduled",
         "_size",
         "_stall",
+        "_timer",
         "_transport",
         "_waiters",
         "_written",
@@ -56,6 +63,7 @@ class SendingHalf(asyncio.Protocol):
         self._scheduled = False
         self._progress = 0
         self._stall: Timer | None = None
+        self._timer: Timer | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
 
     @property
@@ -112,6 +120,13 @@ class SendingHalf(asyncio.Protocol):
 
     # What the other half uses
 
+    def control(self, frames: list[bytes]) -> None:
+        """Queue what the library sends; ``b""`` means the end of the stream and is left out."""
+        for frame in frames:
+            if frame:
+                self._pending.append(frame)
+                self._size += len(frame)
+
     def _queue(self, frame: bytes) -> None:
         self._pending.append(frame)
         self._size += len(frame)
@@ -132,13 +147,19 @@ class SendingHalf(asyncio.Protocol):
             self._transport.write(data)
 
     def _drop(self) -> None:
-        """Forget what waits; the socket is gone."""
+        """Forget what waits and every deadline; the socket is gone."""
         self._pending.clear()
         self._size = 0
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
+        for timer in (self._stall, self._timer):
+            if timer is not None:
+                timer.cancel()
+        self._stall = self._timer = None
         self._release_waiters()
+
+    def _set_timer(self, delay: float, callback: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._listener.wheel.schedule(delay, callback)
 
     def _release_waiters(self) -> None:
         waiters, self._waiters = self._waiters, None
@@ -149,7 +170,7 @@ class SendingHalf(asyncio.Protocol):
     # Private: peers that do not read
 
     def _drained(self) -> int:
-        return self._written - self._transport.get_write_buffer_size()
+        return self._written - self._transport.get_write_buffer_size() - _unacknowledged(self._transport)
 
     def _watch_stall(self, drained: int) -> None:
         self._progress = drained
@@ -166,3 +187,18 @@ class SendingHalf(asyncio.Protocol):
         else:
             log.info("connection %s reads nothing: cut with %d bytes waiting", self.id, self.buffered)
             self.abort()
+
+
+def _unacknowledged(transport: asyncio.Transport) -> int:
+    """
+    Return the bytes that the kernel still holds for the peer.
+
+    A steady but slow reader empties the kernel's buffer, megabytes of it, long before the event loop can write again.
+    """
+    sock = transport.get_extra_info("socket")
+    if sys.platform == "win32" or sock is None:
+        return 0
+    try:
+        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except OSError:
+        return 0

@@ -210,6 +210,15 @@ class Client:
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
 
+    def send_until_cut(self, data: bytes, pause: float = 0.0) -> None:
+        """Send the same again and again until the server cuts the connection."""
+        end = time.monotonic() + DEADLINE
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < end:
+                self.send(data)
+                time.sleep(pause)
+            raise AssertionError("the server goes on reading")
+
     def read(self, size: int) -> bytes:
         while len(self.buffer) < size:
             data = self.socket.recv(65536)

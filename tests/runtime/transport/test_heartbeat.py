@@ -11,7 +11,23 @@ import time
 
 import pytest
 
+from gsws.runtime.transport.heartbeat import Heartbeat
 from tests.runtime.transport.harness import CLOSE, PING, PONG, TEXT, Client, eventually, frame
+
+
+def test_heartbeat_decisions():
+    """Without sockets: who is heard is pinged at the interval; who is not is given up after the timeout."""
+    heartbeat = Heartbeat(0.0)
+    times = {"interval": 20.0, "timeout": 5.0}
+    assert heartbeat.check(20.0, heard=True, **times) == (True, 5.0)
+    assert heartbeat.check(25.0, heard=True, **times) == (False, 15.0)
+    assert heartbeat.check(40.0, heard=False, **times) == (True, 5.0)
+    assert heartbeat.check(45.0, heard=False, **times) is None
+    heartbeat = Heartbeat(0.0)
+    times = {"interval": 10.0, "timeout": 25.0}
+    assert [heartbeat.check(at, heard=False, **times) for at in (10.0, 20.0, 30.0, 35.0)] == [
+        (True, 10.0), (True, 10.0), (True, 5.0), None,
+    ]  # fmt: skip
 
 
 def test_p10_1_dead_peer(serve):
@@ -117,7 +133,7 @@ def test_stopped_server_keeps_its_peers(loop):
             with Client(port) as client:
                 client.send(request)
                 client.response()
-                end = time.monotonic() + 7
+                end = time.monotonic() + 6
                 while time.monotonic() < end:
                     opcode, _ = client.read_frame()
                     if opcode == CLOSE:

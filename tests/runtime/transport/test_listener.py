@@ -56,7 +56,7 @@ def test_port_in_use():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ServeError, match=f"^port {port} on 127.0.0.1 is already in use$"):
+        with pytest.raises(ServeError, match=rf"^port {port} on 127\.0\.0\.1 is already in use$"):
             start_and_close(ListenOptions(port=port))
 
 
@@ -70,13 +70,13 @@ def test_port_is_free_again_at_once():
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "256.1.1.1", "a b", "\ud800", "-", "a" * 300, "x\x00y"])
 def test_unknown_hosts(host):
     """A host that does not resolve is one sentence."""
-    with pytest.raises(ServeError, match="is not known here$"):
+    with pytest.raises(ServeError, match=r"is not known here$"):
         start_and_close(ListenOptions(host=host, port=0))
 
 
 def test_foreign_address():
     """An address of another machine is one sentence."""
-    with pytest.raises(ServeError, match="`192.0.2.1` is not an address of this machine"):
+    with pytest.raises(ServeError, match=r"`192\.0\.2\.1` is not an address of this machine"):
         start_and_close(ListenOptions(host="192.0.2.1", port=0))
 
 
@@ -100,7 +100,7 @@ def test_privileged_port():
 
         assert str(bind_error(PermissionError(13, "x"), "127.0.0.1", 81)).startswith("port 81 needs privileges")
         return
-    with pytest.raises(ServeError, match="^port 81 needs privileges"):
+    with pytest.raises(ServeError, match=r"^port 81 needs privileges"):
         start_and_close(ListenOptions(port=81))
 
 

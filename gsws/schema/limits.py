@@ -1,0 +1,131 @@
+"""
+GS409 and GS410: schemas that no value fits, and defaults and examples that their own schema refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, TypeGuard
+
+import jsonschema_rs
+
+from gsws.schema.drafts import Draft, walk
+from gsws.schema.engine import EngineError, build, unsatisfiable
+from gsws.schema.remark import Remark
+from gsws.schema.wording import tick
+from gsws.source.span import Pointer
+from gsws.types import JSONValue
+
+__all__ = ["bad_samples", "contradictions"]
+
+_PAIRS: Final = (
+    ("minLength", "maxLength"),
+    ("minItems", "maxItems"),
+    ("minProperties", "maxProperties"),
+    ("minContains", "maxContains"),
+    ("minimum", "maximum"),
+)
+_CHOOSING: Final = frozenset("enum const allOf anyOf oneOf not if contains propertyNames".split())  # noqa: SIM905
+_BOUNDS: Final = frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"))
+_IDENTITY: Final = frozenset(("$schema", "$id", "id"))
+
+
+def contradictions(
+    schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None
+) -> Iterator[Remark]:
+    """Schemas that no value fits, the innermost ones."""
+    found: list[Pointer] = []
+    for pointer, inner in reversed(list(walk(schema))):
+        if any(step in ("not", "if") for step in pointer) or any(one[: len(pointer)] == pointer for one in found):
+            continue
+        remark = _contradiction(inner, base + pointer)
+        if remark is None and _may_contradict(inner) and inner.get("not") not in ({}, True):
+            local = {key: value for key, value in inner.items() if key not in _IDENTITY} if pointer else inner
+            if pointer and _refers_inside(local):
+                continue
+            if unsatisfiable(local, draft, registry):
+                remark = Remark(
+                    "GS410",
+                    "no value fits this schema",
+                    base + pointer,
+                    on_key=bool(pointer),
+                    label="contradicts itself",
+                    help="compare `type`, `enum`, `const`, `required` and the limits; one excludes another",
+                )
+        if remark is not None:
+            found.append(pointer)
+            yield remark
+
+
+def _refers_inside(data: JSONValue) -> bool:
+    """Whether there is a reference that means something only in the whole schema."""
+    if isinstance(data, dict):
+        reference = data.get("$ref")
+        if isinstance(reference, str) and not reference.startswith("gsws:"):
+            return True
+        return any(_refers_inside(value) for value in data.values())
+    return isinstance(data, list) and any(_refers_inside(value) for value in data)
+
+
+def _may_contradict(schema: dict[str, Any]) -> bool:
+    """Whether keywords are there of which one may exclude another: the proof is not for nothing."""
+    if not _CHOOSING.isdisjoint(schema) or len(_BOUNDS.intersection(schema)) > 1:
+        return True
+    closed = schema.get("additionalProperties") is False
+    if schema.get("minItems") or (closed and schema.get("minProperties")):
+        return True
+    names, properties = schema.get("required"), schema.get("properties")
+    if not isinstance(names, list) or not names:
+        return False
+    described = properties if isinstance(properties, dict) else {}
+    return any(described.get(name, not closed) is False for name in names if isinstance(name, str))
+
+
+def _contradiction(schema: dict[str, Any], pointer: Pointer) -> Remark | None:
+    for low, high in _PAIRS:
+        least, most = schema.get(low), schema.get(high)
+        if _is_number(least) and _is_number(most) and least > most:
+            return Remark(
+                "GS410",
+                f"`{low}` {tick(least)} is above `{high}` {tick(most)}, so no value fits",
+                (*pointer, low),
+                label=f"above `{high}`",
+                help="swap the two",
+            )
+    if schema.get("enum") == []:
+        return Remark("GS410", "`enum` is empty, so no value fits", (*pointer, "enum"), label="lists nothing")
+    return None
+
+
+def bad_samples(
+    schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None, fancy: bool
+) -> Iterator[Remark]:
+    """Defaults and examples that their own schema refuses."""
+    for pointer, inner in walk(schema):
+        samples: list[tuple[Pointer, Any]] = [((key,), inner[key]) for key in ("default", "example") if key in inner]
+        listed = inner.get("examples")
+        if isinstance(listed, list):
+            samples += [(("examples", number), value) for number, value in enumerate(listed)]
+        if not samples:
+            continue
+        local = {key: value for key, value in inner.items() if key not in _IDENTITY} if pointer else inner
+        if pointer and _refers_inside(local):
+            continue
+        try:
+            check = build(local, draft, registry, fancy=fancy).is_valid
+            refused = [(place, value) for place, value in samples if not check(value)]
+        except EngineError:
+            continue
+        for place, value in refused:
+            what = "default" if place == ("default",) else "example"
+            yield Remark(
+                "GS409",
+                f"the {what} {tick(value)} does not fit its own schema",
+                base + pointer + place,
+                label="would be refused",
+                help=f"change the {what}, or the schema",
+            )
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

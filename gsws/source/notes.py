@@ -1,0 +1,119 @@
+"""
+The problems of one YAML document in the making, worded where the parser's events are known.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from gsws.source.problem import Problem, ProblemKind, swallowed_comment
+from gsws.source.scalars import misread_as
+from gsws.source.span import Span
+from gsws.source.text import LineIndex
+
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Notes", "Unusable", "short"]
+
+MAX_DEPTH: Final = 64
+"""Deepest nesting of mappings and lists, counted after alias expansion."""
+
+MAX_NODES: Final = 100_000
+"""Most keys and values in a file, counted after alias expansion."""
+
+_MAX_PROBLEMS: Final = 100
+_WRITTEN_TAG: Final = re.compile(r"(?:&\S+\s+)?(!\S*)")
+
+
+class Unusable(Exception):
+    """Ends the building of a document; why has been noted as a problem."""
+
+
+class Notes:
+    """
+    What was found so far.
+
+    Attributes:
+        problems: At most 100.
+    """
+
+    __slots__ = ("_lines", "_path", "problems")
+
+    def __init__(self, path: str, lines: LineIndex) -> None:
+        self._path = path
+        self._lines = lines
+        self.problems: list[Problem] = []
+
+    def add(self, problem: Problem) -> None:
+        """Add a problem unless it is known or there are too many already."""
+        if len(self.problems) < _MAX_PROBLEMS and problem not in self.problems[-1:]:
+            self.problems.append(problem)
+
+    def at(
+        self,
+        kind: ProblemKind,
+        message: str,
+        event: Any,
+        label: str = "",
+        help: str | None = None,
+        *,
+        related: tuple[tuple[Span, str], ...] = (),
+        replacement: str | None = None,
+    ) -> None:
+        """Add a problem of what an event stands for."""
+        self.add(Problem(kind, message, self.span(event), label, help, related, replacement))
+
+    def misread(self, event: Any, text: str, *, key: bool = False) -> None:
+        """Note what a plain text may be mistaken for, and ``//`` comments that have become part of it."""
+        if text.startswith("//") or event.start_mark.line != event.end_mark.line:
+            comment = swallowed_comment(self._path, self._lines, event.start_mark.index, event.end_mark.index)
+            if comment is not None:
+                self.add(comment)
+            return
+        taken_for = misread_as(text, key=key)
+        if taken_for is not None:
+            self.at(
+                "ambiguous-scalar",
+                f"other YAML readers take `{text}` for {taken_for}",
+                event,
+                "ambiguous",
+                f"quote it: `'{text}'`",
+                replacement=f"'{text}'",
+            )
+
+    def refuse_tag(self, event: Any) -> None:
+        """Note a tag that asks for more than JSON has."""
+        start = event.start_mark.index
+        written = _WRITTEN_TAG.match(self._lines.text[start : start + 200])
+        first, last = (start + written.start(1), start + written.end(1)) if written else (start, start + 1)
+        self.add(
+            Problem(
+                "tag",
+                f"the tag `{short(self._lines.text[first:last])}` is not allowed",
+                self._lines.span(self._path, first, last),
+                "this tag",
+                "remove the tag; quote a value that is meant as text",
+            )
+        )
+
+    def too_deep(self, event: Any) -> Unusable:
+        """Note nesting beyond the limit; the exception is to be raised."""
+        help = "move inner schemas into `definitions/`"
+        self.at("depth", f"nested deeper than {MAX_DEPTH} levels", event, "too deep from here", help)
+        return Unusable()
+
+    def too_many(self, event: Any) -> Unusable:
+        """Note more values than allowed; the exception is to be raised."""
+        message = f"the file has more than {MAX_NODES:,} keys and values"
+        self.at("size", message, event, "over the limit here", "split the file")
+        return Unusable()
+
+    def span(self, event: Any) -> Span:
+        """The place of an event, at least one character."""
+        start, end = event.start_mark.index, event.end_mark.index
+        return self._lines.span(self._path, start, max(end, start + 1))
+
+
+def short(text: str) -> str:
+    """At most 60 characters of a text, in one line."""
+    text = " ".join(text.split())
+    return text if len(text) <= 60 else text[:59] + "…"
