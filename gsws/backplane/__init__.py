@@ -1,1 +1,1 @@
-""""""
+"""Rooms and sessions between processes; on one process they are the runtime's."""

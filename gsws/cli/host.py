@@ -93,6 +93,26 @@ async def _serve(
     service: Service, cache: ProjectCache, options: HostOptions, presenter: Presenter, stopping: asyncio.Event
 ) -> int:
     loop = asyncio.get_running_loop()
+    reloader = Reloader(service, cache, presenter.reloaded) if options.reload else None
+    # Watching begins before handlers are imported, so that no save falls between reading and watching.
+    reloading = asyncio.ensure_future(reloader.run()) if reloader is not None else None
+    await asyncio.sleep(0)
+    try:
+        return await _load_and_serve(service, presenter, stopping, reloader, loop)
+    finally:
+        if reloader is not None and reloading is not None:
+            reloader.stop()
+            reloading.cancel()
+            await asyncio.wait({reloading}, timeout=2.0)
+
+
+async def _load_and_serve(
+    service: Service,
+    presenter: Presenter,
+    stopping: asyncio.Event,
+    reloader: Reloader | None,
+    loop: asyncio.AbstractEventLoop,
+) -> int:
     loading = asyncio.ensure_future(service.load())
     waiting = asyncio.ensure_future(stopping.wait())
     await asyncio.wait({loading, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -112,16 +132,12 @@ async def _serve(
         return 1
     watchdog = Watchdog(loop, service.project.base, service.is_busy)
     watchdog.start()
-    reloader = Reloader(service, cache, presenter.reloaded) if options.reload else None
-    reloading = asyncio.ensure_future(reloader.run()) if reloader is not None else None
     presenter.serving(service, (*service.project.findings, *findings))
     try:
+        if reloader is not None:
+            await reloader.begin()
         await stopping.wait()
     finally:
-        if reloader is not None and reloading is not None:
-            reloader.stop()
-            reloading.cancel()
-            await asyncio.wait({reloading}, timeout=2.0)
         if service.is_busy():
             presenter.draining(service.project.settings.drain_timeout)
         await service.stop()

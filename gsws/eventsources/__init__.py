@@ -1,1 +1,1 @@
-""""""
+"""The built-in event sources, which use nothing but the plugin contract."""

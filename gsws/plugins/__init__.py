@@ -1,1 +1,1 @@
-""""""
+"""The plugin contract, and the plugins that are installed."""

@@ -66,15 +66,28 @@ class Reloader:
         self._report = report
         self._pending: set[Path] = set()
         self._stop = asyncio.Event()
+        self._begun = asyncio.Event()
         self._seen_empty: set[str] = set()
 
     async def run(self) -> None:
-        """Watch until `stop`."""
+        """Watch until `stop`; what changes before `begin` is kept until then."""
         async for batch in watch(self._service.project.root, self._stop):
-            try:
-                await self.reload(batch)
-            except Exception as error:
-                structlog.get_logger("gsws").error("reload failed; the running revision stays", exc_info=error)
+            await self._begun.wait()
+            await self._guarded(batch)
+
+    async def begin(self) -> None:
+        """The service runs: from now on reload, beginning with what was saved since its project was loaded."""
+        await asyncio.to_thread(self._load)
+        written = {Path(path) for path in self._cache.fresh()}
+        if written:
+            await self._guarded(written)
+        self._begun.set()
+
+    async def _guarded(self, batch: set[Path]) -> None:
+        try:
+            await self.reload(batch)
+        except Exception as error:
+            structlog.get_logger("gsws").error("reload failed; the running revision stays", exc_info=error)
 
     def stop(self) -> None:
         """End `run` soon."""
@@ -98,7 +111,7 @@ class Reloader:
         live = not any(finding.severity is Severity.ERROR for finding in findings)
         if live:
             self._pending = set()
-        shown = tuple(sorted(_shown(path, project.root) for path in changed))
+        shown = tuple(sorted(_shown(path, project.root) for path in changed if _is_file_like(path)))
         report = ReloadReport(project, findings, shown, live, time.monotonic() - began)
         self._report(report)
         return report
@@ -141,6 +154,11 @@ class Reloader:
     def _load(self) -> Project:
         before = self._service.project
         return load_project(before.root, env=before.env, plugins=facts(), cache=self._cache)
+
+
+def _is_file_like(path: Path) -> bool:
+    """Tell a file of the project, or a folder, from an editor's temporary file that is gone by now."""
+    return bool(path.suffix) or path.is_dir() or path.name.startswith(".env")
 
 
 def _shown(path: Path, root: Path) -> str:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from gsws.errors import ConnectionClosed
 from gsws.protocol.answer import Answer, chunk_payload, frame
 from gsws.protocol.codec import encode
 from gsws.routing.context import GSContext
@@ -101,7 +100,8 @@ class Request:
     @property
     def ws(self) -> HandlerSocket:
         if self._ws is None:
-            self._ws = HandlerSocket(self)
+            kind = self.route.kind
+            self._ws = (ThreadSocket if kind in ("thread", "thread-stream") else HandlerSocket)(self)
         return self._ws
 
     @property
@@ -253,6 +253,24 @@ class HandlerSocket:
         return request.client.deliver(data, binary=binary)
 
 
+class ThreadSocket(HandlerSocket):
+    """The same for a plain function, which runs in a thread: what it sends is queued on the loop, in order."""
+
+    __slots__ = ()
+
+    def _deliver(self, data: bytes, *, binary: bool = False) -> Awaitable[None]:
+        client = self._request.client
+        if not client.is_open:
+            raise client.closed_error()
+        client.source.loop.call_soon_threadsafe(self._queue, data, binary)
+        return _DONE
+
+    def _queue(self, data: bytes, binary: bool) -> None:
+        # The client may have left in between; there is nobody to tell any more.
+        if self._request.client.is_open:
+            HandlerSocket._deliver(self, data, binary=binary)
+
+
 class _Done:
     """An awaitable that is ready; one for all."""
 
@@ -265,8 +283,3 @@ class _Done:
 
 _DONE: Final = _Done()
 DONE = _DONE
-
-
-def closed(code: int, reason: str) -> ConnectionClosed:
-    """Make the exception for a send on a connection that is not open."""
-    return ConnectionClosed(code, reason)

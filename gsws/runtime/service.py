@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
-from gsws.diagnostics import Finding, Severity
+from gsws.diagnostics import Finding
 from gsws.errors import ConnectionClosed, ServeError
 from gsws.eventsources.websocket.config import WebSocketConfig
 from gsws.plugins.contract import EventSource, Health, ListenerHandle
 from gsws.plugins.registry import Registry, registry
-from gsws.project.specs import DatasourceSpec, Project, SourceSpec
+from gsws.project.specs import Project, SourceSpec
 from gsws.routing.modules import ModuleSet
 from gsws.routing.table import Build, RouteTable, build_table
+from gsws.runtime.contexts import Context
+from gsws.runtime.datasources import build_datasources, close_datasource
 from gsws.runtime.detached import make_handle
 from gsws.runtime.request import CURRENT
 from gsws.runtime.source import LiveListener, LiveSource
@@ -70,7 +70,8 @@ class Service:
         self.logger = structlog.get_logger("gsws")
         self.is_draining = False
         self.revision = 0
-        self._plugins = plugins
+        self.plugins = plugins
+        self._listeners: dict[str, LiveListener] = {}
         self._hurry = asyncio.Event()
         self._table: RouteTable = {}
         self._previous_handler: Any = None
@@ -89,7 +90,7 @@ class Service:
         loop.set_task_factory(_account)
         loop.set_exception_handler(self._unhandled)
         self.modules.open()
-        findings = await self._build_datasources()
+        findings = await build_datasources(self, self.datasources)
         build = await asyncio.to_thread(build_table, self.project, self.modules, self.datasources)
         if build.table is not None:
             self._table = build.table
@@ -161,6 +162,7 @@ class Service:
             source = self.sources.pop(name)
             await source.stop()
             self.live.pop(name, None)
+            self._listeners.pop(name, None)
         for name, live in self.live.items():
             live.apply(table.get(name, {}), _rates(project, name))
         for name, spec in project.sources.items():
@@ -184,7 +186,7 @@ class Service:
             for task in stuck:
                 task.cancel()
         for name, datasource in reversed(self.datasources.items()):
-            await _close_datasource(name, datasource, self.logger)
+            await close_datasource(name, datasource, self.logger)
         self.datasources.clear()
         await self._end_children()
         self.modules.close()
@@ -196,10 +198,10 @@ class Service:
     # Parts of starting.
 
     async def _start_source(self, spec: SourceSpec) -> None:
-        installed = self._plugins.get(spec.type)
+        installed = self.plugins.get(spec.type)
         if installed is None or installed.plugin is None:
             raise ServeError(f"no plugin for `type: {spec.type}` of event source `{spec.name}`")
-        context = _Context(self, spec)
+        context = Context(self, spec.name)
         config = dict(spec.config)
         if self.host is not None and "host" in config:
             config["host"] = self.host
@@ -230,8 +232,9 @@ class Service:
             live.apply(self._table.get(name, {}), _rates(self.project, name))
         return live
 
-    def _listen(self, name: str, config: WebSocketConfig) -> ListenerHandle:
-        return LiveListener(
+    def listen(self, name: str, config: WebSocketConfig) -> ListenerHandle:
+        """Make the port of one event source; nothing is bound before its `start`."""
+        listener = self._listeners[name] = LiveListener(
             self._live(name),
             config,
             development=self.development,
@@ -240,38 +243,7 @@ class Service:
             hurry=self._hurry,
             is_ready=self.is_ready,
         )
-
-    async def _build_datasources(self) -> list[Finding]:
-        findings = []
-        for name, spec in self.project.datasources.items():
-            try:
-                self.datasources[name] = await self._build_datasource(spec)
-            except Exception as error:
-                text = f"{type(error).__name__}: {error}"
-                findings.append(
-                    Finding(
-                        "GS215",
-                        Severity.ERROR,
-                        f"datasource `{name}` cannot be built: {text}",
-                        spec.span,
-                        "asked for here",
-                    )
-                )
-        return findings
-
-    async def _build_datasource(self, spec: DatasourceSpec) -> Any:
-        if spec.handler is None:
-            installed = self._plugins[spec.type or ""]
-            if installed.plugin is None:
-                raise ServeError(installed.error or f"no plugin for `type: {spec.type}`")
-            return installed.plugin.create(spec.config, _DatasourceContext(self, spec.name))
-        module = await asyncio.to_thread(self.modules.load, spec.handler.module)
-        factory = getattr(module, spec.handler.callable)
-        takes = inspect.signature(factory).parameters
-        arguments = (spec.config,) if takes else ()
-        if inspect.iscoroutinefunction(factory):
-            return await factory(*arguments)
-        return await asyncio.to_thread(factory, *arguments)
+        return listener
 
     # Parts of changing.
 
@@ -289,20 +261,16 @@ class Service:
         return build
 
     def _reconfigure(self, before: SourceSpec, now: SourceSpec) -> None:
-        """Take the limits of a changed source file; say what needs a restart."""
+        """Take over what a changed source file says, and say what needs a restart."""
         if before.config == now.config:
             return
-        source = self.sources[now.name]
-        listener = getattr(source, "_listener", None)
-        needs_restart = sorted(
-            key
-            for key in before.config.keys() | now.config.keys()
-            if before.config.get(key) != now.config.get(key) and key not in _LIVE_KEYS
-        )
-        if isinstance(listener, LiveListener):
+        listener = self._listeners.get(now.name)
+        if listener is not None:
             listener.reconfigure(now.config)
-        if needs_restart:
-            self.logger.warning("change takes effect after a restart", source=now.name, keys=needs_restart)
+        fixed = _NEEDS_RESTART if listener is not None else before.config.keys() | now.config.keys()
+        changed = sorted(key for key in fixed if before.config.get(key) != now.config.get(key))
+        if changed:
+            self.logger.warning("change takes effect after a restart", source=now.name, keys=changed)
 
     # Parts of ending.
 
@@ -325,8 +293,8 @@ class Service:
         self.logger.error("unhandled error in a background task", detail=context.get("message"), exc_info=error)
 
 
-_LIVE_KEYS: Final = frozenset({"limits", "authz", "on_request_validation_error", "strict"})
-"""Keys of a source file that a reload takes over."""
+_NEEDS_RESTART: Final = frozenset({"type", "host", "port", "tls"})
+"""Keys of a websocket file that a reload cannot take over."""
 
 _CHILDREN: set[asyncio.Task[Any]] = set()
 
@@ -350,77 +318,11 @@ def _account(loop: asyncio.AbstractEventLoop, coroutine: Any, **keywords: Any) -
     return task
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """The contract's `SourceContext` for one source."""
-
-    service: Service
-    spec: SourceSpec
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
-
-    @property
-    def environment(self) -> str:
-        return self.service.project.env
-
-    @property
-    def base(self) -> Path:
-        return self.service.project.base
-
-    @property
-    def logger(self) -> Any:
-        return self.service.logger.bind(source=self.name)
-
-    @property
-    def listen(self) -> Callable[[Any], ListenerHandle]:
-        return lambda config: self.service._listen(self.name, config)
-
-
-@dataclass(frozen=True, slots=True)
-class _DatasourceContext:
-    """The contract's `SourceContext` for a datasource: it has no port."""
-
-    service: Service
-    name: str
-
-    @property
-    def environment(self) -> str:
-        return self.service.project.env
-
-    @property
-    def base(self) -> Path:
-        return self.service.project.base
-
-    @property
-    def logger(self) -> Any:
-        return self.service.logger.bind(datasource=self.name)
-
-    @property
-    def listen(self) -> Callable[[Any], ListenerHandle]:
-        raise ServeError(f"datasource `{self.name}` asked for a port; only event sources have one")
-
-
 async def _stop_source(source: EventSource, logger: Any) -> None:
     try:
         await source.stop()
     except Exception as error:
         logger.error("event source failed to stop", exc_info=error)
-
-
-async def _close_datasource(name: str, datasource: Any, logger: Any) -> None:
-    """Call ``aclose`` or ``close`` of a datasource, if it has one, within a deadline."""
-    close = getattr(datasource, "aclose", None) or getattr(datasource, "close", None)
-    if not callable(close):
-        return
-    try:
-        async with asyncio.timeout(5.0):
-            result = close() if inspect.iscoroutinefunction(close) else await asyncio.to_thread(close)
-            if inspect.isawaitable(result):
-                await result
-    except Exception as error:
-        logger.error("datasource failed to close", datasource=name, exc_info=error)
 
 
 def _rates(project: Project, source: str) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from gsws.protocol.closecodes import CloseCode
 from gsws.routing.table import Route
 from gsws.runtime.client import Client
 from gsws.runtime.hub import Hub
+from gsws.runtime.scheduling import Scheduler
 from gsws.runtime.threads import ThreadPool
 from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, ListenOptions, Wheel
 
@@ -59,7 +60,7 @@ class LiveSource:
     event_rates: Mapping[str, Any] = field(default_factory=dict)
     hub: Hub = field(default_factory=Hub)
     clients: set[Client] = field(default_factory=set)
-    busy: set[Client] = field(default_factory=set)
+    busy: set[Scheduler] = field(default_factory=set)
     is_draining: bool = False
     is_guarded: bool = False
     is_stopped: bool = False
@@ -69,7 +70,7 @@ class LiveSource:
     def __post_init__(self) -> None:
         self.logger = structlog.get_logger("gsws").bind(source=self.name)
 
-    def mark_busy(self, client: Client) -> None:
+    def mark_busy(self, client: Scheduler) -> None:
         """A client has its first request in flight: watch its deadlines."""
         self.busy.add(client)
         if not self._ticking:
@@ -139,6 +140,7 @@ class LiveListener:
         self._hurry = hurry
         self._is_ready = is_ready
         self._listening = False
+        self._base = base
         self._listener = Listener(self, listen_options(config, development=development, base=base))
         live.configure(config)
 
@@ -182,8 +184,16 @@ class LiveListener:
         live.busy.clear()
 
     def reconfigure(self, config: Mapping[str, Any]) -> None:
-        """Take over what may change on open sockets: the limits on requests."""
-        self.live.configure(parse(config))
+        """
+        Take over a changed file: limits on requests count at once, all else for the connections that follow.
+
+        Host, port and TLS stay what they are.
+        """
+        now = parse(config)
+        self.live.configure(now)
+        before = self._listener.options
+        options = listen_options(replace(now, tls=None), development=before.development, base=self._base)
+        self._listener.options = replace(options, host=before.host, port=before.port, ssl=before.ssl)
 
     def health(self) -> Health:
         return Health(self._listening, facts={"connections": len(self.live.clients)})

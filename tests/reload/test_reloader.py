@@ -120,6 +120,35 @@ def test_schemas_limits_and_config_change_on_open_sockets(service):
         assert client.ask("websocket.hello", {})["payload"]["data"] == "one"
 
 
+def test_limits_of_the_transport_count_for_the_next_connection(service):
+    service.write("eventsources/websocket.yaml", "type: websocket\nport: 0\nlimits: {message_bytes: 100}\n")
+    with service.client() as before:
+        service.reload("eventsources/websocket.yaml")
+        assert before.ask("websocket.hello", "x" * 200)["payload"]["data"] == "one"
+    with service.client() as after:
+        after.send("websocket.hello", "x" * 200)
+        assert after.receive()["payload"]["error"] == "too_large"
+        assert after.closed()[0] == 1009
+
+
+def test_what_needs_a_restart_is_said(service):
+    service.write("eventsources/websocket.yaml", "type: websocket\nport: 1\n")
+    service.reload("eventsources/websocket.yaml")
+
+    assert service.log("change takes effect after a restart")[0]["keys"] == ["port"]
+
+
+def test_a_save_at_once_after_the_start_is_live(tmp_path):
+    """Nothing falls between reading the files and watching them."""
+    for number in range(3):
+        with served(tmp_path, FILES, watch=True) as running, running.client() as client:
+            running.write("helper/words.py", f"WORD = 'early {number}'\n")
+            deadline = time.monotonic() + 5
+            while say(client) != f"early {number}":
+                assert time.monotonic() < deadline, "the save was lost"
+                time.sleep(0.005)
+
+
 def test_a_source_that_appears_is_served_and_one_that_goes_is_closed(service):
     service.write("eventsources/other.yaml", "type: websocket\nport: 0\n")
     service.write("events/other.yaml", "other.hello: {fn: hello, payload: {}}\n")

@@ -172,6 +172,7 @@ class Served:
         if self._watch:
             reloader = Reloader(self.service, self.cache, self.reports.append)
             watching = asyncio.ensure_future(reloader.run())
+            await reloader.begin()
         self._ready.set()
         await self._stop.wait()
         if watching is not None:

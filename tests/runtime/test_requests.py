@@ -43,6 +43,7 @@ websocket.mutates: {fn: things.mutates, payload: {}}
 websocket.raw: {fn: things.raw, payload: {}}
 websocket.context: {fn: things.context, payload: {}}
 websocket.spawns: {fn: things.spawns, payload: {}}
+websocket.threaded: {fn: things.threaded, payload: {}}
 """
 THINGS = """
 import asyncio, time
@@ -74,6 +75,8 @@ async def mutates(payload):
 async def raw(ws, payload):
     for item in payload["items"]: await ws.send(item)
     ws.send_json("text")
+def threaded(ws, payload):
+    for n in range(payload): ws.send({"n": n})
 async def context(ctx):
     inputs, data = ctx.inputs, ctx.inputs.data
     return {
@@ -380,6 +383,13 @@ def test_ws_sends_text_objects_and_json(client):
     client.send("websocket.raw", {"items": ["plain", {"a": 1}, [1], 5]})
 
     assert [client.socket.recv(2) for _ in range(5)] == ["plain", '{"a":1}', "[1]", "5", '"text"']
+
+
+def test_a_plain_function_sends_from_its_thread_in_order(client):
+    client.send("websocket.threaded", 200, id="t")
+
+    assert [client.receive()["n"] for _ in range(200)] == list(range(200))
+    assert client.receive()["eventtype"] == "reply"
 
 
 def test_the_context(client):

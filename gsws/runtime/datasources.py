@@ -1,0 +1,68 @@
+"""Datasources: long-lived clients, built once before the handlers are imported, closed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from gsws.diagnostics import Finding, Severity
+from gsws.errors import ServeError
+from gsws.project.specs import DatasourceSpec
+from gsws.runtime.contexts import DatasourceContext
+
+if TYPE_CHECKING:
+    from gsws.runtime.service import Service
+
+__all__ = ["build_datasources", "close_datasource"]
+
+
+async def build_datasources(service: Service, built: dict[str, Any]) -> list[Finding]:
+    """
+    Build every datasource of the project.
+
+    Args:
+        service: Gives modules and plugins.
+        built: Filled by name.
+
+    Returns:
+        One GS215 for each that failed.
+    """
+    findings = []
+    for name, spec in service.project.datasources.items():
+        try:
+            built[name] = await _build(service, spec)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            message = f"datasource `{name}` cannot be built: {reason}"
+            findings.append(Finding("GS215", Severity.ERROR, message, spec.span, "asked for here"))
+    return findings
+
+
+async def close_datasource(name: str, datasource: Any, logger: Any) -> None:
+    """Call ``aclose`` or ``close`` of a datasource, if it has one, within a deadline."""
+    close = getattr(datasource, "aclose", None) or getattr(datasource, "close", None)
+    if not callable(close):
+        return
+    try:
+        async with asyncio.timeout(5.0):
+            result = close() if inspect.iscoroutinefunction(close) else await asyncio.to_thread(close)
+            if inspect.isawaitable(result):
+                await result
+    except Exception as error:
+        logger.error("datasource failed to close", datasource=name, exc_info=error)
+
+
+async def _build(service: Service, spec: DatasourceSpec) -> Any:
+    """Call the plugin, or the project's own factory with the file's keys if it takes an argument."""
+    if spec.handler is None:
+        installed = service.plugins[spec.type or ""]
+        if installed.plugin is None:
+            raise ServeError(installed.error or f"no plugin for `type: {spec.type}`")
+        return installed.plugin.create(spec.config, DatasourceContext(service, spec.name))
+    module = await asyncio.to_thread(service.modules.load, spec.handler.module)
+    factory = getattr(module, spec.handler.callable)
+    arguments = (spec.config,) if inspect.signature(factory).parameters else ()
+    if inspect.iscoroutinefunction(factory):
+        return await factory(*arguments)
+    return await asyncio.to_thread(factory, *arguments)
