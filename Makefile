@@ -21,7 +21,7 @@ help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.installed  ## Serve the starter project and ask it a question
-	@$(BIN)/python tools/demo.py
+	@$(BIN)/python tests/tools/demo.py
 
 test: lint  ## Lint, type-check and test, as CI does
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -42,7 +42,7 @@ conformance: $(VENV)/.dev  ## Run the WebSocket conformance suite against the tr
 	$(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)
 
 reference: $(VENV)/.installed  ## Write the pages of docs/reference that are made from the code
-	$(BIN)/python tools/reference.py
+	$(BIN)/python tests/tools/reference.py
 
 wheel: $(VENV)/.installed  ## Build the wheel into build/dist
 	$(PIP) wheel -q --no-deps --wheel-dir build/dist .

@@ -18,7 +18,7 @@ import pytest
 
 import gsws
 from gsws.diagnostics import CATALOGUE
-from tools.reference import FINDINGS, emitted_codes, findings_page
+from tests.tools.reference import FINDINGS, emitted_codes, findings_page
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path for path in (ROOT / "gsws").rglob("*.py"))

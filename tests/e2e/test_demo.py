@@ -12,7 +12,7 @@ from tests.e2e.available import ROOT
 def test_the_demo_answers_and_ends() -> None:
     """On a pipe the demo shows a whole streamed answer and ends with status 0, leaving nothing running."""
     done = subprocess.run(
-        [sys.executable, "tools/demo.py"],
+        [sys.executable, "tests/tools/demo.py"],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,  # shared by all that the demo starts: it closes when the last of them has ended

@@ -59,7 +59,7 @@ def test_parameters_are_given_by_name_and_the_context_first(function, received):
     "function", [lambda payload, nobody: None, lambda ctx, *, nobody: None, lambda ctx, other: None]
 )
 def test_an_unknown_required_parameter_is_named(function):
-    with pytest.raises(SignatureError, match="`(nobody|other)`"):
+    with pytest.raises(SignatureError, match=r"`(nobody|other)`"):
         bind(function)
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import structlog
 import uvloop
 from websockets.exceptions import ConnectionClosed
@@ -74,12 +75,11 @@ class Client:
 
     def closed(self) -> tuple[int, str]:
         """Wait for the close and return its code and reason."""
-        try:
+        with pytest.raises(ConnectionClosed) as closed:  # noqa: PT012  # whatever comes before it is read
             while True:
                 self.socket.recv(DEADLINE)
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None, "closed without a close frame"
-            return closed.rcvd.code, closed.rcvd.reason
+        assert closed.value.rcvd is not None, "closed without a close frame"
+        return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
 class Served:

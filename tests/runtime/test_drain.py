@@ -7,6 +7,8 @@ import time
 import urllib.error
 import urllib.request
 
+import pytest
+
 from tests.runtime.support import served, write
 
 FILES = {
@@ -88,11 +90,7 @@ def test_readiness_turns_red_and_liveness_stays_green(tmp_path):
         assert urllib.request.urlopen(f"{url}/readyz", timeout=2).status == 200
         assert urllib.request.urlopen(f"{url}/healthz", timeout=2).status == 200
         running.call(lambda: running.service.live["websocket"].drain())
-        try:
+        with pytest.raises(urllib.error.HTTPError, match="503") as refused:
             urllib.request.urlopen(f"{url}/readyz", timeout=2)
-        except urllib.error.HTTPError as error:
-            assert error.code == 503
-            error.close()
-        else:
-            raise AssertionError("still ready")
+        refused.value.close()
         assert urllib.request.urlopen(f"{url}/healthz", timeout=2).status == 200

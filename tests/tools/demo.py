@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "build" / "demo"
 GSWS = str(Path(sys.executable).with_name("gsws.exe" if os.name == "nt" else "gsws"))
 QUESTION = "What can I build with you?"
