@@ -1,5 +1,5 @@
 """
-Makes the pictures of the README from the real thing: `python tools/pictures.py`.
+Makes the pictures of the README from the real thing: `python tests/tools/pictures.py`.
 
 Lives here: `docs/images/terminal.svg`, what `gsws serve` and `gsws call` print on a terminal, and
 `docs/images/starter.png`, the starter's page in a headless Chromium, if there is one. Not here: any drawing by hand.

@@ -1,5 +1,5 @@
 """
-Writes the parts of `docs/reference` that are made from the code: `python tools/reference.py` (`make reference`).
+Writes the parts of `docs/reference` that are made from the code: `python tests/tools/reference.py` (`make reference`).
 
 Lives here: the page of findings, from the catalogue. Not here: pages written by hand. A test compares the page with
 what this script would write.
