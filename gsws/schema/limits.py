@@ -11,6 +11,7 @@ import jsonschema_rs
 
 from gsws.schema.drafts import Draft, walk
 from gsws.schema.engine import EngineError, build, unsatisfiable
+from gsws.schema.reason import reason
 from gsws.schema.remark import Remark
 from gsws.schema.wording import tick
 from gsws.source.span import Pointer
@@ -123,8 +124,13 @@ def bad_samples(
                 f"the {what} {tick(value)} does not fit its own schema",
                 base + pointer + place,
                 label="would be refused",
-                help=f"change the {what}, or the schema",
+                help=_help(local, value, draft, what),
             )
+
+
+def _help(schema: JSONValue, value: JSONValue, draft: Draft, what: str) -> str:
+    why = reason(schema, value, draft.uri)
+    return f"change the {what}, or the schema" if why is None else f"{why}; change the {what}, or the schema"
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

@@ -7,6 +7,7 @@ The client is the `websockets` library's synchronous one; every wait has a deadl
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import textwrap
 import threading
@@ -107,7 +108,8 @@ class Served:
         return self
 
     def stop(self) -> None:
-        self.loop.call_soon_threadsafe(self._stop.set)
+        with contextlib.suppress(RuntimeError):  # it may have ended by itself
+            self.loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(DEADLINE)
         assert not self._thread.is_alive(), "the service did not stop"
         if self._failure is not None:
