@@ -11,16 +11,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
+import orjson
+
 from gsws.protocol.codec import Unserialisable, encode
 from gsws.protocol.errors import ERRORS, name_for_status
 from gsws.types import GSStatus, JSONObject, RequestId
 
-__all__ = ["Answer", "EndReason", "Frame", "as_status", "chunk_payload", "error_payload", "frame"]
+__all__ = ["Answer", "EndReason", "Frame", "as_status", "chunk_payload", "chunk_text", "error_payload", "frame"]
 
 EndReason: TypeAlias = Literal["complete", "cancelled", "timeout", "superseded", "draining"]
 
 MAX_FRAME: Final = 16 * 2**20
 """Largest frame in bytes that a handler may send; a larger answer is the handler's error."""
+
+_CHUNK: Final = b'{"eventtype":"stream.chunk",'
 
 _START_TEXT: Final = "[STREAM_START]"
 _END_TEXT: Final = "[STREAM_END]"
@@ -243,6 +247,14 @@ def error_payload(
     if retry_after_ms is not None:
         payload["retry_after_ms"] = retry_after_ms
     return payload
+
+
+def chunk_text(data: bytes) -> str | None:
+    """Read the text of a ``stream.chunk`` that `Answer` made; None for any other frame, and for a chunk with more."""
+    if not data.startswith(_CHUNK):
+        return None
+    payload = orjson.loads(data)["payload"]
+    return payload["message"] if payload.keys() == {"message"} else None
 
 
 def chunk_payload(item: Any) -> JSONObject:

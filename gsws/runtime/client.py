@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -19,13 +19,15 @@ from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
 from gsws.routing.table import Route
+from gsws.runtime.identity.lease import renew
 from gsws.runtime.rate import TokenBucket
-from gsws.runtime.request import DONE, Request
+from gsws.runtime.request import DONE, Drain, Request
 from gsws.runtime.scheduling import Scheduler
 from gsws.types import GSActor, JSONObject, RequestId
 
 if TYPE_CHECKING:
     from gsws.runtime.hub import Hub
+    from gsws.runtime.identity.lease import Lease
     from gsws.runtime.source import LiveSource
     from gsws.runtime.transport import Connection
 
@@ -51,6 +53,7 @@ class Client(Scheduler):
         label: The ``clientId`` (P4.1).
         requests: Requests with an id that have no terminal frame yet, by id.
         in_flight: Requests that are queued or running, those without an id included.
+        lease: How long its credential is good, or None if it has none.
     """
 
     __slots__ = (
@@ -59,15 +62,22 @@ class Client(Scheduler):
         "_counter",
         "_rooms",
         "label",
+        "lease",
     )
 
     def __init__(self, source: LiveSource, connection: Connection, actor: GSActor | None = None) -> None:
         super().__init__(source, connection)
         self.label = label_of(connection.query)
         self._actor = actor
+        self.lease: Lease | None = None
         self._counter = 0
         self._rooms: set[str] | None = None
         self._buckets: dict[str, TokenBucket] | None = None
+
+    @property
+    def session_id(self) -> str | None:
+        """The session's id; a plain client has none."""
+        return None
 
     # What requests need to know.
 
@@ -88,6 +98,10 @@ class Client(Scheduler):
         if self._actor is None:
             self._actor = GSActor(self.label)
         return self._actor
+
+    @actor.setter
+    def actor(self, actor: GSActor) -> None:
+        self._actor = actor
 
     @property
     def logger(self) -> Any:
@@ -156,6 +170,8 @@ class Client(Scheduler):
         """The connection has ended: end, or go on with, what runs, as each event says (P6.7)."""
         self.source.clients.discard(self)
         self._leave_rooms()
+        if self.lease is not None:
+            self.lease.end()
         for request in self._unfinished():
             self._disconnected(request)
 
@@ -175,7 +191,7 @@ class Client(Scheduler):
             connection.send_binary(data)
         else:
             connection.send_text(data)
-        return _Drain(connection) if connection.paused else DONE
+        return Drain(connection) if connection.paused else DONE
 
     def closed_error(self) -> ConnectionClosed:
         """Make the exception for a send on a connection that is not open."""
@@ -194,6 +210,13 @@ class Client(Scheduler):
     def close(self, code: int, reason: str) -> None:
         self.connection.close(code, reason)
         self._leave_rooms()
+
+    def drain(self, seconds: float) -> None:
+        """The service begins to drain; a plain client is not told."""
+
+    def shut(self) -> None:
+        """The service ends: close (P10.2)."""
+        self.close(CloseCode.GOING_AWAY, "server shutdown")
 
     def join(self, room: str) -> None:
         if self.is_open:
@@ -228,8 +251,11 @@ class Client(Scheduler):
         return False
 
     def _is_refused(self, route: Route, id: RequestId | None) -> bool:
-        """Refuse while draining, and over the rates; only called when one of them may be."""
+        """Refuse who must say who they are, while draining, and over the rates; only called when one of them may be."""
         source = self.source
+        if source.identity is not None and route.authn and not self.actor.authenticated:
+            self._refuse("unauthorized", f"`{route.key}` needs a credential", id)
+            return True
         if source.is_draining:
             self._refuse("draining", "the server is shutting down; reconnect", id)
             return True
@@ -248,9 +274,11 @@ class Client(Scheduler):
         return False
 
     def _control(self, eventtype: str, id: RequestId | None, payload: Any) -> None:
-        """Answer ``gsws.cancel`` and ``gsws.ping``; others are ignored (P2.4)."""
+        """Answer ``gsws.cancel``, ``gsws.ping`` and ``gsws.auth``; others are ignored (P2.4)."""
         if eventtype == "gsws.ping":
             self._send(frame("gsws.pong", payload if isinstance(payload, dict) else {}, id))
+        elif eventtype == "gsws.auth":
+            renew(self, id, payload)
         elif eventtype == "gsws.cancel":
             target = payload.get("id", id) if isinstance(payload, dict) else id
             if not isinstance(target, str | int) or isinstance(target, bool):
@@ -265,18 +293,6 @@ class Client(Scheduler):
     def _refuse(self, name: str, message: str, id: RequestId | None, **details: Any) -> None:
         """Answer a message that never becomes a request."""
         self._send(Answer(id).error(name, message, **details))
-
-
-class _Drain:
-    """Waits, when awaited, until the connection's send buffer is under its high-water mark."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._connection.drain().__await__()
 
 
 def _refusal(name: str, message: str, id: RequestId) -> bytes:

@@ -87,7 +87,6 @@ async def invoke(kind: HandlerKind, call: Callable[[Any], Any], request: Request
 async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
     """Send what a generator yields until it ends or the request is aborted; always close it."""
     answer, client = request.answer, request.client
-    connection = client.connection
     checks = request.route.emits.get("stream.chunk") is not None
     turn = 0
     try:
@@ -105,8 +104,8 @@ async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
                 _send(request, answer.start())
             _send(request, answer.chunk(payload))
             turn += 1
-            if connection.paused:
-                await connection.drain()
+            if client.connection.paused:
+                await client.connection.drain()
             elif turn >= _TURN:
                 turn = 0
                 await asyncio.sleep(0)
@@ -193,9 +192,8 @@ def _check_reply(route: Route, status: GSStatus) -> None:
 
 
 def _send(request: Request, data: bytes | None) -> None:
-    connection = request.client.connection
-    if data is not None and connection.is_open:
-        connection.send_text(data)
+    if data is not None:
+        request.client.transmit(request, data)
 
 
 def _finish(request: Request, data: bytes | None) -> None:

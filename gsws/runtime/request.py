@@ -21,8 +21,9 @@ from gsws.types import GSActor, JSONObject
 
 if TYPE_CHECKING:
     from gsws.runtime.client import Client
+    from gsws.runtime.transport import Connection
 
-__all__ = ["CURRENT", "HandlerSocket", "ReplyViolation", "Request"]
+__all__ = ["CURRENT", "DONE", "Drain", "HandlerSocket", "ReplyViolation", "Request"]
 
 CURRENT: Final[contextvars.ContextVar[Request | None]] = contextvars.ContextVar("gsws_request", default=None)
 """The request whose handler runs in this context; tasks that it spawns are accounted to it."""
@@ -122,7 +123,7 @@ class Request:
 
     @property
     def session(self) -> str | None:
-        return None
+        return self.client.session_id
 
     @property
     def actor(self) -> GSActor:
@@ -155,7 +156,6 @@ class Request:
         Raises:
             ReplyViolation: If the event's ``emits`` declares the type and the payload does not fit.
             Unserialisable: If the payload has no JSON form.
-            ConnectionClosed: If the client has gone and the request was not cancelled for it.
         """
         if self.aborted is not None:
             return _DONE
@@ -164,9 +164,11 @@ class Request:
         made = self.answer.emit(eventtype, data)
         if made is None:
             return _DONE
+        client = self.client
+        client.transmit(self, made)
         if self.answer.ended:
-            self.client.forget(self)
-        return self.client.deliver(made)
+            client.forget(self)
+        return Drain(client.connection) if client.connection.paused else _DONE
 
     def check_emit(self, eventtype: str, payload: JSONObject) -> None:
         """Hold an emitted payload against the schema that the event declares for its type."""
@@ -269,6 +271,18 @@ class ThreadSocket(HandlerSocket):
         # The client may have left in between; there is nobody to tell any more.
         if self._request.client.is_open:
             HandlerSocket._deliver(self, data, binary=binary)
+
+
+class Drain:
+    """Waits, when awaited, until the connection's send buffer is under its high-water mark."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._connection.drain().__await__()
 
 
 class _Done:

@@ -60,6 +60,12 @@ class Scheduler:
         else:
             self._admit(request)
 
+    def transmit(self, request: Request, data: bytes) -> None:
+        """Send a frame of a request's answer, if the client is still there."""
+        connection = self.connection
+        if connection.is_open:
+            connection.send_text(data)
+
     def forget(self, request: Request) -> None:
         """The terminal frame was made: its id may be used again."""
         id = request.answer.id
@@ -100,8 +106,10 @@ class Scheduler:
         answer = request.answer
         if not answer.ended:
             request.aborted = reason
-            self._send(_last_frame(request, reason))
+            last = _last_frame(request, reason)
             answer.ended = True
+            if last is not None:
+                self.transmit(request, last)
             self.forget(request)
         elif request.task is None:
             return
@@ -262,9 +270,10 @@ class Scheduler:
 
     def _finish_unstarted(self, request: Request, name: str, message: str) -> None:
         made = request.answer.error(name, message)
+        if made is not None:
+            self.transmit(request, made)
         self.forget(request)
         self._release()
-        self._send(made)
 
     def _send(self, data: bytes | None) -> None:
         if data is not None and self.connection.is_open:

@@ -74,6 +74,7 @@ class Service:
         self._listeners: dict[str, LiveListener] = {}
         self._hurry = asyncio.Event()
         self._table: RouteTable = {}
+        self.authn: Mapping[str, Callable[..., Any]] = {}
         self._previous_handler: Any = None
 
     # Starting.
@@ -93,7 +94,7 @@ class Service:
         findings = await build_datasources(self, self.datasources)
         build = await asyncio.to_thread(build_table, self.project, self.modules, self.datasources)
         if build.table is not None:
-            self._table = build.table
+            self._table, self.authn = build.table, build.authn
         return (*findings, *build.findings)
 
     async def start(self) -> None:
@@ -151,6 +152,7 @@ class Service:
         if build is None:
             return None
         if build.table is not None:
+            self.authn = build.authn
             await self.apply(project, build.table)
         return build.findings
 
@@ -227,7 +229,13 @@ class Service:
         live = self.live.get(name)
         if live is None:
             live = self.live[name] = LiveSource(
-                name=name, loop=asyncio.get_running_loop(), threads=self.threads, wheel=self._wheel, routes={}
+                name=name,
+                loop=asyncio.get_running_loop(),
+                threads=self.threads,
+                wheel=self._wheel,
+                routes={},
+                resume_window=self.project.settings.resume.window,
+                resume_bytes=self.project.settings.resume.bytes,
             )
             live.apply(self._table.get(name, {}), _rates(self.project, name))
         return live
@@ -242,6 +250,8 @@ class Service:
             drain_timeout=self.project.settings.drain_timeout,
             hurry=self._hurry,
             is_ready=self.is_ready,
+            root=self.project.root,
+            authn=lambda: self.authn.get(name),
         )
         return listener
 

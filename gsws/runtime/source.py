@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -23,9 +23,11 @@ from gsws.protocol.closecodes import CloseCode
 from gsws.routing.table import Route
 from gsws.runtime.client import Client
 from gsws.runtime.hub import Hub
+from gsws.runtime.identity import Identity
 from gsws.runtime.scheduling import Scheduler
+from gsws.runtime.session import SUBPROTOCOL, SessionClient, SessionReceiver
 from gsws.runtime.threads import ThreadPool
-from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, ListenOptions, Wheel
+from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, ListenOptions, Receiver, Wheel
 
 __all__ = ["LiveListener", "LiveSource"]
 
@@ -43,8 +45,10 @@ class LiveSource:
 
     Attributes:
         routes: Event key → route; replaced whole by a reload.
+        sessions: Sessions by id, connected or not (protocol section 8).
         busy: Clients with a queued or running request.
-        is_guarded: Whether a message must be looked at before its schema: while draining, or with rates.
+        identity: Who checks credentials; None without ``authn``, when a client is who it says.
+        is_guarded: Whether a message must be looked at before its schema: with ``authn`` or rates, while draining.
         is_stopped: Whether no new work may start at all.
     """
 
@@ -58,6 +62,12 @@ class LiveSource:
     send_buffer: int = 2**20
     rate: RateLimit | None = None
     event_rates: Mapping[str, Any] = field(default_factory=dict)
+    identity: Identity | None = None
+    resume_window: float = 120.0
+    resume_bytes: int = 2**20
+    heartbeat: float = 20.0
+    message_bytes: int = 2**20
+    sessions: dict[str, SessionClient] = field(default_factory=dict)
     hub: Hub = field(default_factory=Hub)
     clients: set[Client] = field(default_factory=set)
     busy: set[Scheduler] = field(default_factory=set)
@@ -89,7 +99,16 @@ class LiveSource:
         self.json_depth = limits.json_depth
         self.max_in_flight = limits.in_flight or 2**31
         self.send_buffer = limits.send_buffer
+        self.message_bytes = limits.message_bytes
+        self.heartbeat = config.heartbeat.interval
         self.rate = limits.rate if limits.rate.messages else None
+        self._guard()
+
+    def identify(self, identity: Identity | None) -> None:
+        """Check credentials with this from the next handshake on."""
+        before, self.identity = self.identity, identity
+        if before is not None and before is not identity:
+            before.close()
         self._guard()
 
     def drain(self) -> None:
@@ -98,7 +117,9 @@ class LiveSource:
         self._guard()
 
     def _guard(self) -> None:
-        self.is_guarded = self.is_draining or self.rate is not None or bool(self.event_rates)
+        self.is_guarded = (
+            self.identity is not None or self.is_draining or self.rate is not None or bool(self.event_rates)
+        )
 
     def _tick(self) -> None:
         now = self.loop.time()
@@ -121,6 +142,11 @@ class LiveListener:
         base: Where relative paths and ``public/`` are.
         drain_timeout: Seconds that running requests get in `stop`.
         hurry: Set when there is no time to drain.
+        root: The project's root, where the paths of ``authn`` begin.
+        authn: Gives the function of ``authn.fn`` as the current revision has it.
+
+    Raises:
+        ServeError: If TLS files or keys cannot be used.
     """
 
     def __init__(
@@ -133,6 +159,8 @@ class LiveListener:
         drain_timeout: float,
         hurry: asyncio.Event,
         is_ready: Callable[[], bool],
+        root: Path,
+        authn: Callable[[], Callable[[Any], Any] | None],
     ) -> None:
         self.live = live
         self.config = config
@@ -141,14 +169,20 @@ class LiveListener:
         self._is_ready = is_ready
         self._listening = False
         self._base = base
+        self._root = root
+        self._authn = authn
+        self._is_shut = False
         self._listener = Listener(self, listen_options(config, development=development, base=base))
         live.configure(config)
+        live.identify(self._identity(config))
 
     @property
     def address(self) -> tuple[str, int]:
         return self.config.host, self._listener.port
 
     async def start(self) -> None:
+        if self.live.identity is not None:
+            await self.live.identity.start()
         await self._listener.start()
         self._listening = True
 
@@ -160,9 +194,11 @@ class LiveListener:
         live.drain()
         loop = live.loop
         deadline = loop.time() + self.drain_timeout
+        for client in live.clients:
+            client.drain(self.drain_timeout)
         while live.clients:
             for client in tuple(live.clients - live.busy):
-                client.close(CloseCode.GOING_AWAY, "server shutdown")
+                client.shut()
                 live.clients.discard(client)
             if not live.busy & live.clients or self._hurry.is_set() or loop.time() >= deadline:
                 break
@@ -170,6 +206,7 @@ class LiveListener:
         live.is_stopped = True
         for client in tuple(live.clients):
             client.abort_all("draining")
+            client.shut()
         unfinished = [task for client in live.busy for task in client.tasks()]
         for task in unfinished:
             task.cancel()
@@ -181,33 +218,72 @@ class LiveListener:
             if stuck:
                 live.logger.warning("handlers ignore the shutdown; leaving without them", tasks=len(stuck))
         live.clients.clear()
+        live.sessions.clear()
         live.busy.clear()
+        if live.identity is not None:
+            live.identity.close()
 
     def reconfigure(self, config: Mapping[str, Any]) -> None:
         """
         Take over a changed file: limits on requests count at once, all else for the connections that follow.
 
-        Host, port and TLS stay what they are.
+        Host, port and TLS stay what they are. A client that is connected keeps the actor that it has.
         """
         now = parse(config)
+        if now.authn != self.config.authn or now.origins != self.config.origins:
+            self._identify_anew(now)
+        self.config = replace(now, host=self.config.host, port=self.config.port, tls=self.config.tls)
         self.live.configure(now)
         before = self._listener.options
         options = listen_options(replace(now, tls=None), development=before.development, base=self._base)
         self._listener.options = replace(options, host=before.host, port=before.port, ssl=before.ssl)
+
+    def _identity(self, config: WebSocketConfig) -> Identity | None:
+        if config.authn is None:
+            return None
+        live = self.live
+        return Identity(
+            config,
+            name=live.name,
+            root=self._root,
+            function=self._authn,
+            threads=live.threads,
+            wheel=live.wheel,
+            logger=live.logger,
+        )
+
+    def _identify_anew(self, config: WebSocketConfig) -> None:
+        """Check credentials by another config; with one that cannot be used, nobody new gets in."""
+        try:
+            self.live.identify(self._identity(config))
+            self._is_shut = False
+        except ServeError as error:
+            self._is_shut = True
+            self.live.logger.error("no new connection is taken: credentials cannot be checked", error=error.message)
 
     def health(self) -> Health:
         return Health(self._listening, facts={"connections": len(self.live.clients)})
 
     # The transport calls these.
 
-    def authorize(self, handshake: Handshake) -> HTTPRefusal | None:
+    def authorize(self, handshake: Handshake) -> HTTPRefusal | Awaitable[HTTPRefusal | None] | None:
         if self.live.is_draining:
             return HTTPRefusal(503, "the server is shutting down", {"Retry-After": "1"})
-        return None
+        if self._is_shut:
+            return HTTPRefusal(503, "credentials cannot be checked now\n", {"Retry-After": "5"})
+        return None if self.live.identity is None else self.live.identity.authorize(handshake)
 
-    def connected(self, connection: Connection, handshake: Handshake) -> Client:
-        client = Client(self.live, connection)
+    def connected(self, connection: Connection, handshake: Handshake) -> Receiver:
+        identity = self.live.identity
+        actor = None if identity is None else identity.admit(connection, handshake)
+        is_session = connection.subprotocol == SUBPROTOCOL
+        client = (SessionClient if is_session else Client)(self.live, connection, actor)
+        if identity is not None:
+            identity.watch(client, handshake)
         self.live.clients.add(client)
+        if isinstance(client, SessionClient):
+            client.hello()
+            return SessionReceiver(client, connection)
         return client
 
     def ready(self) -> bool:
@@ -243,6 +319,7 @@ def listen_options(config: WebSocketConfig, *, development: bool, base: Path) ->
         heartbeat_interval=config.heartbeat.interval,
         heartbeat_timeout=config.heartbeat.timeout,
         compression=config.compression,
+        subprotocols=(SUBPROTOCOL,),
         ssl=_tls(config.tls, base),
     )
 

@@ -1,0 +1,65 @@
+"""
+The project's own check: ``authn.fn``, a function ``(handshake) -> Actor | None``.
+
+Whatever it does, nobody gets in by its failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from gsws.runtime.identity.verdict import Refused, Verified, moment, scopes_of, subject_of
+from gsws.runtime.threads import ThreadPool
+from gsws.types import AttributeDict, GSActor
+
+__all__ = ["ask"]
+
+
+async def ask(function: Callable[[Any], Any], view: AttributeDict, threads: ThreadPool) -> Verified | None:
+    """
+    Ask a function of the project who a client is; a plain one in a thread.
+
+    Args:
+        function: Takes the handshake; returns a `GSActor`, a subject, ``{"subject", "scopes"?, "claims"?}`` or None.
+        view: The handshake: ``headers``, ``query``, ``cookies``, ``host``, ``path``, ``origin``, ``token``.
+        threads: Where plain functions run.
+
+    Raises:
+        Refused: If it raises, or returns what is no actor.
+    """
+    try:
+        if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+            result = await function(view)
+        else:
+            result = await threads.run(partial(function, view))
+            if inspect.isawaitable(result):
+                result = await result
+    except BaseException as error:  # a function of the project may raise anything
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        raise Refused("`authn.fn` raised") from error
+    if result is None:
+        return None
+    return _verified(result)
+
+
+def _verified(result: Any) -> Verified:
+    match result:
+        case GSActor():
+            # A dataclass believes its caller: a list of scopes, or claims of None, are made right here.
+            actor = GSActor(subject_of(result.subject), scopes_of(result.scopes), True, dict(result.claims or {}))
+        case str():
+            actor = GSActor(subject_of(result), frozenset(), True)
+        case {"subject": subject}:
+            claims = result.get("claims")
+            scopes = scopes_of(result.get("scopes"), result.get("scope"))
+            actor = GSActor(subject_of(subject), scopes, True, dict(claims) if isinstance(claims, dict) else {})
+        case _:
+            raise Refused(f"`authn.fn` returned a {type(result).__name__}; expected a GSActor, a subject or None")
+    expires = actor.claims.get("exp")
+    return Verified(actor, None if expires is None else moment(expires))

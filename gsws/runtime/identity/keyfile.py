@@ -1,0 +1,202 @@
+"""
+API keys: the file of their hashes, read again when it changes.
+
+The file is ``keys: [{id, subject, hash: "sha256:<hex>", scopes: [...], expires?}]``. Keys are 32 random bytes, so a
+plain hash is as good as a slow one. Adding and revoking is the command line's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from gsws.diagnostics.suggest import nearest
+from gsws.errors import GSWSError
+from gsws.runtime.identity.verdict import Refused, Verified, subject_of
+from gsws.runtime.threads import ThreadPool
+from gsws.source.yaml import parse_yaml
+from gsws.types import GSActor
+
+__all__ = ["ApiKey", "KeyFile", "KeyFileError", "hash_of", "read_keys"]
+
+_HASH: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
+_MEMBERS: Final = ("id", "subject", "hash", "scopes", "expires", "created", "description")
+
+_Stamp: TypeAlias = tuple[int, int, int] | None
+
+
+class KeyFileError(GSWSError):
+    """A file of keys that cannot be used; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One entry; ``expires`` is Unix time or None."""
+
+    id: str
+    subject: str
+    digest: bytes
+    scopes: tuple[str, ...] = ()
+    expires: float | None = None
+
+
+def hash_of(key: str) -> str:
+    """What stands in the file for a key: ``sha256:<hex>``."""
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def read_keys(path: Path) -> tuple[ApiKey, ...]:
+    """
+    Read a file of keys.
+
+    Raises:
+        KeyFileError: If it cannot be read, or an entry is wrong.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise KeyFileError(f"`{path.name}` cannot be read: {error.strerror}") from None
+    document = parse_yaml(path.name, raw)
+    for problem in document.problems:
+        if problem.kind != "ambiguous-scalar":
+            raise KeyFileError(f"{path.name}:{problem.span.line}: {problem.message}")
+    data = document.data
+    if data is None:
+        return ()
+    if not isinstance(data, dict) or set(data) - {"keys"} or not isinstance(data.get("keys", []), list | None):
+        raise KeyFileError(f"{path.name}: expected `keys:` with a list, and nothing else")
+    found: list[ApiKey] = []
+    for index, entry in enumerate(data.get("keys") or ()):
+        try:
+            key = _entry(entry)
+        except ValueError as error:
+            line = document.value_span(("keys", index)).line
+            raise KeyFileError(f"{path.name}:{line}: this key is wrong: {error}") from None
+        if any(other.id == key.id or other.digest == key.digest for other in found):
+            line = document.value_span(("keys", index)).line
+            raise KeyFileError(f"{path.name}:{line}: the `id` or `hash` of this key is there already")
+        found.append(key)
+    return tuple(found)
+
+
+class KeyFile:
+    """
+    The keys of one file, as it is now.
+
+    A file that becomes unreadable YAML leaves the keys as they were; one that is removed leaves none.
+    """
+
+    def __init__(self, path: Path, threads: ThreadPool, logger: Any) -> None:
+        self.path = path
+        self._threads = threads
+        self._logger = logger
+        self._keys: tuple[ApiKey, ...] = ()
+        self._stamp: _Stamp = None
+
+    async def load(self) -> None:
+        """
+        Read the file for the first time.
+
+        Raises:
+            KeyFileError: If it cannot be used.
+        """
+        stamp = self._stamp_now()
+        self._keys = await self._threads.run(partial(read_keys, self.path))
+        self._stamp = stamp
+
+    def is_changed(self) -> bool:
+        """Whether the file is another than the one that was read."""
+        return self._stamp_now() != self._stamp
+
+    async def refresh(self) -> None:
+        """Read the file again if it changed."""
+        stamp = self._stamp_now()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        if stamp is None:
+            self._keys = ()
+            self._logger.error("the file of API keys is gone; no key is good any more", file=self.path.name)
+            return
+        try:
+            keys = await self._threads.run(partial(read_keys, self.path))
+        except KeyFileError as error:
+            self._logger.error("the file of API keys is wrong; the keys before stay in use", error=str(error))
+            return
+        self._keys = keys
+
+    async def check(self, text: str) -> Verified | None:
+        """
+        Look a key up; None if there is no such key.
+
+        Raises:
+            Refused: If it has expired.
+        """
+        await self.refresh()
+        digest = hashlib.sha256(text.encode()).digest()
+        found = None
+        for key in self._keys:
+            # Every key is compared, in constant time: how long this takes tells nothing.
+            if hmac.compare_digest(key.digest, digest):
+                found = key
+        if found is None:
+            return None
+        if found.expires is not None and found.expires <= time.time():
+            raise Refused(f"the API key `{found.id}` has expired")
+        return _verified(found)
+
+    def current(self, id: str) -> Verified | None:
+        """What the key with an id is worth now; None if it was revoked."""
+        return next((_verified(key) for key in self._keys if key.id == id), None)
+
+    def _stamp_now(self) -> _Stamp:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _verified(key: ApiKey) -> Verified:
+    return Verified(GSActor(key.subject, frozenset(key.scopes), True, {"key": key.id}), key.expires, 0.0, key.id)
+
+
+def _entry(entry: Any) -> ApiKey:
+    if not isinstance(entry, dict):
+        raise ValueError("expected a mapping with `id`, `subject` and `hash`")  # noqa: TRY004  # a user's mistake
+    for name in entry:
+        if name not in _MEMBERS:
+            near = nearest(name, _MEMBERS)
+            raise ValueError(f"unknown key `{name}`" + (f"; did you mean `{near[0]}`?" if near else ""))
+    id, scopes = entry.get("id"), entry.get("scopes")
+    if not isinstance(id, str) or not id:
+        raise ValueError("`id` must be a text")
+    try:
+        subject = subject_of(entry.get("subject"))
+    except Refused:
+        raise ValueError("`subject` must be a text of 1 to 512 characters") from None
+    match = _HASH.fullmatch(written) if isinstance(written := entry.get("hash"), str) else None
+    if match is None:
+        raise ValueError("`hash` must be `sha256:` and 64 hexadecimal digits; `gsws keys add` writes it")
+    if scopes is not None and (not isinstance(scopes, list) or not all(isinstance(one, str) for one in scopes)):
+        raise ValueError("`scopes` must be a list of texts")
+    return ApiKey(id, subject, bytes.fromhex(match[1]), tuple(scopes or ()), _expires(entry.get("expires")))
+
+
+def _expires(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("`expires` must be a date like `2027-01-31`, or a time like `2027-01-31T12:00:00Z`") from None
