@@ -16,8 +16,7 @@ import msgspec
 from gsws.plugins.contract import EventHandle
 from gsws.protocol.answer import Answer
 from gsws.runtime.client import Client
-from gsws.runtime.execution import run_plain, run_stream
-from gsws.runtime.request import CURRENT, Request
+from gsws.runtime.request import Request
 from gsws.runtime.source import LiveSource
 from gsws.types import GSActor, GSStatus
 
@@ -49,10 +48,7 @@ def make_handle(live: LiveSource, key: str) -> EventHandle:
             return GSStatus(False, 400, "Request validation failed", {"errors": errors})
         client.in_flight = 1
         live.mark_busy(client)
-        try:
-            await client.run_detached(request, run_stream if route.streams else run_plain)
-        finally:
-            CURRENT.set(None)
+        await client.run_detached(request)
         return sink.status()
 
     return handle

@@ -7,6 +7,7 @@ Who runs what when is in `gsws.runtime.client`. Nothing that a handler does, not
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -49,8 +50,8 @@ async def run_plain(request: Request) -> None:
         _failed(request, error)
     finally:
         request.deadline = None
-        if request.aborted is not None:
-            _take_back(request)
+        if request.aborted is not None or (request.task is not None and request.task.cancelling()):
+            await _take_back(request)
 
 
 async def run_stream(request: Request) -> None:
@@ -69,8 +70,8 @@ async def run_stream(request: Request) -> None:
         _failed(request, error)
     finally:
         request.deadline = None
-        if request.aborted is not None:
-            _take_back(request)
+        if request.aborted is not None or (request.task is not None and request.task.cancelling()):
+            await _take_back(request)
 
 
 async def invoke(kind: HandlerKind, call: Callable[[Any], Any], request: Request) -> Any:
@@ -122,8 +123,6 @@ async def _special(request: Request, item: Any) -> bool:
     """Take a yielded `Frame` or status; True if it was terminal."""
     answer = request.answer
     if type(item) is Frame:
-        if item.eventtype == "stream.end" and not answer.started:
-            _send(request, answer.start())
         await request.emit(item.eventtype, item.payload)
         return answer.ended
     if item.success:
@@ -198,19 +197,17 @@ def _send(request: Request, data: bytes | None) -> None:
 
 def _finish(request: Request, data: bytes | None) -> None:
     """Send a terminal frame and free the request's id."""
+    request.last = data
     _send(request, data)
     request.client.forget(request)
 
 
 def _failed(request: Request, error: BaseException) -> None:
     """Turn what a handler raised into its terminal frame; the log has the trace, the client has not (P7.1)."""
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        if request.aborted is None and task is not None and task.cancelling():
-            # Nobody aborted the request: the service itself ends this task.
-            raise error
-    if isinstance(error, GeneratorExit):
-        raise error
+    if not _is_running(request) and isinstance(error, GeneratorExit):
+        raise error  # the coroutine is being thrown away; nobody waits for an answer
+    if isinstance(error, asyncio.CancelledError) and request.aborted is None and request.client.source.is_stopped:
+        raise error  # nobody aborted the request: the service itself ends this task
     if request.aborted is not None:
         if not isinstance(error, asyncio.CancelledError | ConnectionClosed):
             _log(request, "handler raised while it was being cancelled", error)
@@ -218,23 +215,40 @@ def _failed(request: Request, error: BaseException) -> None:
     if isinstance(error, ConnectionClosed) and not request.client.is_open:
         request.logger.debug("client left before the answer", fn=request.route.fn)
         request.answer.ended = True
+        request.aborted = "disconnected"
         request.client.forget(request)
         return
     route = request.route
-    name = "reply_violation" if isinstance(error, ReplyViolation) else "handler_error"
-    _log(request, "handler failed", error)
-    if name == "reply_violation":
+    if isinstance(error, ReplyViolation):
+        name = "reply_violation"
         message = f"The answer of handler {route.fn} for the event {route.key} does not fit its schema"
     else:
+        name = "handler_error"
         message = f"Error in executing handler {route.fn} for the event {route.key}"
-    _finish(request, request.answer.error(name, message, request=request.request_id))
+    try:
+        _log(request, "handler failed", error)
+    finally:
+        _finish(request, request.answer.error(name, message, request=request.request_id))
 
 
-def _take_back(request: Request) -> None:
-    """After an aborted handler: its cancellation was meant for this request alone, not for those behind it."""
-    task = asyncio.current_task()
-    if task is not None and task is request.task and task.cancelling():
+def _is_running(request: Request) -> bool:
+    """Whether this is a step of the request's task; if not, its coroutine is being thrown away."""
+    try:
+        return asyncio.current_task() is request.task
+    except RuntimeError:  # the loop has ended
+        return False
+
+
+async def _take_back(request: Request) -> None:
+    """After a cancelled handler: its cancellation was meant for this request alone, not for those behind it."""
+    task = request.task
+    if task is None or not _is_running(request) or not task.cancelling():
+        return
+    while task.cancelling():
         task.uncancel()
+    # One that was asked for but not delivered, because the handler did not wait any more, would hit the next request.
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
 
 
 def _log(request: Request, event: str, error: BaseException) -> None:
@@ -242,6 +256,14 @@ def _log(request: Request, event: str, error: BaseException) -> None:
     request.logger.error(
         event,
         fn=request.route.fn,
-        error=f"{type(error).__name__}: {error}"[:1000],
+        error=f"{type(error).__name__}: {_text(error)}"[:1000],
         exc_info=(type(error), error, error.__traceback__) if trace else None,
     )
+
+
+def _text(error: BaseException) -> str:
+    """What an exception says, also one that cannot say it."""
+    try:
+        return str(error)
+    except Exception:
+        return "<its text cannot be made>"

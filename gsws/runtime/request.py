@@ -7,7 +7,10 @@ How requests are queued and run is in `gsws.runtime.client`.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import contextvars
+import threading
 import time
 from collections.abc import Awaitable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -21,12 +24,24 @@ from gsws.types import GSActor, JSONObject
 
 if TYPE_CHECKING:
     from gsws.runtime.client import Client
+    from gsws.runtime.idempotency import Key
     from gsws.runtime.transport import Connection
 
 __all__ = ["CURRENT", "DONE", "Drain", "HandlerSocket", "ReplyViolation", "Request"]
 
 CURRENT: Final[contextvars.ContextVar[Request | None]] = contextvars.ContextVar("gsws_request", default=None)
 """The request whose handler runs in this context; tasks that it spawns are accounted to it."""
+
+
+_PARTS: Final = frozenset({"stream.chunk", "stream.end"})
+"""Frames that only an open stream has."""
+
+_ALONE: Final = frozenset({"stream.start", "stream.error", "reply"})
+"""Frames that open no stream."""
+
+
+_AHEAD: Final = 65536
+"""Bytes that a thread may send before it waits for the loop."""
 
 
 class ReplyViolation(Exception):
@@ -40,6 +55,8 @@ class Request:
     Attributes:
         answer: The state of the answer; ``answer.ended`` once the terminal frame is made.
         task: The task that runs the handler now, or None while queued and after it.
+        idempotency: What it is known by to repetitions of it, until it has ended.
+        last: Its terminal frame.
         is_running: Whether that task has taken its first step for this request.
         deadline: Loop time at which it times out, or None.
         aborted: Why it was ended from outside, or None.
@@ -57,7 +74,9 @@ class Request:
         "children",
         "client",
         "deadline",
+        "idempotency",
         "is_running",
+        "last",
         "message",
         "meta",
         "payload",
@@ -79,6 +98,8 @@ class Request:
         self.violation: list[dict[str, Any]] | None = None
         self.task: asyncio.Task[None] | None = None
         self.is_running = False
+        self.idempotency: Key | None = None
+        self.last: bytes | None = None
         self.deadline: float | None = None
         self.aborted: str | None = None
         self.aborted_at = 0.0
@@ -101,8 +122,7 @@ class Request:
     @property
     def ws(self) -> HandlerSocket:
         if self._ws is None:
-            kind = self.route.kind
-            self._ws = (ThreadSocket if kind in ("thread", "thread-stream") else HandlerSocket)(self)
+            self._ws = HandlerSocket(self)
         return self._ws
 
     @property
@@ -131,7 +151,8 @@ class Request:
 
     @property
     def logger(self) -> Any:
-        return self.client.logger.bind(event_key=self.route.key, request=self.request_id, **self.route.log_attributes)
+        facts = {**self.route.log_attributes, "event_key": self.route.key, "request": self.request_id}
+        return self.client.logger.bind(**facts)
 
     @property
     def cancelled(self) -> bool:
@@ -147,7 +168,8 @@ class Request:
 
     @property
     def metadata(self) -> JSONObject:
-        return {**self.client.metadata, **(self.meta or {})}
+        # What the client says does not replace what the server knows.
+        return {**(self.meta or {}), **self.client.metadata}
 
     def emit(self, eventtype: str, payload: Any) -> Awaitable[None]:
         """
@@ -161,12 +183,18 @@ class Request:
             return _DONE
         data = dict(payload) if isinstance(payload, Mapping) else {} if payload is None else chunk_payload(payload)
         self.check_emit(eventtype, data)
+        client = self.client
+        if not self.answer.started and (eventtype in _PARTS or (self.route.streams and eventtype not in _ALONE)):
+            # P6.3: `stream.start` is the first frame of a stream, and opens it.
+            start = self.answer.start()
+            if start is not None:
+                client.transmit(self, start)
         made = self.answer.emit(eventtype, data)
         if made is None:
             return _DONE
-        client = self.client
         client.transmit(self, made)
         if self.answer.ended:
+            self.last = made
             client.forget(self)
         return Drain(client.connection) if client.connection.paused else _DONE
 
@@ -195,7 +223,7 @@ class HandlerSocket:
     The connection as a handler sees it: ``ws``.
 
     `send` queues at once and returns an awaitable that waits for room in the send buffer, so that a forgotten
-    ``await`` loses nothing but back-pressure.
+    ``await`` loses nothing but back-pressure. In a thread, where nothing can be awaited, it waits by itself.
     """
 
     CONNECTING: Final = 0
@@ -203,10 +231,11 @@ class HandlerSocket:
     CLOSING: Final = 2
     CLOSED: Final = 3
 
-    __slots__ = ("_request",)
+    __slots__ = ("_ahead", "_request")
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._ahead = 0
 
     @property
     def readyState(self) -> int:  # noqa: N802  # the name that users know
@@ -249,28 +278,37 @@ class HandlerSocket:
 
     def _deliver(self, data: bytes, *, binary: bool = False) -> Awaitable[None]:
         request = self._request
-        if request.aborted is not None and request.task is not None:
-            # The answer was cancelled and its handler has not noticed yet: P6.6, no further frame.
+        if threading.get_ident() != request.client.source.thread:
+            return self._hand_over(data, binary)
+        if request.aborted is not None:
+            # P6.6: the answer was cancelled, and its handler has not noticed or does not care: no further frame.
+            if not request.client.is_open:
+                raise request.client.closed_error()
             return _DONE
         return request.client.deliver(data, binary=binary)
 
+    # From a thread: a plain function, or a callback that a library runs in one.
 
-class ThreadSocket(HandlerSocket):
-    """The same for a plain function, which runs in a thread: what it sends is queued on the loop, in order."""
-
-    __slots__ = ()
-
-    def _deliver(self, data: bytes, *, binary: bool = False) -> Awaitable[None]:
+    def _hand_over(self, data: bytes, binary: bool) -> Awaitable[None]:
+        """Queue on the loop, in order; the thread itself waits while the client's send buffer is full."""
         client = self._request.client
         if not client.is_open:
             raise client.closed_error()
-        client.source.loop.call_soon_threadsafe(self._queue, data, binary)
+        loop = client.source.loop
+        loop.call_soon_threadsafe(self._queue, data, binary)
+        self._ahead += len(data)
+        if self._ahead >= _AHEAD or client.connection.paused:
+            self._ahead = 0
+            room = asyncio.run_coroutine_threadsafe(client.connection.drain(), loop)
+            with contextlib.suppress(concurrent.futures.CancelledError):
+                while not concurrent.futures.wait([room], timeout=1.0).done and not loop.is_closed():
+                    continue
         return _DONE
 
     def _queue(self, data: bytes, binary: bool) -> None:
         # The client may have left in between; there is nobody to tell any more.
         if self._request.client.is_open:
-            HandlerSocket._deliver(self, data, binary=binary)
+            self._deliver(data, binary=binary)
 
 
 class Drain:

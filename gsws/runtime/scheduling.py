@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.runtime.execution import run_plain, run_stream
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from gsws.runtime.transport import Connection
 
 __all__ = ["ABANDON_AFTER", "Scheduler"]
+
+_KEY_LENGTH: Final = 255
 
 ABANDON_AFTER: Final = 5.0
 """Seconds after which a handler that ignores its cancellation no longer holds up those behind it."""
@@ -55,6 +56,8 @@ class Scheduler:
         self.in_flight += 1
         if self.in_flight == 1:
             self.source.mark_busy(self)
+        if request.meta is not None and "idempotency_key" in request.meta and self._is_repeated(request):
+            return
         if request.route.concurrency == "enqueue" and not request.route.streams:
             self._enqueue(request)
         else:
@@ -71,6 +74,18 @@ class Scheduler:
         id = request.answer.id
         if id is not None and self.requests.get(id) is request:
             del self.requests[id]
+        if request.idempotency is not None:
+            self._settle(request, keep=request.aborted not in ("disconnected", "draining"))
+
+    def finish_unstarted(self, request: Request, data: bytes | None) -> None:
+        """End a request that was taken in and never started: send its terminal frame, free its place."""
+        request.last = data
+        if request.idempotency is not None:
+            self._settle(request, keep=False)
+        if data is not None:
+            self.transmit(request, data)
+        self.forget(request)
+        self._release()
 
     def expire(self, now: float) -> None:
         """End what has run for too long, and pass by what ignores its cancellation."""
@@ -108,6 +123,7 @@ class Scheduler:
             request.aborted = reason
             last = _last_frame(request, reason)
             answer.ended = True
+            request.last = last
             if last is not None:
                 self.transmit(request, last)
             self.forget(request)
@@ -117,30 +133,49 @@ class Scheduler:
         request.aborted_at = self.source.loop.time()
         for child in tuple(request.children or ()):
             child.cancel()
-        if request.task is not None and request.is_running:
+        if request.task is None and not request.is_running:
+            self._withdraw(request)
+        elif request.task is not None and request.is_running:
             # A task that is cancelled before its first step never gets to its own cleaning up.
             request.task.cancel()
 
-    async def run_detached(self, request: Request, run: Callable[[Request], Awaitable[None]]) -> None:
-        """Run a request in the caller's task, watched like any other; for sources without connections."""
-        self._live = {request}
-        request.task = asyncio.current_task()
-        request.is_running = True
-        CURRENT.set(request)
+    async def run_detached(self, request: Request) -> None:
+        """Run a request and wait for it; for sources without connections. Cancelling the caller cancels it."""
+        self._start(request)
+        task = request.task
+        assert task is not None
         try:
-            await run(request)
-        finally:
-            request.task = None
-            self._live.clear()
-            self._release()
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            self.abort(request, "cancelled")
+            raise
 
     # Queueing and running.
 
-    def _unfinished(self) -> set[Request]:
-        """Every request that is queued, waits in a lane, or runs."""
+    def _is_repeated(self, request: Request) -> bool:
+        """Let an earlier request with the same key answer (P5.4); False for the first one."""
+        assert request.meta is not None
+        written = request.meta["idempotency_key"]
+        if not isinstance(written, str) or not 1 <= len(written) <= _KEY_LENGTH:
+            text = f"`meta.idempotency_key` is a string of 1 to {_KEY_LENGTH} characters"
+            self.finish_unstarted(request, request.answer.error("invalid_message", text))
+            return True
+        key = (request.actor.subject, request.route.key, written)
+        if self.source.replies.is_repeated(key, request, self.source.loop.time()):
+            return True
+        request.idempotency = key
+        return False
+
+    def _settle(self, request: Request, *, keep: bool) -> None:
+        key, request.idempotency = request.idempotency, None
+        if key is not None:
+            self.source.replies.finish(key, request.last, self.source.loop.time(), keep=keep)
+
+    def _unfinished(self) -> list[Request]:
+        """Every request that is queued, waits in a lane, or runs; those in a queue in its order."""
         lanes = self._lanes.values() if self._lanes is not None else ()
         waiting = (request for lane in lanes for request in lane)
-        return {*(self._queue or ()), *waiting, *(self._live or ())}
+        return [*dict.fromkeys((*(self._queue or ()), *waiting, *(self._live or ())))]
 
     def _enqueue(self, request: Request) -> None:
         queue = self._queue
@@ -149,6 +184,15 @@ class Scheduler:
         queue.append(request)
         if self._worker is None:
             self._worker = asyncio.Task(self._work(), loop=self.source.loop)
+
+    def _withdraw(self, request: Request) -> None:
+        """Take a request that has ended out of its queue: it is in flight no longer (P9.2)."""
+        lanes = self._lanes or {}
+        for waiting in (self._queue, lanes.get(request.route.key)):
+            if waiting is not None and request in waiting:
+                waiting.remove(request)
+                self._release()
+                return
 
     async def _work(self) -> None:
         """Run queued plain handlers one after the other, then end."""
@@ -162,21 +206,18 @@ class Scheduler:
         try:
             while queue and self._worker is me:
                 request = queue.popleft()
-                if not request.answer.ended:
-                    request.task = me
-                    request.is_running = True
-                    live.add(request)
-                    CURRENT.set(request)
-                    try:
-                        await run_plain(request)
-                    finally:
-                        request.task = None
-                        live.discard(request)
-                        self._release()
-                    if connection.paused:
-                        await connection.drain()
-                else:
+                request.task = me
+                request.is_running = True
+                live.add(request)
+                CURRENT.set(request)
+                try:
+                    await run_plain(request)
+                finally:
+                    request.task = None
+                    live.discard(request)
                     self._release()
+                if connection.paused:
+                    await connection.drain()
         finally:
             if self._worker is me:
                 self._worker = None
@@ -193,7 +234,8 @@ class Scheduler:
             self._lanes = {}
         lane = self._lanes.setdefault(route.key, deque())
         if route.concurrency == "reject" and lane:
-            self._finish_unstarted(request, "busy", f"`{route.key}` is still running on this connection")
+            text = f"`{route.key}` is still running on this connection"
+            self.finish_unstarted(request, request.answer.error("busy", text))
             return
         if route.concurrency == "interrupt":
             for running in tuple(lane):
@@ -233,13 +275,9 @@ class Scheduler:
             return
         was_first = lane[0] is request
         lane.remove(request)
-        if request.route.concurrency == "enqueue" and was_first:
-            while lane:
-                if not lane[0].answer.ended:
-                    self._start(lane[0])
-                    return
-                lane.popleft()
-                self._release()
+        if request.route.concurrency == "enqueue" and was_first and lane:
+            self._start(lane[0])
+            return
         if not lane and self._lanes is not None:
             self._lanes.pop(key, None)
 
@@ -267,13 +305,6 @@ class Scheduler:
             self.source.wheel.schedule(policy, lambda: self.abort(request, "disconnected"))
         else:
             self.abort(request, "disconnected")
-
-    def _finish_unstarted(self, request: Request, name: str, message: str) -> None:
-        made = request.answer.error(name, message)
-        if made is not None:
-            self.transmit(request, made)
-        self.forget(request)
-        self._release()
 
     def _send(self, data: bytes | None) -> None:
         if data is not None and self.connection.is_open:

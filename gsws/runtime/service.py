@@ -23,10 +23,10 @@ from gsws.plugins.registry import Registry, registry
 from gsws.project.specs import Project, SourceSpec
 from gsws.routing.modules import ModuleSet
 from gsws.routing.table import Build, RouteTable, build_table
+from gsws.runtime.children import CHILDREN, account
 from gsws.runtime.contexts import Context
 from gsws.runtime.datasources import build_datasources, close_datasource
 from gsws.runtime.detached import make_handle
-from gsws.runtime.request import CURRENT
 from gsws.runtime.source import LiveListener, LiveSource
 from gsws.runtime.threads import ThreadPool
 from gsws.runtime.transport import Wheel
@@ -88,7 +88,7 @@ class Service:
         """
         loop = asyncio.get_running_loop()
         self._wheel = Wheel(loop)
-        loop.set_task_factory(_account)
+        loop.set_task_factory(account)
         loop.set_exception_handler(self._unhandled)
         self.modules.open()
         findings = await build_datasources(self, self.datasources)
@@ -287,7 +287,7 @@ class Service:
     async def _end_children(self) -> None:
         """Cancel what handlers spawned and left running."""
         me = asyncio.current_task()
-        children = [task for task in _CHILDREN if task is not me and not task.done()]
+        children = [task for task in CHILDREN if task is not me and not task.done()]
         if children:
             self.logger.warning("cancelling tasks that handlers left running", tasks=len(children))
             for task in children:
@@ -306,26 +306,9 @@ class Service:
 _NEEDS_RESTART: Final = frozenset({"type", "host", "port", "tls"})
 """Keys of a websocket file that a reload cannot take over."""
 
-_CHILDREN: set[asyncio.Task[Any]] = set()
-
 
 class _Undo(Exception):
     """Leaves a revision that could not be built."""
-
-
-def _account(loop: asyncio.AbstractEventLoop, coroutine: Any, **keywords: Any) -> asyncio.Task[Any]:
-    """Make a task; one that a handler spawns is accounted to its request and to the service."""
-    task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **keywords)
-    request = CURRENT.get()
-    if request is not None:
-        _CHILDREN.add(task)
-        task.add_done_callback(_CHILDREN.discard)
-        if request.task is not None:
-            if request.children is None:
-                request.children = set()
-            request.children.add(task)
-            task.add_done_callback(request.children.discard)
-    return task
 
 
 async def _stop_source(source: EventSource, logger: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from gsws.protocol.closecodes import CloseCode
 from gsws.routing.table import Route
 from gsws.runtime.client import Client
 from gsws.runtime.hub import Hub
+from gsws.runtime.idempotency import Replies
 from gsws.runtime.identity import Identity
 from gsws.runtime.scheduling import Scheduler
 from gsws.runtime.session import SUBPROTOCOL, SessionClient, SessionReceiver
@@ -67,6 +69,7 @@ class LiveSource:
     resume_bytes: int = 2**20
     heartbeat: float = 20.0
     message_bytes: int = 2**20
+    replies: Replies = field(default_factory=Replies)
     sessions: dict[str, SessionClient] = field(default_factory=dict)
     hub: Hub = field(default_factory=Hub)
     clients: set[Client] = field(default_factory=set)
@@ -75,6 +78,7 @@ class LiveSource:
     is_guarded: bool = False
     is_stopped: bool = False
     logger: Any = None
+    thread: int = field(default_factory=threading.get_ident)
     _ticking: bool = False
 
     def __post_init__(self) -> None:

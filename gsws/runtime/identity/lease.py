@@ -172,9 +172,10 @@ async def _renew(client: Client, lease: Lease, id: RequestId | None, token: str)
             verified = await lease.identity.renewed(token, client.connection)
         if verified.actor.subject != lease.verified.actor.subject:
             raise Refused("the subject may not change")  # noqa: TRY301
-    except (Refused, Unavailable, TimeoutError) as error:
+    except Exception as error:  # whatever it was, the credential was not renewed
         reason = error.reason if isinstance(error, Refused) else "it could not be checked"
-        client.logger.info("refused a renewed credential", reason=reason, exc_info=error.__cause__)
+        cause = error.__cause__ if isinstance(error, Refused | Unavailable | TimeoutError) else error
+        client.logger.info("refused a renewed credential", reason=reason, exc_info=cause)
         _refuse(client, id, "unauthorized", "the token is not good; the connection ends with the one before")
         return
     finally:

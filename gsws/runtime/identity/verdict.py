@@ -91,6 +91,10 @@ def moment(value: Any) -> float | None:
     Raises:
         Refused: If it is no number.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or (isinstance(value, float) and math.isnan(value))
+    ):
         raise Refused("the time of expiry is no number")
     return None if value > END_OF_TIME else float(value)
