@@ -19,6 +19,7 @@ import structlog
 
 from gsws.diagnostics import Finding, Severity
 from gsws.errors import ServeError
+from gsws.observability.notify import notify
 from gsws.observability.watchdog import Watchdog
 from gsws.project import Project, ProjectCache
 from gsws.reload.reloader import Reloader, ReloadReport
@@ -132,12 +133,14 @@ async def _load_and_serve(
         return 1
     watchdog = Watchdog(loop, service.project.base, service.is_busy)
     watchdog.start()
+    notify("READY=1")
     presenter.serving(service, (*service.project.findings, *findings))
     try:
         if reloader is not None:
             await reloader.begin()
         await stopping.wait()
     finally:
+        notify("STOPPING=1")
         if service.is_busy():
             presenter.draining(service.project.settings.drain_timeout)
         await service.stop()

@@ -20,7 +20,7 @@ from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
 from gsws.routing.table import Route
 from gsws.runtime.identity.lease import renew
-from gsws.runtime.rate import TokenBucket
+from gsws.runtime.rate import Buckets
 from gsws.runtime.request import DONE, Drain, Request
 from gsws.runtime.scheduling import Scheduler
 from gsws.types import GSActor, JSONObject, RequestId
@@ -72,7 +72,7 @@ class Client(Scheduler):
         self.lease: Lease | None = None
         self._counter = 0
         self._rooms: set[str] | None = None
-        self._buckets: dict[str, TokenBucket] | None = None
+        self._buckets: Buckets | None = None
 
     @property
     def session_id(self) -> str | None:
@@ -259,19 +259,25 @@ class Client(Scheduler):
         if source.is_draining:
             self._refuse("draining", "the server is shutting down; reconnect", id)
             return True
-        wait = 0.0
-        for key, rate in (("", source.rate), (route.key, source.event_rates.get(route.key))):
-            if rate is not None and not wait:
-                if self._buckets is None:
-                    self._buckets = {}
-                bucket = self._buckets.get(key)
-                if bucket is None:
-                    bucket = self._buckets[key] = TokenBucket(rate.messages, rate.per, rate.burst)
-                wait = bucket.take(source.loop.time())
-        if wait:
+        if wait := self._over_rate(route):
             self._refuse("too_many_requests", "over the rate limit", id, retry_after_ms=max(1, int(wait * 1000)))
             return True
         return False
+
+    def _over_rate(self, route: Route) -> float:
+        """Seconds until the connection's rate and the event's allow this message; an event's is per user (P7.2)."""
+        source, now, wait = self.source, self.source.loop.time(), 0.0
+        if self._buckets is None:
+            self._buckets = Buckets()
+        if source.rate is not None:
+            wait = self._buckets.take("", source.rate, now)
+        rate = source.event_rates.get(route.key)
+        if rate is not None and not wait:
+            if self.actor.authenticated:
+                wait = source.buckets.take((self.actor.subject, route.key), rate, now)
+            else:
+                wait = self._buckets.take(route.key, rate, now)
+        return wait
 
     def _control(self, eventtype: str, id: RequestId | None, payload: Any) -> None:
         """Answer ``gsws.cancel``, ``gsws.ping`` and ``gsws.auth``; others are ignored (P2.4)."""

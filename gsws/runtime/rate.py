@@ -1,8 +1,12 @@
-"""Rates: token buckets without timers."""
+"""Rates: token buckets without timers, one by one or kept by key."""
 
 from __future__ import annotations
 
-__all__ = ["TokenBucket"]
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Protocol
+
+__all__ = ["Buckets", "Rate", "TokenBucket"]
 
 
 class TokenBucket:
@@ -40,3 +44,41 @@ class TokenBucket:
             self._tokens -= 1.0
             return 0.0
         return (1.0 - self._tokens) / self._rate
+
+
+class Rate(Protocol):
+    """``messages`` every ``per`` seconds, ``burst`` at once."""
+
+    @property
+    def messages(self) -> int: ...
+    @property
+    def per(self) -> float: ...
+    @property
+    def burst(self) -> int: ...
+
+
+class Buckets:
+    """
+    Token buckets by key; of too many, those not asked for longest are forgotten, which fills them.
+
+    Args:
+        limit: How many are kept.
+    """
+
+    __slots__ = ("_buckets", "_limit")
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._buckets: OrderedDict[Hashable, tuple[Rate, TokenBucket]] = OrderedDict()
+
+    def take(self, key: Hashable, rate: Rate, now: float) -> float:
+        """Take one token of a key's bucket, as `TokenBucket.take`; a rate that changed begins anew."""
+        known, bucket = self._buckets.get(key, (None, None))
+        if bucket is None or known != rate:
+            bucket = TokenBucket(rate.messages, rate.per, rate.burst)
+            self._buckets[key] = (rate, bucket)
+            if len(self._buckets) > self._limit:
+                self._buckets.popitem(last=False)
+        else:
+            self._buckets.move_to_end(key)
+        return bucket.take(now)

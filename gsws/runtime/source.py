@@ -7,7 +7,6 @@ One live event source: its routes, clients, rooms and limits; and the port that 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from typing import Any, Final
 import structlog
 
 from gsws.errors import ServeError
-from gsws.eventsources.websocket.config import RateLimit, TLSConfig, WebSocketConfig, parse
+from gsws.eventsources.websocket.config import RateLimit, WebSocketConfig, parse
 from gsws.plugins.contract import Health
 from gsws.protocol.answer import error_payload, frame
 from gsws.protocol.closecodes import CloseCode
@@ -26,9 +25,11 @@ from gsws.runtime.client import Client
 from gsws.runtime.hub import Hub
 from gsws.runtime.idempotency import Replies
 from gsws.runtime.identity import Identity
+from gsws.runtime.rate import Buckets
 from gsws.runtime.scheduling import Scheduler
 from gsws.runtime.session import SUBPROTOCOL, SessionClient, SessionReceiver
 from gsws.runtime.threads import ThreadPool
+from gsws.runtime.tls import Certificate
 from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, ListenOptions, Receiver, Wheel
 
 __all__ = ["LiveListener", "LiveSource"]
@@ -69,6 +70,7 @@ class LiveSource:
     resume_bytes: int = 2**20
     heartbeat: float = 20.0
     message_bytes: int = 2**20
+    buckets: Buckets = field(default_factory=Buckets)
     replies: Replies = field(default_factory=Replies)
     sessions: dict[str, SessionClient] = field(default_factory=dict)
     hub: Hub = field(default_factory=Hub)
@@ -176,7 +178,9 @@ class LiveListener:
         self._root = root
         self._authn = authn
         self._is_shut = False
-        self._listener = Listener(self, listen_options(config, development=development, base=base))
+        self._certificate = None if config.tls is None else Certificate(config.tls, base, live.wheel, live.logger)
+        options = listen_options(config, development=development, base=base, certificate=self._certificate)
+        self._listener = Listener(self, options)
         live.configure(config)
         live.identify(self._identity(config))
 
@@ -189,12 +193,16 @@ class LiveListener:
             await self.live.identity.start()
         await self._listener.start()
         self._listening = True
+        if self._certificate is not None:
+            self._certificate.watch()
 
     async def stop(self) -> None:
         """Drain as protocol P10.2 says, then close every connection with 1001."""
         live = self.live
         self._listening = False
         self._listener.stop_accepting()
+        if self._certificate is not None:
+            self._certificate.close()
         live.drain()
         loop = live.loop
         deadline = loop.time() + self.drain_timeout
@@ -239,7 +247,7 @@ class LiveListener:
         self.config = replace(now, host=self.config.host, port=self.config.port, tls=self.config.tls)
         self.live.configure(now)
         before = self._listener.options
-        options = listen_options(replace(now, tls=None), development=before.development, base=self._base)
+        options = listen_options(now, development=before.development, base=self._base)
         self._listener.options = replace(options, host=before.host, port=before.port, ssl=before.ssl)
 
     def _identity(self, config: WebSocketConfig) -> Identity | None:
@@ -299,13 +307,10 @@ class LiveListener:
     _close_timeout: Final = 5.0
 
 
-def listen_options(config: WebSocketConfig, *, development: bool, base: Path) -> ListenOptions:
-    """
-    Turn a source's config into the transport's options.
-
-    Raises:
-        ServeError: If TLS files cannot be used.
-    """
+def listen_options(
+    config: WebSocketConfig, *, development: bool, base: Path, certificate: Certificate | None = None
+) -> ListenOptions:
+    """Turn a source's config into the transport's options."""
     limits = config.limits
     public = base / "public"
     return ListenOptions(
@@ -324,17 +329,5 @@ def listen_options(config: WebSocketConfig, *, development: bool, base: Path) ->
         heartbeat_timeout=config.heartbeat.timeout,
         compression=config.compression,
         subprotocols=(SUBPROTOCOL,),
-        ssl=_tls(config.tls, base),
+        ssl=None if certificate is None else certificate.context,
     )
-
-
-def _tls(config: TLSConfig | None, base: Path) -> ssl.SSLContext | None:
-    if config is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(base / config.cert, base / config.key)
-    except (OSError, ssl.SSLError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ServeError(f"cannot use the TLS files `{config.cert}` and `{config.key}`: {reason}") from None
-    return context

@@ -169,11 +169,11 @@ def test_a_generator_that_raises_ends_in_an_error(client):
 
 
 def test_frames_of_other_types_share_the_sequence(client):
-    """P6.3; a yielded end is terminal and closes the generator."""
+    """P6.3: `stream.start` is 0, whatever comes first; a yielded end is terminal and closes the generator."""
     client.send("websocket.frames", id="f")
     frames = client.answer()
 
-    assert kinds(frames) == ["tool.call", "stream.start", "stream.chunk", "usage", "stream.end"]
+    assert kinds(frames) == ["stream.start", "tool.call", "stream.chunk", "usage", "stream.end"]
     assert [frame["seq"] for frame in frames] == [0, 1, 2, 3, 4]
     assert frames[-1]["payload"] == {
         "message": "[STREAM_END]",

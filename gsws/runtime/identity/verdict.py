@@ -6,7 +6,6 @@ Also the two readings that all checks share: what a subject may be, and how scop
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -91,10 +90,7 @@ def moment(value: Any) -> float | None:
     Raises:
         Refused: If it is no number.
     """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or (isinstance(value, float) and math.isnan(value))
-    ):
+    # Only NaN differs from itself.
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise Refused("the time of expiry is no number")
     return None if value > END_OF_TIME else float(value)
