@@ -11,15 +11,7 @@ from typing import Protocol
 
 from gsws.types import RequestId
 
-__all__ = ["LoggedFrame", "SessionLog", "StreamState"]
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedFrame:
-    """One frame of a stream: its sequence number and its JSON text in UTF-8."""
-
-    seq: int
-    data: bytes
+__all__ = ["SessionLog", "StreamState"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +20,13 @@ class StreamState:
     What is held of one stream.
 
     Attributes:
-        frames: The frames after the sequence number that was asked for, in order and without gaps.
-        text: All text of the stream up to the last frame, or None if its beginning is no longer held.
+        frames: The frames after the sequence number that was asked for, in order and without gaps; JSON text in UTF-8.
+        text: All text of the stream up to the last frame.
         is_ended: Whether the last frame is the terminal one.
     """
 
-    frames: tuple[LoggedFrame, ...]
-    text: str | None
+    frames: tuple[bytes, ...]
+    text: str
     is_ended: bool
 
 
@@ -45,7 +37,7 @@ class SessionLog(Protocol):
     Guarantee of every implementation: `read` returns either all frames after ``seq``, or None; never a part.
     """
 
-    def append(self, id: RequestId, seq: int, data: bytes, *, text: str | None, is_terminal: bool, now: float) -> None:
+    def append(self, id: RequestId, seq: int, data: bytes, ended_at: float | None) -> None:
         """
         Keep a frame; what grows beyond the bound is forgotten, whole streams that ended first.
 
@@ -53,9 +45,7 @@ class SessionLog(Protocol):
             id: The request's id.
             seq: Its sequence number; one more than that of the frame before.
             data: JSON text in UTF-8.
-            text: The chunk's text, or None for a frame that is no text chunk.
-            is_terminal: Whether nothing follows.
-            now: Monotonic seconds.
+            ended_at: Monotonic seconds if it is the terminal frame, else None.
         """
         ...
 

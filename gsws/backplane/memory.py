@@ -6,25 +6,33 @@ Guarantee: exact while the process lives; nothing survives it.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from gsws.backplane.contract import LoggedFrame, StreamState
+from gsws.backplane.contract import StreamState
+from gsws.protocol.answer import chunk_text
 from gsws.types import RequestId
 
 __all__ = ["MemorySessionLog"]
 
 
-@dataclass(slots=True)
 class _Stream:
-    """One stream; ``first`` is the sequence number of the oldest frame that is held, or of the next one."""
+    """
+    One stream.
 
-    first: int = 0
-    frames: deque[LoggedFrame] = field(default_factory=deque)
-    text: list[str] | None = field(default_factory=list)
-    size: int = 0
-    ended_at: float | None = None
-    is_lost: bool = False
+    ``first`` is the sequence number of the oldest frame that is held, or of the next one; ``seen`` is the text of the
+    frames before it. The text of those that are held is read out of them when somebody asks: that is rare, and a token
+    is not.
+    """
+
+    __slots__ = ("ended_at", "first", "frames", "is_lost", "seen", "size")
+
+    def __init__(self) -> None:
+        self.first = 0
+        self.frames: list[bytes] = []
+        self.seen = ""
+        self.size = 0
+        self.ended_at: float | None = None
+        self.is_lost = False
 
 
 class MemorySessionLog:
@@ -45,7 +53,7 @@ class MemorySessionLog:
     def __len__(self) -> int:
         return len(self._streams)
 
-    def append(self, id: RequestId, seq: int, data: bytes, *, text: str | None, is_terminal: bool, now: float) -> None:
+    def append(self, id: RequestId, seq: int, data: bytes, ended_at: float | None) -> None:
         if seq == 0:
             # An id may be used again once its request has ended.
             self._forget(id)
@@ -54,15 +62,12 @@ class MemorySessionLog:
         if stream is None:
             return
         if not stream.is_lost:
-            stream.frames.append(LoggedFrame(seq, data))
-            added = len(data)
-            if text is not None and stream.text is not None:
-                stream.text.append(text)
-                added += len(text)
-            stream.size += added
-            self._size += added
-        if is_terminal:
-            stream.ended_at = now
+            stream.frames.append(data)
+            size = len(data)
+            stream.size += size
+            self._size += size
+        if ended_at is not None:
+            stream.ended_at = ended_at
             if stream.is_lost:
                 self._forget(id)
         if self._size > self._limit:
@@ -70,24 +75,23 @@ class MemorySessionLog:
 
     def read(self, id: RequestId, seq: int) -> StreamState | None:
         stream = self._streams.get(id)
-        if stream is None or stream.is_lost or seq + 1 < stream.first:
+        if stream is None or stream.is_lost or not stream.first - 1 <= seq < stream.first + len(stream.frames):
             return None
-        last = stream.first + len(stream.frames) - 1
-        if seq > last:
-            return None
-        frames = tuple(frame for frame in stream.frames if frame.seq > seq)
-        text = None if stream.text is None else "".join(stream.text)
-        return StreamState(frames, text, stream.ended_at is not None)
+        frames = tuple(stream.frames[seq + 1 - stream.first :])
+        return StreamState(frames, stream.seen + _text(stream.frames), stream.ended_at is not None)
 
     def acknowledge(self, id: RequestId, seq: int) -> None:
         stream = self._streams.get(id)
-        if stream is None:
+        if stream is None or stream.is_lost or seq < stream.first:
             return
-        while stream.frames and stream.frames[0].seq <= seq:
-            dropped = len(stream.frames.popleft().data)
-            stream.first += 1
-            stream.size -= dropped
-            self._size -= dropped
+        count = min(seq + 1 - stream.first, len(stream.frames))
+        dropped, stream.frames = stream.frames[:count], stream.frames[count:]
+        stream.first += count
+        text = _text(dropped)
+        stream.seen += text
+        freed = sum(map(len, dropped)) - len(text.encode())
+        stream.size -= freed
+        self._size -= freed
         if not stream.frames and stream.ended_at is not None:
             self._forget(id)
 
@@ -112,7 +116,7 @@ class MemorySessionLog:
             largest = max(self._streams.values(), key=lambda stream: stream.size)
             self._size -= largest.size
             largest.frames.clear()
-            largest.text = None
+            largest.seen = ""
             largest.size = 0
             largest.is_lost = True
 
@@ -120,3 +124,7 @@ class MemorySessionLog:
         stream = self._streams.pop(id, None)
         if stream is not None:
             self._size -= stream.size
+
+
+def _text(frames: Sequence[bytes]) -> str:
+    return "".join(text for data in frames if (text := chunk_text(data)) is not None)

@@ -34,12 +34,13 @@ if TYPE_CHECKING:
 __all__ = ["Client", "label_of"]
 
 _LABEL_LENGTH: Final = 128
+_MAX_FIELDS: Final = 1000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def label_of(query: str) -> str:
     """Read a connection's label from its query (P4.1); control characters are dropped, 128 characters are kept."""
-    for key, value in parse_qsl(query, max_num_fields=64) if query else ():
+    for key, value in _fields(query):
         if key == "clientId" and (label := _CONTROL.sub("", value)[:_LABEL_LENGTH]):
             return label
     return f"anon-{uuid.uuid4()}"
@@ -120,7 +121,7 @@ class Client(Scheduler):
     def query(self) -> dict[str, str]:
         """The connection's query, the first value of each key."""
         result: dict[str, str] = {}
-        for key, value in parse_qsl(self.connection.query, keep_blank_values=True, max_num_fields=64):
+        for key, value in _fields(self.connection.query):
             result.setdefault(key, value)
         return result
 
@@ -308,6 +309,13 @@ def _refusal(name: str, message: str, id: RequestId) -> bytes:
     It carries the id but no ``seq``: it is no part of that request's answer (P5.4).
     """
     return frame("stream.error", error_payload(name, message), id)
+
+
+def _fields(query: str) -> list[tuple[str, str]]:
+    """The keys and values of a query, as many as anybody needs."""
+    if not query:
+        return []
+    return parse_qsl("&".join(query.split("&", _MAX_FIELDS)[:_MAX_FIELDS]), keep_blank_values=True)
 
 
 def _shown(id: RequestId) -> str:

@@ -270,7 +270,7 @@ class HandlerSocket:
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Start the closing handshake; codes are 1000 or 3000 to 4999 (RFC 6455 section 7.4.2)."""
-        if code != 1000 and not 3000 <= code <= 4999:
+        if type(code) is not int or (code != 1000 and not 3000 <= code <= 4999):
             raise ValueError(f"close code {code} is not 1000 or 3000 to 4999")
         if len(reason.encode()) > 123:
             raise ValueError("a close reason has at most 123 bytes in UTF-8")

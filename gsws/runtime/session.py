@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -84,17 +84,12 @@ class SessionClient(Client):
         """Keep a frame of a request with an id, and send it if somebody listens."""
         answer = request.answer
         if answer.id is not None:
-            self.log.append(
-                answer.id,
-                answer.seq - 1,
-                data,
-                text=chunk_text(data),
-                is_terminal=answer.ended,
-                now=self.source.loop.time(),
-            )
+            self.log.append(answer.id, answer.seq - 1, data, self.source.loop.time() if answer.ended else None)
             if answer.id in self._muted:
                 return
-        super().transmit(request, data)
+        connection = self.connection
+        if connection.is_open:
+            connection.send_text(data)
 
     def left(self, connection: Connection, code: int, reason: str) -> None:
         """A connection of this session has ended; the session goes on if it was not replaced before."""
@@ -136,8 +131,7 @@ class SessionClient(Client):
             if state is None:
                 self._lost(id)
                 continue
-            frames = [logged.data for logged in state.frames]
-            for data in _compacted(frames, state.text) if compact and state.text is not None else frames:
+            for data in _compacted(state.frames, state.text) if compact else state.frames:
                 self._send(data)
 
     def lose(self, wanted: dict[RequestId, int]) -> None:
@@ -283,7 +277,7 @@ def _is_id(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-def _compacted(frames: list[bytes], text: str) -> Iterator[bytes]:
+def _compacted(frames: Sequence[bytes], text: str) -> Iterator[bytes]:
     """The missed frames, all text chunks of them as one snapshot in the place of the last (P8.3)."""
     last = next((number for number in range(len(frames) - 1, -1, -1) if chunk_text(frames[number]) is not None), None)
     for number, data in enumerate(frames):

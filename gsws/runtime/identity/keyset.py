@@ -16,6 +16,7 @@ from functools import partial
 from http.client import HTTPException
 from itertools import islice
 from typing import Any, Final
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from gsws.runtime.identity.keymaterial import UnusableKey, VerificationKey, key_of_jwk
@@ -163,7 +164,12 @@ def _download(url: str, deadline: float) -> Any:
         handlers.append(urllib.request.ProxyHandler({}))
     opener = urllib.request.build_opener(*handlers)
     request = urllib.request.Request(url, headers={"Accept": "application/json", "User-Agent": "gsws"})  # noqa: S310
-    with opener.open(request, timeout=DEADLINE) as response:  # the scheme was checked with the config
+    try:
+        opened = opener.open(request, timeout=DEADLINE)  # the scheme was checked with the config
+    except HTTPError as error:
+        with error:
+            raise OSError(f"HTTP status {error.code}") from None
+    with opened as response:
         body = bytearray()
         while piece := response.read1(65536):
             body += piece

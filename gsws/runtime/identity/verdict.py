@@ -93,4 +93,4 @@ def moment(value: Any) -> float | None:
     # Only NaN differs from itself.
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise Refused("the time of expiry is no number")
-    return None if value > END_OF_TIME else float(value)
+    return None if value > END_OF_TIME else float(max(value, 0))
