@@ -11,9 +11,11 @@ import contextlib
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -26,6 +28,9 @@ from gsws.reload.reloader import Reloader, ReloadReport
 from gsws.runtime.service import Service
 
 __all__ = ["HostOptions", "Presenter", "host"]
+
+_LAST_SECONDS: Final = 1.5
+"""What the interpreter gets to end in, once the service has stopped; handlers may have left threads behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,14 @@ async def _host(project: Project, cache: ProjectCache, options: HostOptions, pre
             loop.add_signal_handler(number, on_signal)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
-    return await _serve(service, cache, options, presenter, stopping)
+    code = await _serve(service, cache, options, presenter, stopping)
+    if stopping.is_set():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # it ends as fast as it can already
+        _end_within(_LAST_SECONDS, code)
+    return code
 
 
 async def _serve(
@@ -163,9 +175,23 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
             return 0
 
 
+def _end_within(seconds: float, code: int) -> None:
+    """End the process in a moment, past tasks that swallow their cancellation and threads that do not end."""
+
+    def end() -> None:
+        time.sleep(seconds)
+        _exit(code)
+
+    threading.Thread(target=end, name="gsws-end", daemon=True).start()
+
+
 def _leave(code: int) -> None:
     """End the process now, past threads that do not end."""
     structlog.get_logger("gsws").info("stopped while loading")
+    _exit(code)
+
+
+def _exit(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

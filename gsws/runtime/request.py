@@ -119,6 +119,10 @@ class Request:
             self._context = GSContext(self)
         return self._context
 
+    def unlink(self) -> None:
+        """Its handler has ended: break the circles that would keep it until a garbage collection."""
+        self._context = self._ws = None
+
     @property
     def ws(self) -> HandlerSocket:
         if self._ws is None:

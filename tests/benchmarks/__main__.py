@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m tests.benchmarks [--quick] [--json] [--only cpu,memory,reload,start]`."""
+"""Run the benchmarks: `python -m tests.benchmarks [--quick] [--json] [--only cpu,memory,reload,start,validate] [--full]`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.delivery import measure_fan_out, measure_streams
 from tests.benchmarks.figures import Comparison, Latency, as_json, as_text
 from tests.benchmarks.latency import measure_reload, measure_start
 from tests.benchmarks.server import LOAD_CORE, SERVER_CORE, Contestant, contestants
 from tests.benchmarks.throughput import CONNECTIONS, IN_FLIGHT, measure_cpu, measure_memory
+from tests.benchmarks.validation import measure_scaling, measure_validate
 
-PARTS = ("cpu", "memory", "reload", "start")
+PARTS = ("cpu", "memory", "stream", "fan-out", "reload", "start", "validate")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was asked for and print it; 4 where the machine cannot measure."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: shows that it runs, not how fast")
+    parser.add_argument("--full", action="store_true", help="also `gsws validate` on up to 20,000 files")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     parser.add_argument("--only", default=",".join(PARTS), help="a comma-separated choice of " + ", ".join(PARTS))
     parser.add_argument("--rounds", type=int, help="rounds of the CPU comparison")
@@ -49,10 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "memory" in parts:
             measured = measure_memory(entries, 1 if quick else 3, 200 if quick else 2000)
             tables |= {f"Memory of an idle connection, {title}": rows for title, rows in measured.items()}
+        if "stream" in parts:
+            title = "CPU of a streamed token, gsws with sequence numbers and a log for resume"
+            tables[title] = measure_streams(folder, 1 if quick else 5, 200 if quick else 3000)
+        if "fan-out" in parts:
+            title = "CPU of one frame to one member of a room"
+            tables[title] = measure_fan_out(folder, 1 if quick else 5, 50 if quick else 500)
         if "reload" in parts:
             tables["Hot reload"] = measure_reload(folder, 100, 10 if quick else 100)
         if "start" in parts:
             tables["Start"] = measure_start(folder, 100, 2 if quick else 9)
+        if "validate" in parts:
+            tables |= measure_validate(folder, 100 if quick else 1000, 2 if quick else 5)
+            if options.full:
+                tables |= measure_scaling(folder, (500, 2500, 10_000), 1 if quick else 3)
 
     if options.json:
         print(json.dumps({"machine": _machine(), "figures": {title: as_json(rows) for title, rows in tables.items()}}))

@@ -30,7 +30,7 @@ _FILES = {
     "events/all.yaml": "websocket.tokens: {fn: work.tokens, payload: {}}\n"
     "websocket.join: {fn: work.join, payload: {}}\n"
     "websocket.fan: {fn: work.fan, payload: {}}\n",
-    "functions/work.py": '''import asyncio
+    "functions/work.py": """import asyncio
 
 
 async def tokens(payload):
@@ -47,7 +47,7 @@ async def fan(ctx, payload):
     for number in range(payload["count"]):
         await ctx.broadcast("all", "room.said", {"text": f"number {number} to everybody"})
         await asyncio.sleep(0)
-''',
+""",
 }
 
 
