@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -145,6 +146,10 @@ async def _load_and_serve(
         return 1
     watchdog = Watchdog(loop, service.project.base, service.is_busy)
     watchdog.start()
+    if reloader is None:
+        # Nothing that is loaded now will be dropped; no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
     notify("READY=1")
     presenter.serving(service, (*service.project.findings, *findings))
     try:

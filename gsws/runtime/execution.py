@@ -105,8 +105,10 @@ async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
                 _send(request, answer.start())
             _send(request, answer.chunk(payload))
             turn += 1
-            if client.connection.paused:
-                await client.connection.drain()
+            connection = client.connection
+            # One that is closed has nothing to wait for, and stays paused for ever.
+            if connection.paused and connection.is_open:
+                await connection.drain()
             elif turn >= _TURN:
                 turn = 0
                 await asyncio.sleep(0)
@@ -214,9 +216,13 @@ def _failed(request: Request, error: BaseException) -> None:
         return
     if isinstance(error, ConnectionClosed) and not request.client.is_open:
         request.logger.debug("client left before the answer", fn=request.route.fn)
-        request.answer.ended = True
-        request.aborted = "disconnected"
-        request.client.forget(request)
+        if request.client.session_id is None:
+            request.answer.ended = True
+            request.aborted = "disconnected"
+            request.client.forget(request)
+        else:
+            # Whoever resumes the session is owed a terminal frame (P5.2).
+            _finish(request, request.answer.error("handler_error", _failure(request)))
         return
     route = request.route
     if isinstance(error, ReplyViolation):
@@ -224,11 +230,15 @@ def _failed(request: Request, error: BaseException) -> None:
         message = f"The answer of handler {route.fn} for the event {route.key} does not fit its schema"
     else:
         name = "handler_error"
-        message = f"Error in executing handler {route.fn} for the event {route.key}"
+        message = _failure(request)
     try:
         _log(request, "handler failed", error)
     finally:
         _finish(request, request.answer.error(name, message, request=request.request_id))
+
+
+def _failure(request: Request) -> str:
+    return f"Error in executing handler {request.route.fn} for the event {request.route.key}"
 
 
 def _is_running(request: Request) -> bool:

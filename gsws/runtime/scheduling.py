@@ -201,7 +201,6 @@ class Scheduler:
         live = self._live
         if live is None:
             live = self._live = set()
-        connection = self.connection
         assert queue is not None
         try:
             while queue and self._worker is me:
@@ -214,9 +213,11 @@ class Scheduler:
                     await run_plain(request)
                 finally:
                     request.task = None
+                    request.unlink()
                     live.discard(request)
                     self._release()
-                if connection.paused:
+                connection = self.connection  # a resumed session has another one
+                if connection.paused and connection.is_open:
                     await connection.drain()
         finally:
             if self._worker is me:
@@ -262,6 +263,7 @@ class Scheduler:
                 await run_plain(request)
         finally:
             request.task = None
+            request.unlink()
             if self._live is not None:
                 self._live.discard(request)
             self._leave_lane(request)

@@ -45,7 +45,7 @@ class SessionClient(Client):
         log: The frames that a client may ask for again.
     """
 
-    __slots__ = ("_away", "_expiry", "_id", "_joined", "_muted", "log", "secret")
+    __slots__ = ("_away", "_expiry", "_id", "_joined", "_muted", "_trimming", "log", "secret")
 
     def __init__(self, source: LiveSource, connection: Connection, actor: GSActor | None = None) -> None:
         super().__init__(source, connection, actor)
@@ -57,10 +57,17 @@ class SessionClient(Client):
         self._joined: frozenset[str] = frozenset()
         self._away = 0
         self._expiry: Timer | None = None
+        self._trimming: Timer | None = None
 
     @property
     def session_id(self) -> str:
         return self._id
+
+    def schedule(self, request: Request) -> None:
+        if request.answer.id is not None:
+            # From now on it can be resumed, also while it waits in a queue and has no frame yet.
+            self.log.begin(request.answer.id)
+        super().schedule(request)
 
     def forget(self, request: Request) -> None:
         super().forget(request)
@@ -85,6 +92,8 @@ class SessionClient(Client):
         answer = request.answer
         if answer.id is not None:
             self.log.append(answer.id, answer.seq - 1, data, self.source.loop.time() if answer.ended else None)
+            if answer.ended and self._trimming is None:
+                self._trim_later()
             if answer.id in self._muted:
                 return
         connection = self.connection
@@ -96,7 +105,6 @@ class SessionClient(Client):
         if connection is not self.connection:
             return
         source = self.source
-        self._joined = frozenset(self._rooms or ())
         self._away += 1
         self.closed(code, reason)
         self.log.trim(source.loop.time() - source.resume_window)
@@ -114,8 +122,11 @@ class SessionClient(Client):
             self._expiry = None
         before.close(CloseCode.REPLACED, "replaced by a newer connection")
         self.source.clients.add(self)
-        for room in (self._rooms or set()) | self._joined:
+        joined, self._joined = self._joined, frozenset()
+        for room in joined:
             self.join(room)
+        if self._trimming is None and len(self.log):
+            self._trim_later()
 
     def resume(self, wanted: dict[RequestId, int], *, compact: bool) -> None:
         """Answer ``gsws.resume``: say what follows, then send every missing frame in order (P8.3, P8.4)."""
@@ -131,7 +142,8 @@ class SessionClient(Client):
             if state is None:
                 self._lost(id)
                 continue
-            for data in _compacted(state.frames, state.text) if compact else state.frames:
+            is_compact = compact and state.text is not None
+            for data in _compacted(state.frames, state.text or "") if is_compact else state.frames:
                 self._send(data)
 
     def lose(self, wanted: dict[RequestId, int]) -> None:
@@ -139,6 +151,32 @@ class SessionClient(Client):
         self._send(frame("gsws.resumed", {"session": self.session_id, "streams": {}}))
         for id in wanted:
             self._lost(id)
+
+    def join(self, room: str) -> None:
+        if self.is_open:
+            super().join(room)
+        else:
+            self._joined |= {room}
+
+    def leave(self, room: str) -> None:
+        self._joined -= {room}
+        super().leave(room)
+
+    def _leave_rooms(self) -> None:
+        """Leave while nobody is connected; whoever resumes is a member again."""
+        self._joined |= self._rooms or frozenset()
+        super()._leave_rooms()
+
+    def _trim_later(self) -> None:
+        self._trimming = self.source.wheel.schedule(self.source.resume_window, self._trim)
+
+    def _trim(self) -> None:
+        """Forget the streams that ended a window ago (P8.5); of a session that nobody holds, all expire together."""
+        self._trimming = None
+        if self.is_open:
+            self.log.trim(self.source.loop.time() - self.source.resume_window)
+            if len(self.log):
+                self._trim_later()
 
     def _lost(self, id: RequestId) -> None:
         self._send(frame("stream.error", error_payload("resume_lost", "its frames are no longer held"), id))

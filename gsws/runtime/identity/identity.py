@@ -184,9 +184,9 @@ class Identity:
     async def _checked(self, credential: Credential | None, view: Callable[[], AttributeDict]) -> Verified | None:
         verified = await self._check(credential, view)
         # A function of the project may not have looked.
-        if verified is not None and verified.expires is not None:
-            if verified.expires + verified.leeway <= time.time():
-                raise Refused("the credential has expired")
+        expires = None if verified is None else verified.expires
+        if verified is not None and expires is not None and expires + verified.leeway <= time.time():
+            raise Refused("the credential has expired")
         return verified
 
     async def _check(self, credential: Credential | None, view: Callable[[], AttributeDict]) -> Verified | None:

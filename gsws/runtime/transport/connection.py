@@ -31,6 +31,9 @@ __all__ = ["Connection", "encode_frame"]
 LINGER_BYTES = 2**26
 """Bytes thrown away after the connection was failed, so that a TCP reset does not take our last words."""
 
+_LAST_WORDS = 0.2
+"""Seconds for the close frame to a peer that missed its heartbeat; most likely nobody is there to answer it."""
+
 log = logging.getLogger("gsws.transport")
 
 
@@ -339,7 +342,7 @@ class Connection(SendingHalf):
         if decision is None:
             log.debug("connection %s missed its heartbeat", self.id)
             self.close(4408, "heartbeat missed")
-            self._set_timer(min(1.0, listener.options.close_timeout), self.abort)
+            self._set_timer(min(_LAST_WORDS, listener.options.close_timeout), self.abort)
             return
         ping, delay = decision
         if ping:

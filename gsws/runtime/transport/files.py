@@ -14,7 +14,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-__all__ = ["PublicFile", "PublicFolder"]
+__all__ = ["PublicFile", "PublicFolder", "open_shipped"]
 
 CONTENT_TYPES = {
     ".avif": "image/avif",
@@ -49,6 +49,8 @@ CONTENT_TYPES = {
     ".xml": "application/xml",
 }
 """Fixed here, because the tables of the machine (``/etc/mime.types``) differ."""
+
+_SHIPPED = Path(__file__).parents[2] / "client" / "javascript"
 
 _OPEN_FLAGS = os.O_RDONLY
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):
@@ -149,6 +151,12 @@ class PublicFolder:
         )
         content_type = CONTENT_TYPES.get(target.suffix.lower(), "application/octet-stream")
         return PublicFile(descriptor, facts.st_size, content_type, headers)
+
+
+def open_shipped(path: str) -> PublicFile | None:
+    """Open what gsws itself serves to browsers: its client, ``/gsws.js``."""
+    found = PublicFolder(_SHIPPED).open(path) if path == "/gsws.js" else None
+    return found if isinstance(found, PublicFile) else None
 
 
 def _names(path: str) -> list[str] | None:

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from gsws.runtime.transport.connection import Connection
 from gsws.runtime.transport.ending import end_stream
-from gsws.runtime.transport.files import PublicFile
+from gsws.runtime.transport.files import PublicFile, open_shipped
 from gsws.runtime.transport.http import BadRequest, RequestHead, parse_head, response
 from gsws.runtime.transport.interface import Handshake, HTTPRefusal
 from gsws.runtime.transport.negotiation import BadHandshake, Terms, negotiate
@@ -146,6 +146,7 @@ class Intake(asyncio.Protocol):
             self._answer(200 if ready else 503, body, content_type="application/json", head_only=head_only)
         else:
             found = None if self._listener.public is None else self._listener.public.open(head.path)
+            found = found or open_shipped(head.path)
             if found is None:
                 self._answer(404, b"not found\n", head_only=head_only)
             elif isinstance(found, str):
