@@ -9,19 +9,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gsws.__about__ import __version__
-from gsws.types import GSActor, GSCloudEvent, GSStatus
 
 if TYPE_CHECKING:
     from gsws.errors import ConnectionClosed as ConnectionClosed
     from gsws.protocol.answer import Frame as Frame
     from gsws.routing.context import GSContext as GSContext
+    from gsws.types import GSActor as GSActor
+    from gsws.types import GSCloudEvent as GSCloudEvent
+    from gsws.types import GSStatus as GSStatus
 
 __all__ = ["ConnectionClosed", "Frame", "GSActor", "GSCloudEvent", "GSContext", "GSStatus", "__version__"]
 
 _LAZY = {
     "ConnectionClosed": "gsws.errors",
     "Frame": "gsws.protocol.answer",
+    "GSActor": "gsws.types",
+    "GSCloudEvent": "gsws.types",
     "GSContext": "gsws.routing.context",
+    "GSStatus": "gsws.types",
 }
 
 
@@ -29,5 +34,6 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         from importlib import import_module
 
-        return getattr(import_module(_LAZY[name]), name)
+        value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+        return value
     raise AttributeError(f"module `gsws` has no attribute `{name}`")

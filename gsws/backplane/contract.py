@@ -21,12 +21,12 @@ class StreamState:
 
     Attributes:
         frames: The frames after the sequence number that was asked for, in order and without gaps; JSON text in UTF-8.
-        text: All text of the stream up to the last frame.
+        text: All text of the stream up to the last frame, or None if its beginning is no longer held.
         is_ended: Whether the last frame is the terminal one.
     """
 
     frames: tuple[bytes, ...]
-    text: str
+    text: str | None
     is_ended: bool
 
 
@@ -36,6 +36,10 @@ class SessionLog(Protocol):
 
     Guarantee of every implementation: `read` returns either all frames after ``seq``, or None; never a part.
     """
+
+    def begin(self, id: RequestId) -> None:
+        """A request was taken that has no frame yet; what was held under its id is forgotten."""
+        ...
 
     def append(self, id: RequestId, seq: int, data: bytes, ended_at: float | None) -> None:
         """

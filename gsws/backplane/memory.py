@@ -21,9 +21,9 @@ class _Stream:
     One stream.
 
     ``first`` is the sequence number of the oldest frame that is held, or of the next one; ``seen`` is the text of the
-    frames before it. The text of those that are held is read out of them when somebody asks: that is rare, and a token
-    is not. Frames lie one behind the other in ``data``: kept as objects of their own they cost 3 µs each, for an
-    encoder's buffer is larger than what it writes.
+    frames before it, or None if there was no room for it. The text of those that are held is read out of them when
+    somebody asks: that is rare, and a token is not. Frames lie one behind the other in ``data``: kept as objects of
+    their own they cost 3 µs each, for an encoder's buffer is larger than what it writes.
     """
 
     __slots__ = ("data", "dropped", "ended_at", "ends", "first", "is_lost", "seen")
@@ -33,13 +33,13 @@ class _Stream:
         self.data = bytearray()
         self.ends = array("Q")
         self.dropped = 0
-        self.seen = ""
+        self.seen: str | None = ""
         self.ended_at: float | None = None
         self.is_lost = False
 
     @property
     def size(self) -> int:
-        return len(self.data) + len(self.seen)
+        return len(self.data) + len(self.seen or "")
 
     def frames(self, index: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The held frames from an index on; ``ends`` counts from the stream's beginning."""
@@ -67,11 +67,14 @@ class MemorySessionLog:
     def __len__(self) -> int:
         return len(self._streams)
 
+    def begin(self, id: RequestId) -> None:
+        self._forget(id)
+        self._streams[id] = _Stream()
+
     def append(self, id: RequestId, seq: int, data: bytes, ended_at: float | None) -> None:
         if seq == 0:
             # An id may be used again once its request has ended.
-            self._forget(id)
-            self._streams[id] = _Stream()
+            self.begin(id)
         stream = self._streams.get(id)
         if stream is None:
             return
@@ -91,7 +94,8 @@ class MemorySessionLog:
         if stream is None or stream.is_lost or not stream.first - 1 <= seq < stream.first + len(stream.ends):
             return None
         frames = tuple(stream.frames(seq + 1 - stream.first))
-        return StreamState(frames, stream.seen + _text(stream.frames()), stream.ended_at is not None)
+        text = None if stream.seen is None else stream.seen + _text(stream.frames())
+        return StreamState(frames, text, stream.ended_at is not None)
 
     def acknowledge(self, id: RequestId, seq: int) -> None:
         stream = self._streams.get(id)
@@ -101,7 +105,8 @@ class MemorySessionLog:
         if not count:
             return
         before = stream.size
-        stream.seen += _text(stream.frames(0, count))
+        if stream.seen is not None:
+            stream.seen += _text(stream.frames(0, count))
         end = stream.ends[count - 1]
         del stream.data[: end - stream.dropped], stream.ends[:count]
         stream.dropped = end
@@ -117,7 +122,11 @@ class MemorySessionLog:
             self._forget(id)
 
     def _shrink(self) -> None:
-        """Forget until the bound holds: ended streams in the order of their ends, then the largest that runs."""
+        """
+        Forget until the bound holds: ended streams in the order of their ends, then of the largest that runs.
+
+        Of that one the acknowledged text goes first: without it there is no snapshot, but no frame is missing.
+        """
         ended = sorted(
             (stream.ended_at, number, id)
             for number, (id, stream) in enumerate(self._streams.items())
@@ -129,6 +138,10 @@ class MemorySessionLog:
             self._forget(id)
         while self._size > self._limit:
             largest = max(self._streams.values(), key=lambda stream: stream.size)
+            if largest.seen:
+                self._size -= len(largest.seen)
+                largest.seen = None
+                continue
             self._size -= largest.size
             largest.data, largest.ends, largest.seen = bytearray(), array("Q"), ""
             largest.is_lost = True

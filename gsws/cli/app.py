@@ -38,6 +38,7 @@ _app = _typer(
     "To begin: gsws init my-app, then cd my-app, then gsws serve.",
 )
 _plugins = _typer("Add, remove and show plugins.")
+_keys = _typer("Make, show and revoke API keys.")
 _new = _typer("Write one element of a project, wired and working.")
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -119,16 +120,67 @@ def _validate(
     format: Annotated[
         str | None,
         typer.Option(
-            "--format", help="full, concise or json; default: full on a terminal, else concise.", metavar="FORMAT"
+            "--format",
+            help="full, concise, json, github or sarif; default: full on a terminal, github in GitHub Actions, "
+            "else concise.",
+            metavar="FORMAT",
         ),
     ] = None,
     env: Env = "development",
+    select: Annotated[
+        list[str] | None, typer.Option("--select", help="Only findings of these codes: GS201,GS4.", metavar="CODES")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", help="No findings of these codes: GS201,GS4.", metavar="CODES")
+    ] = None,
+    fail_level: Annotated[
+        str, typer.Option("--fail-level", help="Mildest finding that fails: error, warning or info.", metavar="LEVEL")
+    ] = "error",
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Check again after every change.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read every file anew; leave .gsws/cache alone.")] = False,
+    explain: Annotated[
+        str | None, typer.Option("--explain", help="Print what a code means, and nothing else.", metavar="CODE")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> int:
     """Check the whole project without running any of it."""
+    if explain is not None:
+        from gsws.cli.explain import explain as show
+
+        return show(explain, as_json=json or format == "json")
     from gsws.cli.commands import validate
 
-    return validate.run(paths or [], format="json" if json and format is None else format, env=env)
+    options = validate.Options(
+        format="json" if json and format is None else format,
+        env=env,
+        select=select or (),
+        ignore=ignore or (),
+        fail_level=fail_level,
+        fix=fix,
+        diff=diff,
+        watch=watch,
+        cache=not no_cache,
+    )
+    return validate.run(paths or [], options)
+
+
+@_app.command("schema")
+def _schema(
+    write: Annotated[bool, typer.Option("--write", help="Write the schemas, and the lines that name them.")] = False,
+    vscode: Annotated[
+        bool, typer.Option("--vscode", help="Also name them in .vscode/settings.json; with --write.")
+    ] = False,
+    jetbrains: Annotated[
+        bool, typer.Option("--jetbrains", help="Also name them in .idea/jsonSchemas.xml; with --write.")
+    ] = False,
+    json: JSON = False,
+) -> int:
+    """Give editors the schemas of the project's YAML files."""
+    from gsws.cli.commands import schema
+
+    return schema.run(write=write, vscode=vscode, jetbrains=jetbrains, as_json=json)
 
 
 @_app.command("events")
@@ -225,6 +277,48 @@ def _plugin_info(
     return plugin_show.show(type, as_json=json)
 
 
+File = Annotated[str | None, typer.Option("--file", help="File of keys; default: the project's.", metavar="FILE")]
+
+
+@_keys.command("add")
+def _keys_add(
+    subject: Annotated[str, typer.Option("--subject", "-s", help="Whose key it is.", metavar="NAME")],
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="What it may do; may be given often.", metavar="SCOPE")
+    ] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Name of the key; default: a new one.", metavar="ID")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="When it ends, e.g. 2027-01-31; default: never.", metavar="TIME")
+    ] = None,
+    file: File = None,
+    json: JSON = False,
+) -> int:
+    """Make a key and print it, once; the file holds its hash."""
+    from gsws.cli.commands import keys
+
+    return keys.add(subject=subject, scopes=scope or [], id=id, expires=expires, file=file, as_json=json)
+
+
+@_keys.command("list")
+def _keys_list(file: File = None, json: JSON = False) -> int:
+    """Show the keys: whose they are and what they may do."""
+    from gsws.cli.commands import keys
+
+    return keys.show(file=file, as_json=json)
+
+
+@_keys.command("revoke")
+def _keys_revoke(
+    id: Annotated[str, typer.Argument(metavar="ID", help="Name of the key, as `gsws keys list` shows it.")],
+    file: File = None,
+    json: JSON = False,
+) -> int:
+    """Take a key out of the file; who is connected by it is cut off."""
+    from gsws.cli.commands import keys
+
+    return keys.revoke(id, file=file, as_json=json)
+
+
 @_app.command("completion")
 def _completion(
     shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh, fish, powershell or pwsh.")],
@@ -237,6 +331,7 @@ def _completion(
 
 _app.add_typer(_new, name="new")
 _app.add_typer(_plugins, name="plugin")
+_app.add_typer(_keys, name="keys")
 
 
 def command() -> Any:

@@ -7,20 +7,27 @@ machine. The commands themselves are declared in `app`; each is imported only wh
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import sys
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, cast
 
-from gsws.cli import output
-from gsws.cli.output import ENVIRONMENT, FAILED, GOOD, INTERNAL, USAGE, Failure
-from gsws.errors import EnvironmentFailure, PluginError, ServeError
+try:
+    import contextlib
+    import os
+    import signal
+    import tempfile
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any, cast
+
+    from gsws.cli import output
+    from gsws.cli.output import ENVIRONMENT, FAILED, GOOD, INTERNAL, USAGE, Failure
+    from gsws.errors import EnvironmentFailure, PluginError, ServeError
+except KeyboardInterrupt:
+    # Ctrl-C this early is as quiet as later.
+    sys.exit(130)
 
 __all__ = ["main"]
+
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,8 +74,8 @@ def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     if arguments[:1] == ["serve"]:
         # Until the service has its own handlers: a stop is no failure at any moment.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: sys.exit(GOOD))
+        for number in _STOPS:
+            signal.signal(number, _stop)
     try:
         from gsws.cli import app
 
@@ -91,6 +98,10 @@ def _run(arguments: list[str]) -> int:
             raise
         return _fail(f"{error.strerror}: `{error.filename}`", None, FAILED, as_json)
     except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            # typer makes a failure of a reader that had enough, such as `head`.
+            _unwrap_streams()
+            raise stop.__context__ from None
         return stop.code if isinstance(stop.code, int) else GOOD if stop.code is None else FAILED
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's own, for arguments it cannot take
@@ -98,6 +109,19 @@ def _run(arguments: list[str]) -> int:
         if error.__class__.__name__ == "Abort":
             return 130
         return _bug(error, arguments)
+
+
+def _unwrap_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        setattr(sys, name, getattr(stream, "wrapped", stream))
+
+
+def _stop(*_: object) -> NoReturn:
+    """End now; more of the same signal, also while the interpreter ends, changes nothing."""
+    for number in _STOPS:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(GOOD)
 
 
 def _fail(message: str, help: str | None, code: int, as_json: bool, facts: dict[str, Any] | None = None) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gsws.cli import output
+from gsws.cli.schemas import named
 from gsws.plugins.registry import InstalledPlugin
 from gsws.project import Project
 from gsws.scaffold.elements import source_text
@@ -49,8 +50,8 @@ def plan(project: Project, plugin: InstalledPlugin, name: str) -> Planned:
     text = source_text(
         plugin.type, defaults=defaults, schema=contract.config_schema, text=plugin.config_text, port=port
     )
-    path = (project.base / folder_of(plugin) / f"{name}.yaml").relative_to(project.root)
-    return Planned(path.as_posix(), text, port)
+    path = (project.base / folder_of(plugin) / f"{name}.yaml").relative_to(project.root).as_posix()
+    return Planned(path, named(project.root, path, text), port)
 
 
 def write(project: Project, planned: Planned) -> None:

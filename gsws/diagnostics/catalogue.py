@@ -26,12 +26,16 @@ class Entry:
         severity: The usual one.
         title: What is wrong, a few words.
         explanation: Why it is a finding and what to do about it, as plain paragraphs.
+        ignorable: Whether ``# gsws: ignore[…]`` silences it although it is an error; warnings and notes always can be.
+        fixable: Whether ``gsws validate --fix`` repairs it, at least when the repair is certain.
     """
 
     code: str
     severity: Severity
     title: str
     explanation: str
+    ignorable: bool = False
+    fixable: bool = False
 
 
 _E, _W, _I = Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -57,12 +61,37 @@ _ENTRIES: Final = (
         "a file is not UTF-8",
         "Project files are UTF-8 without a byte-order mark. Save the file in that encoding; a byte-"
         "order mark is removed by `gsws validate --fix`.",
+        fixable=True,
     ),
     Entry(
         "GS005",
         _W,
         "the project has no events",
         "Without a file under `events/` there is nothing that a client could call. `gsws new event` writes one.",
+    ),
+    Entry(
+        "GS006",
+        _W,
+        "comment that silences nothing",
+        "`# gsws: ignore[CODE]` stands where there is no such finding, perhaps because it was repaired. "
+        "Remove the comment.",
+        fixable=True,
+    ),
+    Entry(
+        "GS007",
+        _W,
+        "comment that cannot silence",
+        "`# gsws: ignore[…]` names no code, a code that there is not, or an error that stays: one after which the "
+        "project could not be served as it says. Warnings and notes can be silenced, and the errors whose entry "
+        "says so.",
+    ),
+    Entry(
+        "GS008",
+        _W,
+        "a file that is passed by",
+        "It looks like a part of the project, but stands where gsws does not look, or has another ending: events "
+        "are YAML files under `events/`, sources under `eventsources/`, settings stand in `gsws.yaml`. Move or "
+        "rename it as the help line says.",
     ),
     Entry(
         "GS101",
@@ -85,6 +114,7 @@ _ENTRIES: Final = (
         "`yes`, `on`, `1:30`, `012`, `2026-01-01` and the like are text or a plain number to gsws, "
         "which reads YAML 1.2, and a boolean, another number or a time to tools that read YAML 1.1. "
         "Quotes make it text for all of them.",
+        fixable=True,
     ),
     Entry(
         "GS104",
@@ -105,12 +135,14 @@ _ENTRIES: Final = (
         _W,
         "unquoted event key",
         "The event key has characters that some YAML readers take for syntax. Quotes keep it whole.",
+        fixable=True,
     ),
     Entry(
         "GS107",
         _I,
         "no editor schema line",
         "A first line `# yaml-language-server: $schema=…` gives completion and checks in editors.",
+        fixable=True,
     ),
     Entry(
         "GS108",
@@ -133,6 +165,7 @@ _ENTRIES: Final = (
         "function not found",
         "`fn: a.b.c` is the file `functions/a/b/c.py` or the function `c` in `functions/a/b.py`. "
         "Neither is there. The help line names the nearest one.",
+        fixable=True,
     ),
     Entry(
         "GS202",
@@ -160,6 +193,7 @@ _ENTRIES: Final = (
         _E,
         "names that differ only by case",
         "Two names are the same on file systems that ignore case. Rename one.",
+        ignorable=True,
     ),
     Entry(
         "GS207",
@@ -187,6 +221,7 @@ _ENTRIES: Final = (
         "module shadows another",
         "A module of the project has the name of a standard or installed package, which other code "
         "then gets instead of its own. Rename the module.",
+        ignorable=True,
     ),
     Entry(
         "GS211",
@@ -200,6 +235,7 @@ _ENTRIES: Final = (
         "workflow file",
         "YAML workflows under `functions/` belong to the original framework and are not run here. "
         "Write the handler in Python.",
+        ignorable=True,
     ),
     Entry(
         "GS214",
@@ -231,6 +267,7 @@ _ENTRIES: Final = (
         _E,
         "no such event source",
         "The part before the first dot names a file under `eventsources/`. `gsws plugin add` makes one.",
+        fixable=True,
     ),
     Entry(
         "GS304",
@@ -244,6 +281,7 @@ _ENTRIES: Final = (
         "unknown key",
         "The key means nothing here and would be ignored silently elsewhere. The help line names the "
         "nearest known one.",
+        fixable=True,
     ),
     Entry(
         "GS306",
@@ -256,6 +294,7 @@ _ENTRIES: Final = (
         _E,
         "value not allowed",
         "The value is out of range or not one of those that the key takes.",
+        fixable=True,
     ),
     Entry(
         "GS308",
@@ -281,6 +320,7 @@ _ENTRIES: Final = (
         "invalid JSON Schema",
         "The schema breaks the rules of its draft (2020-12 unless `$schema` says otherwise), for "
         "example a `required` that is no list. The place is the keyword's.",
+        fixable=True,
     ),
     Entry(
         "GS402",
@@ -288,12 +328,15 @@ _ENTRIES: Final = (
         "unknown schema keyword",
         "JSON Schema ignores what it does not know, so a misspelt keyword checks nothing. Keywords "
         "that start with `x-` are yours. The same holds for an unknown `format`.",
+        ignorable=True,
+        fixable=True,
     ),
     Entry(
         "GS403",
         _W,
         "required property is not described",
         "`required` names a property that `properties` lacks; often a spelling mistake in one of the two.",
+        fixable=True,
     ),
     Entry(
         "GS404",
@@ -302,6 +345,7 @@ _ENTRIES: Final = (
         "Nothing stands where `$ref` points. `#/definitions/file/Key` is `Key` in "
         "`definitions/file.yaml`; `./x.yaml#/Key` is relative to the file; `#/…` and `#name` are "
         "places in the schema itself.",
+        fixable=True,
     ),
     Entry(
         "GS405",
@@ -335,24 +379,28 @@ _ENTRIES: Final = (
         _E,
         "default or example fails its own schema",
         "What `default`, `examples` or an event's example shows would be refused if a client sent it.",
+        ignorable=True,
     ),
     Entry(
         "GS410",
         _E,
         "unsatisfiable schema",
         "No value fits: `minLength` above `maxLength`, an empty `enum`, a `required` property that is `false`.",
+        ignorable=True,
     ),
     Entry(
         "GS412",
         _E,
         "schema that no message fits",
         "`schema` describes the whole message `{eventtype, payload}`; this one describes the payload. Use `payload:`.",
+        ignorable=True,
     ),
     Entry(
         "GS413",
         _E,
         "schema contradicts the event key",
         "The `const` or `enum` of `eventtype` excludes the key under which the schema stands.",
+        ignorable=True,
     ),
     Entry(
         "GS501",
@@ -372,6 +420,7 @@ _ENTRIES: Final = (
         _E,
         "secret in a file",
         "A key or password in a file ends up in version control. Take it from the environment: `${NAME}`.",
+        ignorable=True,
     ),
     Entry(
         "GS504",
@@ -396,6 +445,7 @@ _ENTRIES: Final = (
         _E,
         "unknown event source type",
         "No installed plugin has this `type`. `gsws plugin list` shows the known ones, `gsws plugin add` installs one.",
+        fixable=True,
     ),
     Entry(
         "GS602",

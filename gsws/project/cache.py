@@ -11,9 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gsws.project.discovery import Entry
+
+if TYPE_CHECKING:
+    from gsws.project.store import DiskStore
+    from gsws.schema import Verdicts
 
 __all__ = ["ProjectCache", "ReadFailure"]
 
@@ -49,8 +53,14 @@ class ProjectCache:
     Documents, module indexes and compiled schemas by content; give the same one to each load of one project.
 
     Not safe for two loads at once. Holds only what the last load saw.
+
+    Attributes:
+        store: What an earlier process made of files, or None.
+        verdicts: The schemas that it found nothing wrong with, or None.
     """
 
+    store: DiskStore | None = None
+    verdicts: Verdicts | None = None
     _files: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     _seen: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     _derived: dict[tuple[Any, ...], tuple[Any, Any]] = field(default_factory=dict)
@@ -86,9 +96,18 @@ class ProjectCache:
             if kept is not None and kept.digest == digest:
                 kept = _Kept(entry.signature, settled, digest, kept.value)
             else:
-                kept = _Kept(entry.signature, settled, digest, parse(raw))
+                kept = _Kept(entry.signature, settled, digest, self._made(kind, entry, digest, raw, parse))
         self._seen[key] = kept
         value: _T = kept.value
+        return value
+
+    def _made(self, kind: str, entry: Entry, digest: bytes, raw: bytes, parse: Callable[[bytes], _T]) -> _T:
+        if self.store is None:
+            return parse(raw)
+        value: _T | None = self.store.get(kind, entry.shown, digest, raw)
+        if value is None:
+            value = parse(raw)
+            self.store.put(kind, entry.shown, digest, value)
         return value
 
     def derived(self, key: tuple[Any, ...], source: Any, make: Callable[[], _T]) -> _T:
@@ -110,6 +129,8 @@ class ProjectCache:
 
     def finish(self) -> int:
         """Forget what this load did not ask for; return how many files it saw."""
+        if self.store is not None:
+            self.store.save()
         self._files, self._seen = self._seen, {}
         self._derived, self._derived_seen = self._derived_seen, {}
         return len({path for _, path in self._files})

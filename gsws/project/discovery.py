@@ -159,7 +159,8 @@ def _list(search: _Search, folder: str, shown: str, inner: tuple[str, ...]) -> N
                     search.listing.outside.append((shown + name, (*inner, name), is_folder))
                 continue
             if is_folder:
-                if search.deep:
+                # A link upwards is a loop, and would also show every other file of the project as one of this folder.
+                if search.deep and not (link and _leads_up(folder, entry.path)):
                     _list(search, entry.path, f"{shown}{name}/", (*inner, name))
                 continue
             status = entry.stat()
@@ -182,6 +183,10 @@ def _inside(root: Path, path: str) -> bool:
         return Path(os.path.realpath(path, strict=False)).is_relative_to(root)
     except (OSError, ValueError):
         return False
+
+
+def _leads_up(folder: str, link: str) -> bool:
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(link))
 
 
 def _printable(name: str) -> bool:

@@ -335,7 +335,7 @@ def authz_contradictions(authz: Mapping[str, Any], document: Document, place: Po
             "`fn` is there too",
             "keep one; the function can look at `ctx.actor.scopes`",
         )
-    elif "fn" not in authz and "scopes" not in authz:
+    elif not authz:
         yield error(
             "GS304", "`authz` lacks `scopes`", document.key_span(place), "", "write `authz: {scopes: [chat:write]}`"
         )

@@ -16,12 +16,22 @@ _FUNCTION: Final = {"x-gsws-kind": "function"}
 _SCHEMA: Final = {"x-gsws-kind": "schema"}
 _MEDIA: Final = {
     "type": "object",
+    "additionalProperties": False,
     "properties": {
         "description": _TEXT,
         "required": {"type": "boolean"},
+        "headers": {},
+        "links": {},
         "content": {
             "type": "object",
-            "properties": {"application/json": {"type": "object", "properties": {"schema": _SCHEMA}}},
+            "properties": {
+                "application/json": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"schema": _SCHEMA, "example": {}, "examples": {}, "encoding": {}},
+                }
+            },
+            "additionalProperties": {"x-gsws-inert": "only `application/json` is checked"},
         },
     },
 }
@@ -100,6 +110,7 @@ EVENT: Final[Mapping[str, Any]] = {
             "type": "array",
             "items": {
                 "type": "object",
+                "additionalProperties": False,
                 "required": ["name", "in"],
                 "properties": {
                     "name": {"type": "string", "minLength": 1},
@@ -107,6 +118,13 @@ EVENT: Final[Mapping[str, Any]] = {
                     "required": {"type": "boolean"},
                     "schema": _SCHEMA,
                     "description": _TEXT,
+                    "deprecated": {"type": "boolean"},
+                    "allowEmptyValue": {},
+                    "allowReserved": {},
+                    "style": {},
+                    "explode": {},
+                    "example": {},
+                    "examples": {},
                 },
             },
         },

@@ -19,7 +19,7 @@ from gsws.project.pymodule import Function, Import, ModuleFacts
 from gsws.project.report import error, quoted
 from gsws.project.specs import HandlerRef
 
-__all__ = ["HandlerIndex", "IndexedModule"]
+__all__ = ["HandlerIndex", "IndexedModule", "module_of"]
 
 _NESTED_IMPORTS = 5
 """How many `from .x import f` lead on to the function itself."""
@@ -62,6 +62,7 @@ class HandlerIndex:
         self._found: dict[str, HandlerRef | Unfound] = {}
         self._names: tuple[str, ...] | None = None
         self._suggested = 0
+        self._in_full: tuple[str, ...] | None = None
 
     def find(self, name: str) -> HandlerRef | None:
         """What ``fn: name`` means, or None if it means nothing or two things."""
@@ -89,9 +90,28 @@ class HandlerIndex:
             self._names = tuple(sorted(names))
         return self._names
 
+    def _near(self, name: str) -> tuple[str, ...]:
+        """What may be suggested for a name: a dotted one may have meant the one function of a module, in full."""
+        if "." not in name:
+            return self.names()
+        if self._in_full is None:
+            full = {
+                f"{module}.{chosen.name}"
+                for module, found in self._modules.items()
+                if len(found) == 1 and isinstance(chosen := _default(found[0]), Function)
+            }
+            self._in_full = tuple(sorted({*self.names(), *full}))
+        return self._in_full
+
     def modules(self) -> tuple[IndexedModule, ...]:
         """Every file of the index, by name."""
         return tuple(module for name in sorted(self._modules) for module in self._modules[name])
+
+    def asked(self) -> frozenset[str]:
+        """The names that `resolve` was asked for, and the modules that they led to."""
+        return frozenset(self._found) | {
+            found.module for found in self._found.values() if isinstance(found, HandlerRef)
+        }
 
     def resolve(self, name: str) -> HandlerRef | Unfound:
         """What ``fn: name`` means, or why it means nothing."""
@@ -231,7 +251,7 @@ class HandlerIndex:
 
     def _imported(self, module: IndexedModule, name: str, source: Import, depth: int) -> HandlerRef | Unfound:
         """A function that a module of the project takes from another one of the project."""
-        target = _absolute(module, source)
+        target = module_of(module, source)
         if target is not None and depth < _NESTED_IMPORTS and source.name:
             found = self._function(target, source.name, depth + 1) or self._in_module(f"{target}.{source.name}")
             if isinstance(found, HandlerRef):
@@ -277,7 +297,7 @@ class HandlerIndex:
     def _nothing(self, name: str) -> Unfound:
         message = f"no function {quoted(name)} under functions/"
         self._suggested += 1
-        near = nearest(name, self.names()) if self._suggested <= _MAX_SUGGESTIONS else []
+        near = nearest(name, self._near(name)) if self._suggested <= _MAX_SUGGESTIONS else []
         if near:
             return Unfound("GS201", message, f"did you mean `{near[0]}`?", nearest=near[0])
         if name in self._foreign:
@@ -298,9 +318,11 @@ def _default(module: IndexedModule) -> Function | list[Function]:
     return public[0] if len(public) == 1 else public
 
 
-def _absolute(module: IndexedModule, source: Import) -> str | None:
+def module_of(module: IndexedModule, source: Import) -> str | None:
     """Dotted name, under functions/, of the module that an import reads; None if it is not there."""
     if source.level == 0:
+        if source.module == "functions":
+            return ""
         return source.module.removeprefix("functions.") if source.module.startswith("functions.") else None
     parts = module.name.split(".")
     above = source.level - (1 if module.package else 0)

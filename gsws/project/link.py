@@ -203,6 +203,7 @@ class Linker:
             document=draft.document,
             pointer=part.place if part.place is not None else (draft.written,),
             definitions=self.strict_definitions if strict else self.definitions,
+            verdicts=self.cache.verdicts,
         )
 
     def compiled_all(self, draft: Draft, parts: Mapping[Any, Part]) -> dict[Any, Validator]:

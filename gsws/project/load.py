@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from gsws.diagnostics.finding import Finding, Label, Severity
+from gsws.diagnostics.finding import Label, Severity
 from gsws.project.cache import ProjectCache
 from gsws.project.discovery import SETTINGS, Entry, base_of, is_root
 from gsws.project.environment import parse_dotenv
@@ -23,9 +21,13 @@ from gsws.project.link import Linker, resolve_function
 from gsws.project.lookups import Expanded, Lookups, Unresolved, expand, plain
 from gsws.project.merge import deep_merge
 from gsws.project.network import network_findings, port_conflicts
+from gsws.project.outcome import collector_at_rest, has_broken_events, in_order, no_events
 from gsws.project.overlaid import overlaid
 from gsws.project.read import Reader
-from gsws.project.report import error, problems_of, quoted, type_name, warning
+from gsws.project.report import error, problems_of, quoted, type_name
+from gsws.project.rules.run import run_rules, silenced
+from gsws.project.rules.scope import Scope
+from gsws.project.rules.secrets import Masked
 from gsws.project.settings import default_settings, read_settings
 from gsws.project.shadowing import helper_names, shadowing_findings
 from gsws.project.sources import CheckedFile, check_datasource, check_source, name_finding
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load_project"]
 
+_REFERENCES: Final = ("GS0", "GS1", "GS2", "GS3", "GS5")
+"""Errors after which it is not known what refers to what."""
 _ENV_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -50,6 +54,7 @@ def load_project(
     environ: Mapping[str, str] | None = None,
     plugins: Mapping[str, PluginFacts] | None = None,
     cache: ProjectCache | None = None,
+    notes: bool = False,
 ) -> Project:
     """
     Read and check everything; never raises on account of what the files say.
@@ -60,6 +65,7 @@ def load_project(
         environ: The variables of look-ups; ``os.environ`` when None. ``.env`` fills in what they lack.
         plugins: Facts of the installed plugins by type; see `gsws.plugins.registry.facts`.
         cache: Kept between loads by whoever reloads; unchanged files are then not read again.
+        notes: Whether to look for findings of level info as well; whoever only serves does without.
     """
     cache = cache if cache is not None else ProjectCache()
     root = Path(os.path.realpath(root))
@@ -75,25 +81,8 @@ def load_project(
     if both:
         message = "both the project's root and its `src/` hold events or sources"
         reader.findings.append(error("GS310", message, None, "", "keep one of them"))
-    with _collector_at_rest():
-        return _Load(reader, env, variables, plugins if plugins is not None else {}).project()
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """
-    Keep the cycle collector from walking, again and again, what lives as long as the project.
-
-    It took a quarter to a half of the time of loading 1,000 events.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+    with collector_at_rest():
+        return _Load(reader, env, variables, plugins if plugins is not None else {}, notes).project()
 
 
 @dataclass(slots=True)
@@ -102,6 +91,7 @@ class _Load:
     env: str
     environ: dict[str, str]
     plugins: Mapping[str, PluginFacts]
+    notes: bool
 
     def project(self) -> Project:
         reader, cache = self.reader, self.reader.cache
@@ -136,8 +126,27 @@ class _Load:
         drafts = self.drafts(lookups, token)
         events = linker.link(drafts)
         findings += linker.findings
-        if not drafts:
-            findings.append(_no_events(bool(checked)))
+        if not drafts and not has_broken_events(findings):
+            findings.append(no_events(bool(checked)))
+        scope = Scope(
+            root=reader.root,
+            base=reader.base,
+            env=self.env,
+            settings=settings,
+            documents=reader.read,
+            handlers=handlers,
+            helpers=tuple(reader.imported),
+            drafts=tuple(drafts),
+            events=events,
+            checked=checked,
+            sources=sources,
+            cache=cache,
+            unresolved=any(one.severity is Severity.ERROR and one.code[:3] in _REFERENCES for one in findings),
+            notes=self.notes,
+        )
+        findings += run_rules(scope)
+        masked = Masked(findings)
+        findings = masked.applied(silenced(scope, findings), reader.text_of)
         return Project(
             root=reader.root,
             base=reader.base,
@@ -150,10 +159,11 @@ class _Load:
             mappings=MappingProxyType(mappings),
             config=MappingProxyType(config),
             datasources=MappingProxyType(datasources),
-            findings=_in_order(findings),
+            findings=in_order(findings),
             files=cache.finish(),
             environ=MappingProxyType(self.environ),
             read_text=reader.text_of,
+            shown_text=partial(masked.shown, reader.text_of),
         )
 
     def dotenv(self) -> None:
@@ -308,26 +318,3 @@ class _Load:
     def not_a_mapping(self, document: Document, value: Any) -> None:
         message = f"a config file is a mapping, found {type_name(value)}"
         self.reader.findings.append(error("GS306", message, document.value_span(())))
-
-
-def _no_events(has_sources: bool) -> Finding:
-    help = "`gsws new event websocket.chat` writes one"
-    return warning(
-        "GS005",
-        "the project has no events",
-        None,
-        "",
-        help if has_sources else f"`gsws plugin add websocket`, then {help}",
-    )
-
-
-def _in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Each once, errors about the whole project first, then by file and line."""
-
-    def place(finding: Finding) -> tuple[Any, ...]:
-        span = finding.span
-        if span is None:
-            return (0, "", 0, 0, finding.severity is not Severity.ERROR, finding.code)
-        return (1, span.path, span.line, span.column, finding.severity is not Severity.ERROR, finding.code)
-
-    return tuple(sorted(dict.fromkeys(findings), key=place))

@@ -76,6 +76,9 @@ def unfound(reason: Unfound, name: str, at: Span, *, repair: Span | None = None)
 def refused_name(name: str) -> Unfound | None:
     """Why a text can name no function, wherever it is looked for."""
     shown = quoted(name)
+    if " //" in name:
+        fix = name.partition(" //")[0].strip()
+        return Unfound("GS201", f"{shown} is no dotted name: `//` starts no comment in YAML", f"write `{fix}  # …`")
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         leaves = name.startswith(("/", "\\", "~")) or ".." in name or ":" in name
         stem = name.removeprefix("./").removeprefix("functions/").removesuffix(".py").strip("/").replace("/", ".")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, Label
 from gsws.project.lookups import Unresolved
@@ -20,6 +21,10 @@ from gsws.project.sources import CheckedFile
 from gsws.source.span import Pointer, Span
 
 __all__ = ["network_findings", "port_conflicts"]
+
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
+
+_SECRET_BYTES: Final = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 
 def network_findings(source: CheckedFile, root: Path) -> list[Finding]:
@@ -54,6 +59,16 @@ def port_conflicts(sources: Iterable[CheckedFile]) -> Iterator[Finding]:
 
 def _exposure(source: CheckedFile, guarded: bool) -> Iterator[Finding]:
     host, origins = source.config.get("host"), source.config.get("origins")
+    if isinstance(host, str) and host and not isinstance(host, Unresolved) and not _is_host(host):
+        found = "" if ("host",) in source.expanded.dynamic else f", found {quoted(host)}"
+        yield error(
+            "GS307",
+            f"`host` must be an address or a host name{found}",
+            _span(source, "host"),
+            "no such address",
+            "write `127.0.0.1` for this machine alone, `0.0.0.0` for all that can reach it",
+        )
+        return
     if isinstance(host, str) and not isinstance(host, Unresolved) and not _is_loopback(host) and not guarded:
         yield warning(
             "GS603",
@@ -97,22 +112,22 @@ def _authn(source: CheckedFile, authn: Mapping[str, Any]) -> Iterator[Finding]:
     jwt = authn.get("jwt")
     if not isinstance(jwt, dict):
         return
-    keys = [key for key in ("secret", "jwks_url") if key in jwt]
+    keys = [key for key in ("secret", "public_key", "jwks_url") if key in jwt]
     if not keys:
         yield error(
             "GS304",
             "`authn.jwt` lacks the key that tokens are checked with",
             document.key_span(("authn", "jwt")),
             "",
-            "add `secret: ${JWT_SECRET}` or `jwks_url: https://…`",
+            "add `secret: ${JWT_SECRET}`, `public_key: FILE` or `jwks_url: https://…`",
         )
-    elif len(keys) == 2:
+    elif len(keys) > 1:
         yield error(
             "GS310",
-            "`authn.jwt` has a `secret` and a `jwks_url`",
-            document.key_span(("authn", "jwt", "jwks_url")),
-            "`secret` is there too",
-            "keep one: a shared secret, or the issuer's published keys",
+            f"`authn.jwt` has a `{keys[0]}` and a `{keys[1]}`",
+            document.key_span(("authn", "jwt", keys[1])),
+            f"`{keys[0]}` is there too",
+            "keep one: a shared secret, a public key, or the issuer's published keys",
         )
     else:
         algorithms = jwt.get("algorithms")
@@ -124,8 +139,28 @@ def _authn(source: CheckedFile, authn: Mapping[str, Any]) -> Iterator[Finding]:
                     f"`{name}` does not go with `{keys[0]}`",
                     document.value_span(("authn", "jwt", "algorithms", index)),
                     "",
-                    "HS… goes with `secret`; RS…, PS…, ES… and EdDSA with `jwks_url`",
+                    "HS… goes with `secret`; RS…, PS…, ES… and EdDSA with `public_key` or `jwks_url`",
                 )
+        if keys == ["secret"]:
+            yield from _secret(source, jwt)
+
+
+def _secret(source: CheckedFile, jwt: Mapping[str, Any]) -> Iterator[Finding]:
+    """A secret that can be guessed offline from one token (RFC 7518 section 3.2); it is not shown."""
+    secret, algorithms = jwt["secret"], jwt.get("algorithms")
+    if not isinstance(secret, str) or isinstance(secret, Unresolved):
+        return
+    names = algorithms if isinstance(algorithms, list) and algorithms else ["HS256"]
+    least = max((_SECRET_BYTES.get(name, 0) for name in names if isinstance(name, str)), default=0)
+    size = len(secret.encode("utf-8", "replace"))
+    if size < least:
+        yield error(
+            "GS307",
+            f"`authn.jwt.secret` has {size} bytes; its algorithm needs at least {least}",
+            _span(source, "authn", "jwt", "secret"),
+            "too short",
+            "make one with `openssl rand -base64 48` and keep it in the environment",
+        )
 
 
 def _files(source: CheckedFile, root: Path) -> Iterator[Finding]:
@@ -231,6 +266,16 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def _is_host(host: str) -> bool:
+    """Whether text can be an address: digits and dots alone must be a whole IPv4 address."""
+    try:
+        ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        labels = host.rstrip(".").split(".")
+        return not labels[-1].isdigit() and all(_LABEL.fullmatch(label) for label in labels)
+    return True
 
 
 def _same_host(first: Any, second: Any) -> bool:

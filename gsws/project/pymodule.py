@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from gsws.project.pycode import CodeFacts, Import, read_code
 from gsws.project.specs import Parameter
 from gsws.source.span import Span
 
@@ -42,15 +43,6 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
-class Import:
-    """``from <level dots><module> import <name>``; ``name`` is empty for ``import module``."""
-
-    level: int
-    module: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class ModuleFacts:
     """
     One Python file.
@@ -64,6 +56,7 @@ class ModuleFacts:
         needs: Top-level names of everything imported anywhere in the file.
         failure: Why it cannot be parsed, and where.
         text: The source, for excerpts; empty unless parsing failed.
+        code: What the rules need to know.
     """
 
     path: str
@@ -74,6 +67,7 @@ class ModuleFacts:
     needs: frozenset[str] = frozenset()
     failure: tuple[str, Span] | None = None
     text: str = ""
+    code: CodeFacts = field(default_factory=CodeFacts)
 
     def top(self) -> Span:
         """A place for what concerns the whole file."""
@@ -105,6 +99,7 @@ def read_module(path: str, raw: bytes) -> ModuleFacts:
         reader.others,
         tuple(reader.twice),
         frozenset(_needs(tree)),
+        code=read_code(path, raw, tree),
     )
 
 

@@ -32,6 +32,8 @@ class Reader:
     Attributes:
         findings: Files that cannot be read, links that leave the project, names that differ by case.
         texts: The text of every file that a finding may talk about, by path.
+        read: The YAML files that were read, by folder; those of the root under an empty name.
+        imported: The Python files beside ``functions/`` that were read.
     """
 
     root: Path
@@ -39,6 +41,8 @@ class Reader:
     cache: ProjectCache
     findings: list[Finding] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
+    read: dict[str, tuple[Document, ...]] = field(default_factory=dict)
+    imported: list[ModuleFacts] = field(default_factory=list)
 
     def documents(self, folder: str, *, deep: bool = True) -> list[tuple[Entry, Document]]:
         """The YAML files of a folder of the project, by path."""
@@ -56,7 +60,9 @@ class Reader:
             )
         self.findings += case_collisions(entry.shown for entry in listing.files)
         found = ((entry, self.document(entry)) for entry in listing.files)
-        return [(entry, document) for entry, document in found if document is not None]
+        there = [(entry, document) for entry, document in found if document is not None]
+        self.read[folder] = tuple(document for _, document in there)
+        return there
 
     def document(self, entry: Entry) -> Document | None:
         """One YAML file; None after a finding."""
@@ -73,7 +79,9 @@ class Reader:
         found = [
             entry for entry in list_files(self.root, self.root, (name,), deep=False).files if entry.inner == (name,)
         ]
-        return self.document(found[0]) if found else None
+        document = self.document(found[0]) if found else None
+        self.read[""] = () if document is None else (document,)
+        return document
 
     def raw(self, name: str) -> bytes | None:
         """A file in the root, hidden ones included; None if it is not there."""
@@ -137,6 +145,7 @@ class Reader:
                 facts = self.facts(entry)
                 if facts is None:
                     continue
+                self.imported.append(facts)
                 if facts.failure is not None:
                     yield error("GS205", f"Python syntax error: {facts.failure[0]}", facts.failure[1], "here")
                 todo += [other for other in facts.needs if other in helpers and other not in done]
@@ -161,7 +170,8 @@ class Reader:
     def listing(self, folder: str, endings: tuple[str, ...], *, deep: bool = True) -> Listing:
         listing = list_files(self.root, self.base / folder, endings, deep=deep)
         for shown, what in listing.odd:
-            self.findings.append(error("GS003", f"cannot read `{shown}`: {what}", _top(shown)))
+            help = "repair the link or remove it" if "link" in what else "remove it, or put a file in its place"
+            self.findings.append(error("GS003", f"cannot read `{shown}`: {what}", _top(shown), "", help))
         return listing
 
     def unreadable(self, shown: str, failure: ReadFailure) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gsws.diagnostics.finding import Finding
 from gsws.project.lookups import Expanded, Unresolved
-from gsws.project.report import error, problems_of
+from gsws.project.report import error, problems_of, warning
 from gsws.project.shapes import check
 from gsws.project.specs import BackplaneSpec, LogSpec, ResumeSpec, Settings
 from gsws.project.units import duration, size
@@ -70,7 +70,31 @@ def read_settings(root: Path, expanded: Expanded) -> tuple[Settings, list[Findin
         findings.append(error("GS306", "gsws.yaml must be a mapping", document.value_span(()), "not a mapping"))
         return default_settings(root), findings
     findings += check(expanded, SETTINGS_SHAPE, what="gsws.yaml").findings
+    findings += _unserved(expanded)
     return _typed(root, expanded.data), findings
+
+
+def _unserved(expanded: Expanded) -> Iterator[Finding]:
+    """What this version reads but does not do: refused where somebody would rely on it, else told."""
+    document, data = expanded.document, expanded.data
+    backplane = _backplane(data.get("backplane")).type
+    if backplane != "memory":
+        place = ("backplane", "type") if isinstance(data["backplane"], dict) else ("backplane",)
+        yield error(
+            "GS307",
+            f"the backplane `{backplane}` is not served by this version; rooms and sessions live in one process",
+            document.value_span(place),
+            "only `memory` is",
+            "remove `backplane`, or write `memory`",
+        )
+    if data.get("telemetry") not in (None, False, {}):
+        yield warning(
+            "GS309",
+            "`telemetry` has no effect: this version exports no traces or metrics",
+            document.key_span(("telemetry",)),
+            "without effect",
+            "remove it",
+        )
 
 
 def _typed(root: Path, data: Mapping[str, Any]) -> Settings:

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding
+from gsws.diagnostics.suggest import distance, nearest
+from gsws.project.advice import advice
 from gsws.project.kinds import KIND_WORDS, ORIGIN, Shape, could_be, count, dotted, either, expected, is_one_of, types_of
 from gsws.project.lookups import Expanded, Unresolved
 from gsws.project.report import article, did_you_mean, error, quoted, replace, type_name, warning
@@ -135,8 +137,13 @@ class _Checker:
         properties: Mapping[str, Any] = shape.get("properties") or {}
         patterns: Mapping[str, Any] = shape.get("patternProperties") or {}
         additional = shape.get("additionalProperties", True)
-        for key in shape.get("required") or ():
-            if key not in value:
+        missing = [key for key in shape.get("required") or () if key not in value]
+        typos: dict[str, str] = {}
+        if missing and additional is False:
+            # One mistake, one finding: the key is there, misspelt.
+            typos = _misspelt(missing, [key for key in value if key not in properties and not key.startswith("x-")])
+        for key in missing:
+            if key not in typos.values():
                 self.missing(key, pointer, value)
         for key in list(value):
             place = (*pointer, key)
@@ -145,7 +152,7 @@ class _Checker:
                 inner = next((one for pattern, one in patterns.items() if re.search(pattern, key)), None)
             if inner is None:
                 if additional is False and not key.startswith("x-"):
-                    self.unknown(key, place, properties, value)
+                    self.unknown(key, place, properties, value, typos.get(key))
                     continue
                 inner = additional
             if isinstance(inner, Mapping) and "x-gsws-inert" in inner:
@@ -247,9 +254,11 @@ class _Checker:
             )
         )
 
-    def unknown(self, key: str, place: Pointer, known: Mapping[str, Any], present: Mapping[str, Any]) -> None:
+    def unknown(
+        self, key: str, place: Pointer, known: Mapping[str, Any], present: Mapping[str, Any], meant: str | None
+    ) -> None:
         usable = [one for one, shape in known.items() if not (isinstance(shape, Mapping) and "x-gsws-inert" in shape)]
-        near, help = did_you_mean(key, usable)
+        near, help = did_you_mean(key, usable) if meant is None else (meant, f"did you mean `{meant}`?")
         span = self.document.key_span(place)
         # The written key may be quoted; the repair replaces all of it. Never by a key that is there already.
         fix = replace(span, near) if near is not None and near not in present else None
@@ -263,10 +272,11 @@ class _Checker:
         name = self.name(pointer)
         if pointer in self.outcome.expanded.dynamic:
             found = article(type_name(value))
-            self.add("GS506", f"{name} must be {expected}, but what was looked up is {found}", pointer)
+            self.add("GS506", f"{name} must be {expected}, but what was looked up is {found}", pointer, "looked up")
             return
         found = quoted(value) if isinstance(value, str | int | float) else article(type_name(value))
-        self.add("GS306", f"{name} must be {expected}, found {found}", pointer, f"expected {expected}")
+        message = f"{name} must be {expected}, found {found}"
+        self.add("GS306", message, pointer, f"expected {expected}", advice(value, expected))
 
     def no_choice(self, value: JSONValue, choices: list[Any], pointer: Pointer, shape: Shape) -> None:
         listed = ", ".join(quoted(choice) for choice in choices)
@@ -293,8 +303,8 @@ class _Checker:
             found = f", found {quoted(value)}"
         self.add("GS307", f"{self.name(pointer)} {expected}{found}", pointer)
 
-    def add(self, code: str, message: str, pointer: Pointer, label: str = "") -> None:
-        self.outcome.findings.append(error(code, message, self.document.value_span(pointer), label))
+    def add(self, code: str, message: str, pointer: Pointer, label: str = "", help: str | None = None) -> None:
+        self.outcome.findings.append(error(code, message, self.document.value_span(pointer), label, help))
 
     def hidden(self, pointer: Pointer, shape: Shape) -> bool:
         return pointer in self.outcome.expanded.dynamic or shape.get("x-gsws-secret") is True
@@ -309,3 +319,13 @@ class _Checker:
     def name(self, pointer: Pointer) -> str:
         inner = dotted(pointer[self.depth :])
         return f"`{inner}`" if inner else self.what
+
+
+def _misspelt(missing: list[str], unknown: list[str]) -> dict[str, str]:
+    """Which unknown key was meant as which missing one; of a missing key, even short words are near."""
+    found: dict[str, str] = {}
+    for key in missing:
+        near = nearest(key, unknown) or [word for word in unknown if word and distance(word, key, 1) <= 1]
+        if near and near[0] not in found:
+            found[near[0]] = key
+    return found

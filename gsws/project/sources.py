@@ -149,13 +149,19 @@ def _check(
             )
         else:
             near = nearest("type", data)
+            if near:
+                at = document.key_span((near[0],))
+                message = f"unknown key {quoted(near[0])} in {role} {quoted(name)}, which lacks `type`"
+                fix = replace(at, "type")
+                checked.findings.append(error("GS305", message, at, "not known", "did you mean `type`?", (), fix))
+                return checked
             checked.findings.append(
                 error(
                     "GS304",
                     f"{role} {quoted(name)} lacks the required key `type`",
                     document.key_span(()),
                     "`type` is missing",
-                    f"`{near[0]}` may have been meant as `type`" if near else "add `type: websocket`",
+                    "add `type: websocket`",
                 )
             )
         return checked

@@ -297,6 +297,8 @@ class Project:
         findings: Everything that is wrong, in reading order.
         files: How many files were read.
         environ: The variables that look-ups saw: the process's over those of ``.env``.
+        read_text: The text of a file as it was read, by path; None if there is none.
+        shown_text: The same with the secrets in it hidden; see `text_of`.
     """
 
     root: Path
@@ -314,11 +316,16 @@ class Project:
     files: int
     environ: Mapping[str, str] = field(repr=False)
     read_text: Callable[[str], str | None] = field(repr=False)
+    shown_text: Callable[[str], str | None] = field(repr=False)
 
     def ok(self) -> bool:
         """Whether the project can be served: no finding is an error."""
         return not any(finding.severity is Severity.ERROR for finding in self.findings)
 
     def text_of(self, path: str) -> str | None:
-        """The text that findings of ``path`` talk about, as it was read; None if there is none."""
-        return self.read_text(path)
+        """
+        The text that findings of ``path`` talk about, for people to look at; None if there is none.
+
+        Secrets that were found (GS503) are hidden in it, character by character; `read_text` gives it as it was read.
+        """
+        return self.shown_text(path)

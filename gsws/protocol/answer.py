@@ -110,7 +110,7 @@ class Answer:
         if eventtype == "stream.end":
             return self.end("complete", payload)
         if eventtype in TERMINAL:
-            data = self._frame(eventtype, _with_message(payload, "") if eventtype == "stream.error" else payload)
+            data = self._frame(eventtype, _complete_error(payload) if eventtype == "stream.error" else payload)
             self.ended = True
             return data
         return self._frame(eventtype, payload)
@@ -126,6 +126,8 @@ class Answer:
         if (kind is dict and "success" not in value and "code" not in value) or kind in _DATA:
             if self.ended:
                 return None
+            if self.started:
+                return self.end("complete", _additions(value))
             if self.id is None:
                 self.ended = True
                 return None
@@ -138,6 +140,8 @@ class Answer:
         """
         Make the terminal frame of a plain handler: ``reply``, or ``stream.error`` for a failure (P5.3).
 
+        A stream that the handler itself started, and left open, ends with ``stream.end``.
+
         Raises:
             Unserialisable: If ``data`` has no JSON form; the answer is still open.
         """
@@ -145,12 +149,14 @@ class Answer:
             return None
         if not status.success:
             return self.failure(status)
+        if self.started:
+            return self.end("complete", _additions(status.data))
         if self.id is None:
             self.ended = True
             return None
-        payload: JSONObject = {"success": True, "code": status.code}
+        payload: JSONObject = {"success": True, "code": _code(status.code, 200)}
         if status.message is not None:
-            payload["message"] = status.message
+            payload["message"] = str(status.message)
         if status.data is not None:
             payload["data"] = status.data
         data = self._frame("reply", payload)
@@ -161,7 +167,7 @@ class Answer:
         """Make ``stream.error`` from a status with ``success: false``."""
         if self.ended:
             return None
-        code = status.code or 500
+        code = _code(status.code, 500)
         payload: JSONObject = {
             "message": str(status.message or ""),
             "error": name_for_status(code),
@@ -304,6 +310,23 @@ def as_status(value: Any) -> GSStatus:
                 headers=value.get("headers"),
             )
     return GSStatus(data=value)
+
+
+def _additions(data: Any) -> JSONObject | None:
+    """What a handler's data adds to ``stream.end``: its keys, or ``data`` if it is no object."""
+    if data is None:
+        return None
+    return dict(data) if isinstance(data, dict) else {"data": data}
+
+
+def _code(code: Any, default: int) -> int:
+    """A status's code as the number that it is on the wire (P7.1)."""
+    return int(code) if isinstance(code, int) and not isinstance(code, bool) and code else default
+
+
+def _complete_error(payload: JSONObject) -> JSONObject:
+    """Give an error that a handler emits itself the keys that every error has (P7.1)."""
+    return {**error_payload("failed", ""), **_with_message(payload, "")}
 
 
 def _with_message(payload: Mapping[str, Any] | None, default: str) -> JSONObject:

@@ -8,6 +8,8 @@ What an envelope's keys mean is `decode`'s business too: reserved keys are taken
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import json
 import math
 import re
@@ -110,7 +112,10 @@ def _default(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         raise TypeError("a set has no JSON form; make it a list")
     try:
-        return orjson.loads(orjson.dumps(value))
+        data = orjson.dumps(value)
+        if b"null" in data and _has_nan(value):
+            raise ValueError("NaN and infinity have no JSON form")
+        return orjson.loads(data)
     except TypeError:
         raise TypeError(f"an object of type `{type(value).__name__}` has no JSON form") from None
 
@@ -129,6 +134,10 @@ def _has_nan(value: JSONValue) -> bool:
             pending.extend(item)
         elif isinstance(item, float) and not math.isfinite(item):
             return True
+        elif isinstance(item, enum.Enum):
+            pending.append(item.value)
+        elif dataclasses.is_dataclass(item) and not isinstance(item, type):
+            pending.extend(getattr(item, field.name, None) for field in dataclasses.fields(item))
     return False
 
 

@@ -28,7 +28,9 @@ _DEBOUNCE_MS: Final = 400
 _POLL_SECONDS: Final = 0.3
 
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".py", ".json"})
-_SKIPPED: Final = frozenset({"__pycache__", "node_modules", "public", "venv", "build", "dist", "site-packages"})
+_SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
+_SKIPPED_AT_ROOT: Final = frozenset({"public", "venv", "build", "dist"})
+"""Passed by beside `events/`; inside it they are names like any other."""
 
 
 def is_watched(path: Path, root: Path) -> bool:
@@ -37,15 +39,19 @@ def is_watched(path: Path, root: Path) -> bool:
         parts = path.relative_to(root).parts
     except ValueError:
         return False
-    if not parts or any(part in _SKIPPED or (part.startswith(".") and part != ".env") for part in parts[:-1]):
+    if not parts or parts[0] in _SKIPPED_AT_ROOT or parts[:2] == ("src", "public"):
+        return False
+    if any(part in _SKIPPED or (part.startswith(".") and part != ".env") for part in parts[:-1]):
         return False
     name = parts[-1]
+    if name in _SKIPPED:
+        return False
     if name == ".env" or name.startswith(".env."):
         return True
     if name.startswith(".") or name.endswith("~"):
         return False
     # A folder that appears or disappears brings or takes its files, without an event for each.
-    return path.suffix in _SUFFIXES or path.suffix == ""
+    return path.suffix in _SUFFIXES or path.suffix == "" or path.is_dir()
 
 
 async def watch(root: Path, stop: asyncio.Event) -> AsyncIterator[set[Path]]:
@@ -104,7 +110,8 @@ def _contents(root: Path) -> dict[Path, bytes]:
 
 def _files(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if name not in _SKIPPED and not name.startswith(".")]
+        skipped = _SKIPPED | _SKIPPED_AT_ROOT if Path(folder) == root else _SKIPPED
+        folders[:] = [name for name in folders if name not in skipped and not name.startswith(".")]
         for name in names:
             path = Path(folder, name)
             if path.suffix in _SUFFIXES or name == ".env":

@@ -13,6 +13,7 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -96,23 +97,34 @@ class ModuleSet:
 
     def dependents(self, changed: Iterable[Path]) -> set[str]:
         """Name the loaded modules that were read from ``changed`` or import, directly or not, one that was."""
-        paths = {str(path.resolve()) for path in changed}
+        # Not `Path.resolve`, which raises on a link that leads to itself.
+        paths = {os.path.realpath(path) for path in changed}
+        # Of a folder that was moved in or away there is one event, and none for its files.
+        folders = tuple(f"{path}{os.sep}" for path in paths if not path.endswith(".py"))
         loaded = self._loaded()
-        concerned = {name for name, module in loaded.items() if _file_of(module) in paths}
-        # A file that appears may be what a namespace package or an optional import was waiting for.
-        concerned |= {name for name in self._names_of(paths) if name not in loaded}
+        concerned = {
+            name
+            for name, module in loaded.items()
+            if (file := _file_of(module)) is not None and (file in paths or file.startswith(folders))
+        }
+        # A file that appears may be what an optional import was waiting for, or turn a namespace into a package.
+        concerned |= set(self._names_of(paths))
         while True:
             importers = {
                 name
                 for name in loaded
                 if name not in concerned and not concerned.isdisjoint(self._finder.imports.get(name, ()))
             }
+            # A package made anew does not have the modules of the old one as attributes.
+            importers |= {name for name in loaded.keys() - concerned if not concerned.isdisjoint(_with_parents(name))}
             if not importers:
                 return concerned
             concerned |= importers
 
     def _names_of(self, paths: set[str]) -> Iterator[str]:
         for path in paths:
+            if Path(path).suffix not in ("", ".py"):
+                continue
             try:
                 parts = Path(path).relative_to(self.base).with_suffix("").parts
             except ValueError:

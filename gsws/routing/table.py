@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -18,11 +18,12 @@ from gsws.diagnostics import Finding, Label, Severity
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, Project
 from gsws.routing.adapt import HandlerKind, SignatureError, bind, kind_of
 from gsws.routing.context import Invocation
+from gsws.routing.functions import Functions
 from gsws.routing.modules import ModuleSet
 from gsws.source.span import Span
 from gsws.types import AttributeDict
 
-__all__ = ["Authz", "Build", "Functions", "Route", "RouteTable", "SharedState", "build_table"]
+__all__ = ["Authz", "Build", "Route", "RouteTable", "SharedState", "build_table"]
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds a plain handler may run if its event says nothing; a stream may run for ever."""
@@ -64,6 +65,7 @@ class Route:
         explain: Why it does not, as the ``errors`` of ``stream.error``.
         whole: Whether ``check`` takes the whole message instead of its payload.
         timeout: Seconds, or None.
+        authn: Whether an anonymous client may not send it, where its source has ``authn``.
         checks_reply: Whether there is ``reply`` or ``responses``.
         reply: Check on the ``data`` of a successful status.
         responses: Checks on ``data`` by status code; they win over ``reply``.
@@ -84,6 +86,7 @@ class Route:
     concurrency: Literal["enqueue", "parallel", "reject", "interrupt"] = "enqueue"
     timeout: float | None = DEFAULT_TIMEOUT
     on_disconnect: float | Literal["cancel", "continue"] | None = None
+    authn: bool = True
     authz: Authz | None = None
     checks_reply: bool = False
     reply: Check | None = None
@@ -110,10 +113,12 @@ class Build:
     Attributes:
         table: The routes, or None if a finding is an error.
         findings: What importing the handlers brought to light.
+        authn: The function of ``authn.fn`` of each source that has one.
     """
 
     table: RouteTable | None
     findings: tuple[Finding, ...]
+    authn: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
 
 def build_table(project: Project, modules: ModuleSet, datasources: Mapping[str, Any]) -> Build:
@@ -137,35 +142,14 @@ def build_table(project: Project, modules: ModuleSet, datasources: Mapping[str, 
         route = builder.route(event)
         if route is not None:
             table.setdefault(event.source, {})[event.key] = route
+    authn = {
+        name: function
+        for name, source in project.sources.items()
+        if (function := builder.function(source.authn_fn, source.span)) is not None
+    }
     findings = tuple(builder.findings)
     failed = any(finding.severity is Severity.ERROR for finding in findings)
-    return Build(None if failed else table, findings)
-
-
-class Functions(Mapping[str, Any]):
-    """The project's handlers by dotted name, imported when they are asked for."""
-
-    def __init__(self, project: Project, modules: ModuleSet) -> None:
-        self._handlers = project.handlers
-        self._modules = modules
-
-    def __getitem__(self, name: str) -> Any:
-        reference = self._handlers.find(name)
-        if reference is None:
-            raise KeyError(name)
-        return getattr(self._modules.load(reference.module), reference.callable)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"no function `{name}` under functions/") from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._handlers.names())
-
-    def __len__(self) -> int:
-        return len(self._handlers.names())
+    return Build(None if failed else table, findings, authn)
 
 
 class _Builder:
@@ -180,9 +164,9 @@ class _Builder:
 
     def route(self, event: EventSpec) -> Route | None:
         """Build one route; None if a part of it could not be imported."""
-        function = self._function(event.handler, event.span)
+        function = self.function(event.handler, event.span)
         authz = self._authz(event.authz, event.span)
-        hook = self._function(event.hook, event.span)
+        hook = self.function(event.hook, event.span)
         if function is None or (event.authz is not None and authz is None):
             return None
         try:
@@ -207,6 +191,7 @@ class _Builder:
             concurrency=event.concurrency,
             timeout=_timeout(event.timeout, streams),
             on_disconnect=event.on_disconnect,
+            authn=event.authn,
             authz=authz,
             checks_reply=event.reply is not None or bool(event.responses),
             reply=event.reply.check if event.reply is not None else None,
@@ -234,7 +219,7 @@ class _Builder:
             return None
         if spec.fn is None:
             return Authz(scopes=spec.scopes)
-        function = self._function(spec.fn, span)
+        function = self.function(spec.fn, span)
         if function is None:
             return None
         try:
@@ -243,7 +228,8 @@ class _Builder:
             self._add("GS204", f"authz function cannot be called: {error}", span, "named here")
             return None
 
-    def _function(self, reference: HandlerRef | None, span: Span) -> Callable[..., Any] | None:
+    def function(self, reference: HandlerRef | None, span: Span) -> Callable[..., Any] | None:
+        """Import what a reference names; None without a reference, or after a finding."""
         if reference is None:
             return None
         module = self._module(reference, span)

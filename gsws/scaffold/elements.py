@@ -25,6 +25,7 @@ def event_text(key: str, fn: str) -> str:
     required: [message]
     properties:
       message: {{type: string, maxLength: 10000}}
+    additionalProperties: false
 """
 
 

@@ -14,6 +14,7 @@ import jsonschema_rs
 
 from gsws.diagnostics.finding import Severity
 from gsws.diagnostics.suggest import nearest
+from gsws.schema.backtracking import backtracks
 from gsws.schema.drafts import FORMATS, INERT_FORMATS, KEYWORDS, Draft, walk
 from gsws.schema.engine import meta_valid, pattern_kind
 from gsws.schema.limits import bad_samples, contradictions
@@ -26,6 +27,7 @@ from gsws.types import JSONValue
 __all__ = ["check_schema", "has_fancy_pattern"]
 
 _MAX_REMARKS: Final = 50
+_NOT_USABLE: Final = ("GS401", "GS408")
 _ELSEWHERE: Final[dict[str, str]] = {
     "nullable": "write `type: [string, 'null']`",
     "discriminator": "write `const` for the property in each branch of `oneOf`",
@@ -81,7 +83,7 @@ def check_schema(
                     remarks.append(remark)
         if not any(remark.severity is Severity.ERROR for remark in remarks):
             remarks.append(Remark("GS401", f"no valid schema of {draft.name}", base))
-    if not broken and not any(remark.code in ("GS401", "GS408") for remark in remarks):
+    if not broken and not any(remark.code in _NOT_USABLE and remark.severity is Severity.ERROR for remark in remarks):
         fancy = fancy or has_fancy_pattern(rewritten)
         remarks += contradictions(rewritten, base, draft, registry)
         remarks += bad_samples(rewritten, base, draft, registry, fancy)
@@ -133,10 +135,14 @@ def _patterns(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]:
     pattern = schema.get("pattern")
     if isinstance(pattern, str) and pattern_kind(pattern) == "bad":
         yield _bad_pattern(pattern, (*pointer, "pattern"), on_key=False)
+    elif isinstance(pattern, str):
+        yield from _slow_pattern(pattern, (*pointer, "pattern"), on_key=False)
     named = schema.get("patternProperties")
     for name in named if isinstance(named, dict) else ():
         if pattern_kind(name) == "bad":
             yield _bad_pattern(name, (*pointer, "patternProperties", name), on_key=True)
+        else:
+            yield from _slow_pattern(name, (*pointer, "patternProperties", name), on_key=True)
 
 
 def _bad_pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Remark:
@@ -148,6 +154,20 @@ def _bad_pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Remark:
         label="not understood",
         help=r"a literal `{`, `(`, `[` or `\` is written with a `\` before it; repetitions are limited in size",
     )
+
+
+def _slow_pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[Remark]:
+    reason = backtracks(pattern)
+    if reason is not None:
+        yield Remark(
+            "GS408",
+            f"{tick(pattern)} backtracks without bound: {reason}",
+            pointer,
+            on_key=on_key,
+            label="exponential time",
+            help="gsws bounds it, but clients and tools that read the schema may hang; say it with one repetition",
+            severity=Severity.WARNING,
+        )
 
 
 def _format(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]:
@@ -177,6 +197,8 @@ def _format(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]:
 
 def _required(schema: dict[str, Any], pointer: Pointer, inside: Pointer) -> Iterator[Remark]:
     names, properties = schema.get("required"), schema.get("properties")
+    if "properties" not in schema and schema.get("additionalProperties") is False:
+        properties = {}
     if not isinstance(names, list) or not isinstance(properties, dict):
         return
     if any(step in _LOOSE for step in inside) or not _LOOSE.isdisjoint(schema):
@@ -194,4 +216,5 @@ def _required(schema: dict[str, Any], pointer: Pointer, inside: Pointer) -> Iter
                 help=f"did you mean `{near[0]}`?" if near else "describe it under `properties`",
                 severity=Severity.WARNING,
                 replacement=near[0] if near and near[0] not in names else None,
+                related=(((*pointer, "properties", near[0]), "described here"),) if near else (),
             )

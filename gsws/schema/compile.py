@@ -6,11 +6,14 @@ What was compiled is kept by content: a reload compiles only what has changed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from posixpath import dirname
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+import orjson
 
 from gsws.diagnostics.finding import Finding, Severity
 from gsws.schema.bundle import rewrite
@@ -26,9 +29,11 @@ from gsws.source.document import Document
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
-__all__ = ["Compiled", "Validator", "compile_schema"]
+__all__ = ["Compiled", "Validator", "Verdicts", "compile_schema"]
 
 _MAX_KEPT: Final = 8192
+_HARMLESS: Final = frozenset({"GS402", "GS409", "GS410"})
+"""Errors that a comment may silence: the schema means something all the same, and is enforced as it stands."""
 
 
 class Validator:
@@ -68,6 +73,34 @@ class Validator:
         return self._explainer.explain(instance, limit, prefix)
 
 
+class _Later(Validator):
+    """A validator of a schema that is known to be good; compiled when it is first asked for ``check``."""
+
+    __slots__ = ("_compile",)
+
+    def __init__(self, compile: Callable[[], Validator]) -> None:
+        self._compile = compile
+        self._explainer = None
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only while the slot is empty.
+        if name not in ("check", "_make_explainer"):
+            raise AttributeError(name)
+        made = self._compile()
+        self.check, self._make_explainer = made.check, made._make_explainer
+        return getattr(made, name)
+
+
+class Verdicts(Protocol):
+    """Schemas that an earlier process found nothing wrong with."""
+
+    def good(self, key: bytes) -> tuple[tuple[str, str], ...] | None:
+        """The definitions files that it reached, with their digests; None if it is not known."""
+
+    def learn(self, key: bytes, digests: tuple[tuple[str, str], ...]) -> None:
+        """Remember one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """
@@ -89,10 +122,17 @@ class _Kept:
     digests: tuple[tuple[str, str], ...]
 
 
-_kept: Final[dict[tuple[str, str, str], _Kept]] = {}
+_kept: Final[dict[tuple[bytes, str, str], _Kept]] = {}
 
 
-def compile_schema(schema: JSONValue, *, document: Document, pointer: Pointer, definitions: Definitions) -> Compiled:
+def compile_schema(
+    schema: JSONValue,
+    *,
+    document: Document,
+    pointer: Pointer,
+    definitions: Definitions,
+    verdicts: Verdicts | None = None,
+) -> Compiled:
     """
     Compile one schema of a project.
 
@@ -101,11 +141,14 @@ def compile_schema(schema: JSONValue, *, document: Document, pointer: Pointer, d
         document: Where it stands, for spans and for relative references.
         pointer: Its place in the document.
         definitions: What its references may lead to.
+        verdicts: What is known from before; for whoever checks schemas and hardly uses them.
     """
     folder = dirname(document.path)
-    key = (json.dumps(schema, default=str), folder, definitions.names)
+    key = (_written(schema), folder, definitions.names)
     kept = _kept.get(key)
     if kept is None or any(definitions.digest(path) != digest for path, digest in kept.digests):
+        if verdicts is not None:
+            return _judged(schema, key, folder, document, pointer, definitions, verdicts)
         kept = _compile(schema, folder, definitions)
         if len(_kept) >= _MAX_KEPT:
             _kept.pop(next(iter(_kept)))
@@ -113,6 +156,44 @@ def compile_schema(schema: JSONValue, *, document: Document, pointer: Pointer, d
     findings = [place(remark, document, pointer) for remark in kept.remarks]
     findings.sort(key=lambda finding: finding.span or document.key_span(pointer))
     return Compiled(kept.validator, tuple(findings))
+
+
+def _judged(
+    schema: JSONValue,
+    key: tuple[bytes, str, str],
+    folder: str,
+    document: Document,
+    pointer: Pointer,
+    definitions: Definitions,
+    verdicts: Verdicts,
+) -> Compiled:
+    """By what is known from before if that still holds; nothing is kept in memory."""
+    text, folder, names = key
+    short = hashlib.blake2b(b"\0".join((folder.encode(), names.encode(), text)), digest_size=16).digest()
+    digests = verdicts.good(short)
+    if digests is not None and all(definitions.digest(path) == digest for path, digest in digests):
+
+        def compiled() -> Validator:
+            made = _compile(schema, folder, definitions).validator
+            if made is None:
+                raise ValueError("the schema was good before")
+            return made
+
+        return Compiled(_Later(compiled), ())
+    kept = _compile(schema, folder, definitions)
+    if not kept.remarks and kept.validator is not None:
+        verdicts.learn(short, kept.digests)
+    findings = [place(remark, document, pointer) for remark in kept.remarks]
+    findings.sort(key=lambda finding: finding.span or document.key_span(pointer))
+    return Compiled(kept.validator, tuple(findings))
+
+
+def _written(schema: JSONValue) -> bytes:
+    """The schema as text, the same for equal ones with keys in the same order."""
+    try:
+        return orjson.dumps(schema)
+    except TypeError:  # an integer beyond 64 bits, a lone surrogate
+        return json.dumps(schema, default=str).encode()
 
 
 def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
@@ -137,7 +218,7 @@ def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
     digests = (
         reach.digests if not rewritten.remarks else tuple((path, definitions.digest(path) or "") for path in files)
     )
-    if draft is None or any(remark.severity is Severity.ERROR for remark in remarks):
+    if draft is None or any(remark.severity is Severity.ERROR and remark.code not in _HARMLESS for remark in remarks):
         return _Kept(None, tuple(remarks), digests)
     fancy = reach.fancy or has_fancy_pattern(rewritten.data)
     try:

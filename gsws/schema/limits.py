@@ -26,6 +26,11 @@ _PAIRS: Final = (
     ("minContains", "maxContains"),
     ("minimum", "maximum"),
 )
+_OPEN_PAIRS: Final = (
+    ("minimum", "exclusiveMaximum"),
+    ("exclusiveMinimum", "maximum"),
+    ("exclusiveMinimum", "exclusiveMaximum"),
+)
 _CHOOSING: Final = frozenset("enum const allOf anyOf oneOf not if contains propertyNames".split())  # noqa: SIM905
 _BOUNDS: Final = frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"))
 _IDENTITY: Final = frozenset(("$schema", "$id", "id"))
@@ -92,10 +97,68 @@ def _contradiction(schema: dict[str, Any], pointer: Pointer) -> Remark | None:
                 (*pointer, low),
                 label=f"above `{high}`",
                 help="swap the two",
+                related=(((*pointer, high), "the other limit"),),
+            )
+    for low, high in _OPEN_PAIRS:
+        least, most = schema.get(low), schema.get(high)
+        if _is_number(least) and _is_number(most) and least >= most:
+            return Remark(
+                "GS410",
+                f"`{low}` {tick(least)} leaves nothing below `{high}` {tick(most)}, so no value fits",
+                (*pointer, low),
+                label=f"not below `{high}`",
+                help="lower the one or raise the other",
+                related=(((*pointer, high), "the other limit"),),
             )
     if schema.get("enum") == []:
         return Remark("GS410", "`enum` is empty, so no value fits", (*pointer, "enum"), label="lists nothing")
+    types = schema.get("type")
+    names = [types] if isinstance(types, str) else types if isinstance(types, list) else []
+    for keyword in ("const", "enum"):
+        if keyword not in schema or not names or not all(isinstance(name, str) for name in names):
+            continue
+        values = schema[keyword] if keyword == "enum" else [schema[keyword]]
+        if isinstance(values, list) and not any(_is_of(value, name) for value in values for name in names):
+            what = "none of `enum` is" if keyword == "enum" else f"`const` {tick(values[0])} is not"
+            return Remark(
+                "GS410",
+                f"{what} of `type` {tick(types)}, so no value fits",
+                (*pointer, keyword),
+                label="of another type",
+                help="change the type, or the value" + ("s" if keyword == "enum" else ""),
+                related=(((*pointer, "type"), "the type"),),
+            )
+    required, most = schema.get("required"), schema.get("maxProperties")
+    if isinstance(required, list) and _is_number(most) and len(set(map(str, required))) > most:
+        return Remark(
+            "GS410",
+            f"`required` names more properties than `maxProperties` {tick(most)} allows, so no value fits",
+            (*pointer, "maxProperties"),
+            label="too few",
+            help="raise the limit, or require less",
+            related=(((*pointer, "required"), "required here"),),
+        )
     return None
+
+
+def _is_of(value: Any, name: str) -> bool:
+    """Whether a value is of a type of JSON Schema; true for a name that is none."""
+    match name:
+        case "integer":
+            return _is_number(value) and value == value // 1
+        case "number":
+            return _is_number(value)
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "null":
+            return value is None
+        case "array":
+            return isinstance(value, list)
+        case "object":
+            return isinstance(value, dict)
+    return True
 
 
 def bad_samples(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gsws.diagnostics.finding import Edit, Finding, Fix, Severity
+from gsws.diagnostics.finding import Edit, Finding, Fix, Label, Severity
 from gsws.source.document import Document
 from gsws.source.span import Pointer
 
@@ -29,6 +29,7 @@ class Remark:
         help: As in a finding.
         severity: As in a finding.
         replacement: What to write instead of the place.
+        related: Other places inside the schema, each with the text for it; keys are meant.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Remark:
     help: str | None = None
     severity: Severity = Severity.ERROR
     replacement: str | None = None
+    related: tuple[tuple[Pointer, str], ...] = ()
 
 
 def place(remark: Remark, document: Document, base: Pointer) -> Finding:
@@ -48,4 +50,5 @@ def place(remark: Remark, document: Document, base: Pointer) -> Finding:
     fix = None
     if remark.replacement is not None and document.has(pointer):
         fix = Fix(f"write `{remark.replacement}`", (Edit(span, remark.replacement),))
-    return Finding(remark.code, remark.severity, remark.message, span, remark.label, remark.help, fix=fix)
+    related = tuple(Label(document.key_span(base + other), text) for other, text in remark.related)
+    return Finding(remark.code, remark.severity, remark.message, span, remark.label, remark.help, related, fix)

@@ -7,6 +7,7 @@ nesting. Depth, values and aliases are bounded; tags, other keys than text and s
 
 from __future__ import annotations
 
+from array import array
 from typing import Any, Final
 
 from _ruamel_yaml import CParser
@@ -48,7 +49,8 @@ class Builder:
 
     Attributes:
         notes: What is wrong.
-        places: For the identity of every mapping and list, the events of its entries by key or index.
+        places: For the identity of every mapping and list, the places of its entries by key or index.
+        marks: What places are indexes of; see `gsws.source.document.Place`.
         root: The place of the whole data.
     """
 
@@ -61,6 +63,7 @@ class Builder:
         "_last",
         "_lines",
         "_nodes",
+        "marks",
         "notes",
         "places",
         "root",
@@ -69,6 +72,7 @@ class Builder:
     def __init__(self, path: str, lines: LineIndex) -> None:
         self.notes = Notes(path, lines)
         self.places: dict[int, Any] = {}
+        self.marks = array("i")
         self.root: Place | None = None
         self._lines = lines
         self._anchors: dict[str, tuple[Any, int, int] | None] = {}
@@ -96,7 +100,7 @@ class Builder:
             event = get()
         first = get()
         data = self._node(first, 0)
-        self.root = (None, first, self._last)
+        self.root = self._place(None, first)
         get()
         event = get()
         if event.__class__ is DocumentStartEvent:
@@ -163,11 +167,11 @@ class Builder:
                     event,
                     "again here",
                     "keep one of the two",
-                    related=((self.notes.span(places[key][0]), "first here"),),
+                    related=((self.notes.span_of(*self.marks[places[key] : places[key] + 2]), "first here"),),
                 )
             else:
                 data[key] = value
-                places[key] = (event, start, self._last)
+                places[key] = self._place(event, start)
         for start, value in merges:
             self._merge(data, places, start, value)
         self._end(event)
@@ -184,7 +188,7 @@ class Builder:
         get = self._get
         while (event := get()).__class__ is not SequenceEndEvent:
             data.append(self._node(event, depth))
-            places.append((None, event, self._last))
+            places.append(self._place(None, event))
             if self._height > height:
                 height = self._height
             if self._nodes > MAX_NODES:
@@ -193,6 +197,19 @@ class Builder:
         self._height = height + 1
         self.places[id(data)] = places
         return data
+
+    def _place(self, key: Any, start: Any) -> Place:
+        """Note where an entry stands whose value starts with ``start`` and ends with the last event seen."""
+        marks, last = self.marks, self._last
+        place = len(marks)
+        first, end = start.start_mark.index, last.end_mark.index
+        if last.__class__ is ScalarEvent and last.style in ("|", ">"):
+            end = first + len(self._lines.text[first:end].rstrip())
+        if key is None:
+            marks.extend((first, end, first, end))
+        else:
+            marks.extend((key.start_mark.index, key.end_mark.index, first, end))
+        return place
 
     def _end(self, event: Any) -> None:
         """A block ends with its last value; its end event stands beyond the comments that follow."""

@@ -6,18 +6,23 @@ How it is built lives in `gsws.source.build`; what keys mean is no matter of thi
 
 from __future__ import annotations
 
+import re
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from gsws.source.problem import Problem
 from gsws.source.span import Pointer, Span
 from gsws.source.text import LineIndex
 from gsws.types import JSONValue
 
-__all__ = ["Document", "Place"]
+__all__ = ["Document", "Place", "marked", "marks_of"]
 
-Place: TypeAlias = tuple[Any, Any, Any]
-"""The parser events of one entry: its key (None in a list), the first and the last event of its value."""
+_ANCHOR: Final = re.compile(r"&\S")
+
+Place: TypeAlias = int
+"""Index of four offsets into the text: start and end of an entry's key (in a list, of its value) and of its value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +45,7 @@ class Document:
     problems: tuple[Problem, ...] = ()
     _root: Place | None = field(default=None, repr=False)
     _places: dict[int, Any] = field(default_factory=dict, repr=False)
+    _marks: Sequence[int] = field(default_factory=lambda: array("i"), repr=False)
     _lines: list[LineIndex] = field(default_factory=list, repr=False)
     _built: JSONValue = field(default=None, repr=False)
 
@@ -50,7 +56,7 @@ class Document:
     def key_span(self, pointer: Pointer) -> Span:
         """The key that the last item of ``pointer`` names, a list's whole item, or the nearest key above."""
         place, _ = self._walk(pointer)
-        return self._top() if place is None or place is self._root else self._key(place)
+        return self._top() if place is None or place == self._root else self._key(place)
 
     def value_span(self, pointer: Pointer) -> Span:
         """The value at ``pointer`` up to its last visible character; its key if it is empty or not there."""
@@ -59,7 +65,7 @@ class Document:
             return self._top()
         if depth < len(pointer):
             return self._key(place)
-        span = self._span(place[1], place[2])
+        span = self._value(place)
         empty = (span.line, span.column) == (span.end_line, span.end_column)
         return self._key(place) if empty else span
 
@@ -76,7 +82,7 @@ class Document:
                 known = isinstance(current, dict) and key in current
             if not known:
                 return place, depth
-            place = self._places[id(current)][key]
+            place = self._known()[id(current)][key]
             current = current[key]
         return place, len(pointer)
 
@@ -85,24 +91,73 @@ class Document:
         if self._root is None:
             return Span(self.path, 1, 1, 1, 1)
         if isinstance(self._built, dict) and self._built:
-            return self._key(self._places[id(self._built)][next(iter(self._built))])
-        span = self._span(self._root[1], self._root[2])
+            return self._key(self._known()[id(self._built)][next(iter(self._built))])
+        span = self._value(self._root)
         if span.end_line == span.line:
             return span
         return Span(self.path, span.line, span.column, span.line, len(self._index().line(span.line)) + 1)
 
     def _key(self, place: Place) -> Span:
-        key, start, end = place
-        return self._span(start, end) if key is None else self._span(key, key)
+        return self._index().span(self.path, self._marks[place], self._marks[place + 1])
 
-    def _span(self, start: Any, end: Any) -> Span:
-        first = start.start_mark.index
-        last = end.end_mark.index
-        if getattr(end, "style", None) in ("|", ">"):
-            last = first + len(self.text[first:last].rstrip())
-        return self._index().span(self.path, first, last)
+    def _value(self, place: Place) -> Span:
+        return self._index().span(self.path, self._marks[place + 2], self._marks[place + 3])
+
+    def _known(self) -> dict[int, Any]:
+        """The places by container; those of a document that came from its marks are found when first needed."""
+        if not self._places and self._root is not None:
+            _number(self._built, self._places, 0)
+        return self._places
 
     def _index(self) -> LineIndex:
         if not self._lines:
             self._lines.append(LineIndex(self.text))
         return self._lines[0]
+
+
+def marks_of(document: Document) -> array[int] | None:
+    """The offsets of all places in the order of `marked`; None where something is wrong or a value is shared."""
+    if document.problems or document._root is None or document.data is None or not isinstance(document._marks, array):
+        return None
+    # An alias or a merge puts one value into two places; both need an anchor or `<<` in the text.
+    if _ANCHOR.search(document.text) or "<<" in document.text or document.text.startswith("\ufeff"):
+        return None
+    return document._marks
+
+
+def marked(path: str, text: str, data: JSONValue, marks: array[int]) -> Document:
+    """
+    The document that `marks_of` was given.
+
+    Raises:
+        ValueError: If the marks cannot be those of the data.
+    """
+    count = 4 * (_entries(data) + 1)
+    if len(marks) != count:
+        raise ValueError("other data than marks")
+    return Document(path, text, data, (), count - 4, {}, marks, [], data)
+
+
+def _entries(data: JSONValue) -> int:
+    if isinstance(data, dict):
+        return len(data) + sum(map(_entries, data.values()))
+    return len(data) + sum(map(_entries, data)) if isinstance(data, list) else 0
+
+
+def _number(data: JSONValue, places: dict[int, Any], at: Place) -> Place:
+    """Give every entry its place, in the order in which `gsws.source.build` meets their ends; returns the next one."""
+    if isinstance(data, dict):
+        found: dict[str, Place] = {}
+        for key, value in data.items():
+            at = _number(value, places, at)
+            found[key] = at
+            at += 4
+        places[id(data)] = found
+    elif isinstance(data, list):
+        items = []
+        for value in data:
+            at = _number(value, places, at)
+            items.append(at)
+            at += 4
+        places[id(data)] = items
+    return at

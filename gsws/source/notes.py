@@ -109,7 +109,10 @@ class Notes:
 
     def span(self, event: Any) -> Span:
         """The place of an event, at least one character."""
-        start, end = event.start_mark.index, event.end_mark.index
+        return self.span_of(event.start_mark.index, event.end_mark.index)
+
+    def span_of(self, start: int, end: int) -> Span:
+        """The place from one offset up to another, at least one character."""
         return self._lines.span(self._path, start, max(end, start + 1))
 
 

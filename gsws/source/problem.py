@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from gsws.source.culprit import culprit
+
 if TYPE_CHECKING:
     from gsws.source.span import Span
     from gsws.source.text import LineIndex
@@ -124,6 +126,7 @@ _CONTEXT: Final[dict[str, str]] = {
     "while parsing a quoted scalar": "the quote opens here",
     "while scanning a simple key": "this line",
 }
+_OPEN: Final = ("while parsing a flow sequence", "while parsing a flow mapping", "while scanning a quoted scalar")
 _INDENTED_BY_TAB: Final = re.compile(r"[ ]*\t")
 
 
@@ -147,6 +150,10 @@ def syntax_problem(path: str, lines: LineIndex, error: Any) -> Problem:
     if special is not None:
         return special
 
+    if getattr(error, "context", None) not in _OPEN:
+        blamed = culprit(lines, line)
+        if blamed is not None:
+            return _elsewhere(path, lines, blamed, line)
     offset = _onto_text(lines.text, offset)
     span = lines.span(path, offset, offset + 1 if offset < len(lines.text) else offset)
     if found == "found character that cannot start any token":
@@ -159,6 +166,29 @@ def syntax_problem(path: str, lines: LineIndex, error: Any) -> Problem:
     if context_mark is not None and opens is not None and context_mark.index != offset:
         related = ((lines.span(path, context_mark.index, context_mark.index + 1), opens),)
     return Problem("syntax", message, span, label, help, related)
+
+
+def _elsewhere(path: str, lines: LineIndex, blamed: int, line: int) -> Problem:
+    """A line that keeps a later one from being read."""
+    row = lines.line(blamed)
+    start = lines.offset(blamed, len(row) - len(row.lstrip()) + 1)
+    end = lines.offset(blamed, len(row.rstrip()) + 1)
+    stumble = lines.line(line)
+    at = lines.offset(line, len(stumble) - len(stumble.lstrip()) + 1)
+    key = re.match(r"\s*(?:- +)?[^\s:]+:(\s|$)", row)
+    message = (
+        "this line is not indented like its neighbours"
+        if key
+        else "this line is neither `key: value` nor part of a value"
+    )
+    return Problem(
+        "syntax",
+        message,
+        lines.span(path, start, max(end, start + 1)),
+        "check this line",
+        "the keys of one mapping start in one column" if key else "write `key: value`, with a space after the colon",
+        ((lines.span(path, at, at + 1), "so this cannot be read"),),
+    )
 
 
 def swallowed_comment(path: str, lines: LineIndex, start: int, end: int) -> Problem | None:

@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m tests.benchmarks [--quick] [--json] [--only cpu,memory,reload,start,validate] [--full]`."""
+"""Run the benchmarks: `python -m tests.benchmarks [--quick] [--json] [--only cpu,memory,reload,start,validate] …`."""
 
 from __future__ import annotations
 

@@ -75,3 +75,29 @@ def test_servers_are_loaded_and_measured(tmp_path: Path) -> None:
             load.run(server.port, connections=1, in_flight=1, messages=1)
     finally:
         load.close()
+
+
+def test_a_generated_project_is_clean(tmp_path: Path) -> None:
+    """What is measured is a project without errors or warnings, and no schema is like another."""
+    from gsws.diagnostics import Severity
+    from gsws.plugins.registry import facts
+    from gsws.project import load_project
+    from tests.benchmarks.projects import write_project
+
+    project = load_project(write_project(tmp_path, 5), plugins=facts(), notes=True)
+
+    assert [finding for finding in project.findings if finding.severity is not Severity.INFO] == []
+    assert len({json.dumps(event.inbound_schema) for event in project.events}) == 5
+
+
+@linux
+def test_validation_is_measured(tmp_path: Path) -> None:
+    """Every program runs and takes time; a second run of gsws takes less than the first."""
+    from tests.benchmarks.validation import measure_scaling, measure_validate
+
+    tables = list(measure_validate(tmp_path, 60, 1).values())
+
+    assert [row.name for row in tables[0]][:2] == ["gsws, cold", "parsing alone"]
+    assert all(row.median > 0 for table in tables for row in table)
+    assert tables[1][1].ratio < 1
+    assert len(measure_scaling(tmp_path, (5, 10), 1)) == 2

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import gsws
+from tests.cli.support import inside
 
 
 @pytest.fixture(scope="session")
 def _starter(tmp_path_factory) -> Path:
     """One starter project, to be copied."""
     folder = tmp_path_factory.mktemp("made")
-    made = gsws("init", "app", cwd=folder)
+    made = inside("init", "app", cwd=folder)
     assert made.code == 0, made
     return folder / "app"
 

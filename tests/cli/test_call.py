@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.server import serve
@@ -190,6 +192,41 @@ def test_server_that_closes(tmp_path):
     with server(close) as url:
         ran = gsws("call", "a.b", "--url", url, cwd=tmp_path)
     assert (ran.code, ran.err) == (1, "error: the connection was closed (4501 unauthorized) before the answer ended\n")
+
+
+async def many_chunks(connection, message):
+    for number in range(2000):
+        await connection.send(frame("stream.chunk", message["id"], message=f"{number} {'x' * 200}\n"))
+    await connection.send(frame("stream.end", message["id"], message="[STREAM_END]", reason="complete", chunks=2000))
+
+
+def piped(url, tmp_path, rest):
+    command = f'"{sys.executable}" -m gsws call a.b --url {url} {rest}'
+    return subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+    )
+
+
+def test_a_reader_that_had_enough(tmp_path):
+    """`gsws call … | head -1` ends quietly and does not blame the network."""
+    with server(many_chunks) as url:
+        done = piped(url, tmp_path, "| head -1; echo ${PIPESTATUS[0]}")
+    assert done.stdout.splitlines()[0].startswith("0 xxx")
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_answer_that_cannot_be_written(tmp_path):
+    with server(many_chunks) as url:
+        done = piped(url, tmp_path, "> /dev/full")
+    assert (done.returncode, done.stderr) == (1, "error: cannot write the output: No space left on device\n")
+
+
+def test_a_secure_url_of_a_server_that_is_not_secure(tmp_path):
+    with server(reply) as url:
+        ran = gsws("call", "a.b", "--url", url.replace("ws:", "wss:"), cwd=tmp_path)
+    assert ran.code == 1
+    assert re.fullmatch(r"error: (no secure connection to|cannot reach) wss://\S+: \S.*\n", ran.err), ran
 
 
 def test_server_that_is_silent(tmp_path):

@@ -24,7 +24,7 @@ def test_commands_of_the_page(tmp_path):
             done = inside(name, *arguments, cwd=here)
             assert done.code == 0, (name, arguments, done)
             ran.append(name)
-    assert ran == ["init", "validate", "validate", "events", *["new"] * 3, *["plugin"] * 4]
+    assert ran == ["init", *["validate"] * 5, "schema", "schema", "events", *["new"] * 3, *["plugin"] * 4]
 
 
 def test_every_command_and_option_is_described(tmp_path):

@@ -176,6 +176,16 @@ def test_closed_pipe_is_quiet(starter):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("arguments", ["events", "events --json", "plugin info websocket", "--help"])
+def test_a_reader_that_had_enough_is_no_failure(starter, arguments):
+    """With `set -o pipefail`, `gsws events | head -1` must not fail."""
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -m gsws {arguments} | true; echo ${{PIPESTATUS[0]}}'],
+        cwd=starter, env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_disk_is_one_line(starter):
     with open("/dev/full", "w") as full:

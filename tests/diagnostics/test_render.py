@@ -52,24 +52,30 @@ def test_secondary_places_are_underlined_in_the_order_of_lines():
     text = "a: 1\nb: 2\nc: 3\n\n\nd: 4\na: 5\n"
     twice = finding(7, 1, 7, 2, label="again here", related=(Label(Span("p", 1, 1, 1, 2), "first here"),))
     assert full(twice, p=text) == (
-        "warning[GS000]: message\n  --> p:7:1\n   |\n 1 | a: 1\n   | - first here\n...\n 7 | a: 5\n   | ^ again here\n"
+        "warning[GS000]: message\n  --> p:7:1\n   |\n 1 | a: 1\n   | - first here\n 7 | a: 5\n   | ^ again here\n"
     )
 
 
-def test_places_in_other_files_have_their_own_excerpt():
-    twice = finding(1, 1, 1, 2, related=(Label(Span("q", 2, 3, 2, 5), "there"),))
+def test_a_place_in_another_file_is_a_line_with_the_line_there():
+    twice = finding(1, 1, 1, 2, related=(Label(Span("q", 2, 3, 2, 5), "there"),), help="do")
     assert full(twice, p="a: 1", q="x:\n  yz: 1\n") == (
         "warning[GS000]: message\n"
         "  --> p:1:1\n"
         "   |\n"
         " 1 | a: 1\n"
         "   | ^ here\n"
-        "   |\n"
-        "  ::: q:2:3\n"
-        "   |\n"
+        "  ::: q:2:3 there\n"
         " 2 |   yz: 1\n"
-        "   |   -- there\n"
+        "   = help: do\n"
     )
+
+
+def test_several_places_in_other_files_are_a_line_each():
+    """With its first place a finding takes eight lines at most."""
+    places = tuple(Label(Span(path, 1, 1, 1, 2), f"in {path}") for path in "qrst")
+    shown = full(finding(1, 1, 1, 2, related=places, help="do"), p="a: 1", q="q", r="r")
+    assert shown.splitlines()[5:] == ["  ::: q:1:1 in q", "  ::: r:1:1 in r", "  ::: and 2 more", "   = help: do"]
+    assert len(full(finding(1, 1, 1, 2, related=places[:2], help="do"), p="a: 1").splitlines()) == 8
 
 
 def test_carets_stand_right_after_tabs_wide_and_combining_characters():

@@ -27,6 +27,8 @@ class Tree:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        if name == ".env":
+            path.chmod(0o600)
         return path
 
     def load(self, files: Mapping[str, str | bytes] | None = None, *, env: str = "development") -> Project:
@@ -36,6 +38,12 @@ class Tree:
 
     def codes(self, files: Mapping[str, str | bytes] | None = None) -> list[str]:
         return [finding.code for finding in self.load(files).findings]
+
+    def notes(self, files: Mapping[str, str | bytes] | None = None) -> list[str]:
+        """The codes of all findings, those of level info included."""
+        self.load(files)
+        project = load_project(self.root, environ=self.environ, plugins=self.plugins, notes=True)
+        return [finding.code for finding in project.findings]
 
     def rendered(self, files: Mapping[str, str | bytes] | None = None) -> str:
         project = self.load(files)

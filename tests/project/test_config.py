@@ -48,6 +48,10 @@ telemetry: {metrics: true}
     [
         ("version: 1.10\n", []),
         ("backplane: memory\n", []),
+        ("backplane: redis\n", ["GS307"]),
+        ("backplane: {type: nats}\n", ["GS307"]),
+        ("telemetry: true\n", ["GS309"]),
+        ("telemetry: false\n", []),
         ("", []),
         ("nam: x\n", ["GS305"]),
         ("log: {levle: info}\n", ["GS305"]),

@@ -83,6 +83,17 @@ def test_a_loop_of_links_ends(tmp_path):
     assert listed(tmp_path) == ["events/a.yaml"]
 
 
+def test_a_link_to_the_project_itself_does_not_make_its_other_files_events(tmp_path):
+    """`events/loop -> ..` is a loop: `config/default.yaml` is not an event file by that way."""
+    folders(tmp_path, "events/sub", "config")
+    (tmp_path / "events/a.yaml").write_text("")
+    (tmp_path / "config/default.yaml").write_text("")
+    os.symlink("..", tmp_path / "events/loop")
+    os.symlink("../..", tmp_path / "events/sub/loop")
+
+    assert listed(tmp_path) == ["events/a.yaml"]
+
+
 def test_a_link_inside_the_project_is_followed_and_one_outside_is_told(tmp_path):
     folders(tmp_path, "app/events", "app/shared", "elsewhere")
     (tmp_path / "app/shared/s.yaml").write_text("")

@@ -154,7 +154,7 @@ def test_timeouts(event, keys, expected):
         ("authz: {scopes: []}", ["GS307"]),
         ("authz: {scopes: [1]}", ["GS306"]),
         ("authz: {scopes: [a], fn: chat}", ["GS310"]),
-        ("authz: {scope: [a]}", ["GS304", "GS305"]),
+        ("authz: {scope: [a]}", ["GS305"]),
         ("authz: nowhere", ["GS201"]),
         ("authz: {scopes: [a]}\nauthn: false", ["GS310"]),
         ("schema: {}\npayload: {}", ["GS310"]),

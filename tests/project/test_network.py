@@ -34,7 +34,11 @@ def found(tree, *lines):
         (["authn: {}"], [("GS304", True)]),
         (["authn: {anonymous: true}"], [("GS304", True)]),
         (["authn: {jwt: {}}"], [("GS304", True)]),
-        (["authn: {jwt: {secret: s}}"], []),
+        (["authn: {jwt: {secret: '${JWT_SECRET}'}}"], []),
+        (["authn: {jwt: {secret: s}}"], [("GS307", True)]),
+        (["authn: {jwt: {secret: '${JWT_SECRET}', algorithms: [HS512]}}"], [("GS307", True)]),
+        (["authn: {jwt: {secret: s, algorithms: [1]}}"], [("GS307", True)]),
+        (["authn: {jwt: {public_key: nowhere.pem}}"], [("GS003", True)]),
         (["authn: {jwt: {secret: s, jwks_url: 'https://x'}}"], [("GS310", True)]),
         (["authn: {jwt: {secret: s, algorithms: [RS256]}}"], [("GS310", True)]),
         (["authn: {jwt: {jwks_url: 'https://x', algorithms: [HS256]}}"], [("GS310", True)]),
@@ -45,6 +49,7 @@ def found(tree, *lines):
     ],
 )
 def test_keys_that_say_something_together(tree, lines, expected):
+    tree.environ = {"JWT_SECRET": "0123456789abcdef0123456789abcdef"}
     assert sorted(found(tree, *lines)) == expected
 
 

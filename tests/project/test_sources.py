@@ -25,7 +25,7 @@ def codes(tree, text, name="websocket"):
         ("type: websocket\nlimits: {in_fligt: 1}\n", ["GS305"]),
         ("type: websocket\nlimits: {rate: {mesages: 1}}\n", ["GS305"]),
         ("type: websocket\nheartbeat: {intervall: 1s}\n", ["GS305"]),
-        ("type: websocket\nauthn: {jwt: {secret: x, leway: 1s}}\n", ["GS305"]),
+        ("type: websocket\nauthn: {jwt: {secret: '${JWT_SECRET}', leway: 1s}}\n", ["GS305"]),
         ("type: websocket\ntls: {cert: a, key: b, ca: c}\n", ["GS604", "GS604", "GS305"]),
         ("type: websocket\nport: eight\n", ["GS306"]),
         ("type: websocket\nport: true\n", ["GS306"]),
@@ -54,7 +54,7 @@ def codes(tree, text, name="websocket"):
         ("type: websocket\nauthn: {fn: nowhere}\n", ["GS201"]),
         ("{}\n", ["GS304"]),
         ("port: 1\n", ["GS304"]),
-        ("tpye: websocket\n", ["GS304"]),
+        ("tpye: websocket\n", ["GS305"]),
         ("", ["GS304"]),
         ("[]\n", ["GS306"]),
         ("type: [a]\n", ["GS306"]),
@@ -66,6 +66,7 @@ def codes(tree, text, name="websocket"):
     ],
 )
 def test_a_websocket_source(tree, text, expected):
+    tree.environ = {"JWT_SECRET": "0123456789abcdef0123456789abcdef"}
     assert codes(tree, text) == expected
 
 
@@ -91,13 +92,13 @@ def test_the_config_is_the_file_over_the_defaults(tree):
 
 def test_text_that_looks_like_a_number_stays_text_where_text_is_meant(tree):
     """A secret of digits, or with leading zeros, is the secret that was written."""
-    tree.environ = {"JWT_SECRET": "00123", "PORT": "8123"}
+    tree.environ = {"JWT_SECRET": "0" * 29 + "123", "PORT": "8123"}
     project = tree.load(
         {"eventsources/websocket.yaml": 'type: websocket\nauthn: {jwt: {secret: "${JWT_SECRET}"}}\nport: "${PORT}"\n'}
     )
 
     assert project.findings == ()
-    assert project.sources["websocket"].config["authn"]["jwt"]["secret"] == "00123"
+    assert project.sources["websocket"].config["authn"]["jwt"]["secret"] == "0" * 29 + "123"
     assert project.sources["websocket"].config["port"] == 8123
 
 

@@ -142,3 +142,48 @@ def test_two_projects_follow_each_other_in_one_process(tmp_path):
         modules.open()
         assert modules.load("a").X == number
         modules.close()
+
+
+def test_a_folder_that_was_replaced_brings_all_its_modules_anew(base, modules):
+    """`mv functions old; mv new functions` is two events, of the folder alone."""
+    write(base / "functions/deep/greet.py", "X = 1\n")
+    assert modules.load("deep.greet").X == 1
+    (base / "functions/deep").rename(base / "old")
+    (base / "functions/deep").mkdir()
+    write(base / "functions/deep/greet.py", "X = 2\n")
+
+    with modules.revision([base / "functions"]):
+        assert modules.load("deep.greet").X == 2
+
+
+def test_a_link_that_leads_to_itself_does_not_keep_others_from_being_imported(base, modules):
+    path = write(base / "functions/a.py", "X = 1\n")
+    assert modules.load("a").X == 1
+    (base / "functions/self").symlink_to("self")
+    write(path, "X = 2\n")
+
+    with modules.revision([base / "functions/self", path]):
+        assert modules.load("a").X == 2
+
+
+def test_a_package_that_gets_its_init_file_is_imported_anew(base, modules):
+    """Before, `helper` was a namespace package without a file."""
+    write(base / "helper/names.py", "NAME = 1\n")
+    handler = write(base / "functions/a.py", "from helper.names import NAME\n")
+    modules.load("a")
+    write(handler, "from helper import NAME\n")
+    init = write(base / "helper/__init__.py", "NAME = 2\n")
+
+    with modules.revision([handler, init]):
+        assert modules.load("a").NAME == 2
+
+
+def test_modules_of_a_package_whose_init_file_changed_are_still_its_attributes(base, modules):
+    init = write(base / "helper/__init__.py", "")
+    write(base / "helper/names.py", "NAME = 1\n")
+    write(base / "functions/a.py", "import helper.names\ndef name(): return helper.names.NAME\n")
+    assert modules.load("a").name() == 1
+    write(init, "OTHER = 1\n")
+
+    with modules.revision([init]):
+        assert modules.load("a").name() == 1

@@ -19,8 +19,24 @@ INTRODUCTION = """\
 
 What `gsws validate` and `gsws serve` can report, by code.
 A code never changes its meaning.
+
 An error keeps the project from being served; a warning does not.
-Made from the catalogue by `make reference`.
+A note (severity info) is told by `gsws validate` only, and only when it is asked for: `--select GS406` or
+`--fail-level info`.
+`--fix` repairs what says so here, as far as one repair is certain.
+
+A comment silences findings of its line, or, if it has a line to itself, of the next one, in YAML and in Python:
+
+```yaml
+payload: {type: string, pattern: '^(a+)+$'}    # gsws: ignore[GS408]
+```
+
+Several codes are separated by commas.
+Warnings and notes can be silenced, and those errors that say so here: with them the project still means what it says.
+Every other error stays, since such a project cannot be served as it is written.
+A comment that silences nothing is a finding itself ([GS006](#gs006-comment-that-silences-nothing)).
+
+This page is made from the catalogue by `make reference`.
 """
 
 
@@ -39,7 +55,12 @@ def findings_page() -> str:
     for code, entry in sorted(CATALOGUE.items()):
         if code in emitted:
             sentences = entry.explanation.replace(". ", ".\n")
-            parts.append(f"## {code}: {entry.title}\n\nSeverity: {entry.severity.name.lower()}.\n\n{sentences}\n")
+            facts = [f"Severity: {entry.severity.name.lower()}."]
+            if entry.fixable:
+                facts.append("`gsws validate --fix` repairs it.")
+            if entry.ignorable:
+                facts.append(f"`# gsws: ignore[{code}]` silences it.")
+            parts.append(f"## {code}: {entry.title}\n\n{' '.join(facts)}\n\n{sentences}\n")
     return "\n".join(parts)
 
 

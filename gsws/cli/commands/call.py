@@ -48,6 +48,14 @@ class _Target:
     known: tuple[str, ...]
 
 
+class _Unwritable(Exception):
+    """The answer cannot be printed: a reader that had enough, a full disk. The network has no part in it."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 def run(
     event: str,
     values: Sequence[str],
@@ -82,6 +90,8 @@ def run(
     except KeyboardInterrupt:
         _end_line(answer)
         return 130
+    except _Unwritable as unwritable:
+        raise unwritable.error from None
     except output.Failure as failure:
         _end_line(answer)
         failure.facts |= {"url": target.url, "frames": answer.frames}
@@ -109,7 +119,7 @@ async def _converse(target: _Target, text: str, id: str, answer: _Answer, timeou
     try:
         async with connect(
             target.url,
-            ssl=target.tls if target.url.startswith("wss:") else None,
+            ssl=(target.tls or True) if target.url.startswith("wss:") else None,
             open_timeout=timeout,
             max_size=_LARGEST_FRAME,
             proxy=None if host in _LOOPBACK else True,
@@ -119,7 +129,10 @@ async def _converse(target: _Target, text: str, id: str, answer: _Answer, timeou
             while answer.last is None:
                 async with asyncio.timeout(timeout):
                     message = await connection.recv()
-                _take(answer, message, id, live=live)
+                try:
+                    _take(answer, message, id, live=live)
+                except OSError as error:
+                    raise _Unwritable(error) from None
     except ConnectionClosed as closed:
         code = closed.rcvd.code if closed.rcvd is not None else 1006
         reason = f" {closed.rcvd.reason}" if closed.rcvd is not None and closed.rcvd.reason else ""
@@ -280,7 +293,9 @@ def _trust(project: Project, source: SourceSpec) -> ssl.SSLContext | None:
 def _unreachable(url: str, error: OSError) -> output.Failure:
     if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
         return output.Failure(f"nothing is listening at {url}", "start it with `gsws serve`")
-    return output.Failure(f"cannot reach {url}: {error.strerror or error}")
+    # asyncio raises a bare ConnectionResetError when the other side hangs up while TLS is negotiated.
+    why = error.strerror or str(error) or "it closed the connection"
+    return output.Failure(f"cannot reach {url}: {why}")
 
 
 def _shown(text: str) -> str:

@@ -13,6 +13,8 @@ from typing import NoReturn
 from gsws.__about__ import __version__
 from gsws.cli import output
 from gsws.cli.suggest import did_you_mean
+from gsws.codegen.editor import schema_files
+from gsws.plugins.registry import facts
 from gsws.scaffold.files import Conflict, write_files
 from gsws.scaffold.names import NameRefused, check_directory_name, project_name
 from gsws.scaffold.templates import find_template, template_names
@@ -38,7 +40,7 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
         )
     target = _target(directory)
     name = project_name(target.name)
-    files = found.files({"name": name, "version": __version__})
+    files = dict(sorted({**found.files({"name": name, "version": __version__}), **schema_files(facts())}.items()))
     signal.signal(signal.SIGTERM, _terminated)
     try:
         write_files(target, files)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from gsws.cli import output, sources
 from gsws.cli.here import load_here
 from gsws.cli.plugins import usable
+from gsws.cli.schemas import named
 from gsws.cli.suggest import did_you_mean
 from gsws.plugins.registry import registry
 from gsws.project import Project
@@ -51,7 +52,7 @@ def event(name: str, *, fn: str | None, stream: bool, as_json: bool) -> int:
     path = _in_base(project, f"events/{stem}.yaml")
     if (project.root / path).exists():
         path = _in_base(project, f"events/{source}_{stem}.yaml")
-    files = {path: event_text(key, function)}
+    files = {path: named(project.root, path, event_text(key, function))}
     if project.handlers.find(function) is None:
         files |= _function_file(project, function, stream=stream, event=key)
     elif fn is None:

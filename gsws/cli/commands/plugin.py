@@ -9,6 +9,7 @@ from pathlib import Path
 from gsws.cli import output, sources
 from gsws.cli.here import load_here
 from gsws.cli.plugins import checked_type, listed, usable
+from gsws.cli.schemas import refresh
 from gsws.cli.suggest import did_you_mean
 from gsws.errors import EnvironmentFailure, PluginError
 from gsws.plugins.install import PREFIX, Requirements, install
@@ -56,6 +57,7 @@ def add(type: str, *, name: str | None, as_json: bool) -> int:
         noted = _note_requirement(project, requirements, plugin, planned)
     elif planned is not None:
         sources.write(project, planned)
+    refresh(project.root)
 
     if as_json:
         output.result_json(
@@ -198,8 +200,8 @@ def _edited(project: Project, path: Path, name: str) -> bool:
     except (OSError, UnicodeDecodeError):
         return True
     expected = sources.plan(project, registry[source.type], name).text
-    return _without_port(text) != _without_port(expected)
+    return _plain(text) != _plain(expected)
 
 
-def _without_port(text: str) -> str:
-    return re.sub(r"(?m)^port:[ \t]*\d+", "port:", text)
+def _plain(text: str) -> str:
+    return re.sub(r"(?m)^port:[ \t]*\d+", "port:", re.sub(r"(?m)^# yaml-language-server:.*\n", "", text))

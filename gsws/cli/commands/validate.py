@@ -1,62 +1,125 @@
-"""`gsws validate [PATHS]`: check a project and print what is wrong with it."""
+"""`gsws validate [PATHS]`: check a project, print what is wrong with it, and repair what can be repaired."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from gsws.cli import output
 from gsws.cli.here import check_environment
+from gsws.cli.selection import Choice, read_level, read_prefixes
 from gsws.cli.suggest import did_you_mean
 from gsws.diagnostics import Finding, Severity
 from gsws.diagnostics.render.concise import render_concise
 from gsws.diagnostics.render.full import render_full
 from gsws.diagnostics.render.json import render_json
 from gsws.plugins.registry import facts
-from gsws.project import Project, find_root, load_project
+from gsws.project import Project, ProjectCache, find_root, load_project
+from gsws.project.codecs import disk_cache
 
-__all__ = ["FORMATS", "print_findings", "run", "summary"]
+__all__ = ["FORMATS", "Options", "print_findings", "run", "summary"]
 
-FORMATS = ("full", "concise", "json")
+FORMATS: Final = ("full", "concise", "json", "github", "sarif")
+_FOR_PROGRAMS: Final = ("json", "sarif")
 
 
-def run(paths: Sequence[Path], *, format: str | None, env: str) -> int:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """
+    What the command line says.
+
+    Attributes:
+        format: One of `FORMATS`; None is full on a terminal, github in GitHub Actions, else concise.
+        env: Which environment's config is read.
+        select: Codes or their beginnings, separated by commas; empty for all.
+        ignore: The same, left out.
+        fail_level: ``error``, ``warning`` or ``info``.
+        fix: Carry out the repairs of findings.
+        diff: Show the repairs as a patch instead.
+        watch: Again after every change.
+        cache: Use and write ``.gsws/cache/``.
+    """
+
+    format: str | None = None
+    env: str = "development"
+    select: Sequence[str] = ()
+    ignore: Sequence[str] = ()
+    fail_level: str = "error"
+    fix: bool = False
+    diff: bool = False
+    watch: bool = False
+    cache: bool = True
+
+
+def run(paths: Sequence[Path], options: Options) -> int:
     """
     Print the findings to stdout and a summary to stderr.
 
     Args:
         paths: Show only findings of these files and folders, which must be in one project.
-        format: One of `FORMATS`; None is full on a terminal and concise on a pipe.
-        env: Which environment's config is read.
+        options: The rest.
 
     Returns:
-        0 if no finding shown is an error, else 1.
+        0 if no finding shown is as bad as the level that fails, else 1.
 
     Raises:
-        Failure: Exit 2 for a format or path that does not exist.
+        Failure: Exit 2 for an option or a path that does not fit.
     """
-    if format is None:
-        format = "full" if output.is_terminal() else "concise"
-    if format not in FORMATS:
-        raise output.Failure(
-            f"no format `{format}`", did_you_mean(format, FORMATS) or f"there are {', '.join(FORMATS)}", exit_code=2
-        )
-    check_environment(env)
+    format = _format(options)
+    check_environment(options.env)
+    choice = Choice(
+        read_prefixes("--select", options.select),
+        read_prefixes("--ignore", options.ignore),
+        read_level(options.fail_level),
+    )
     root = _root(paths)
     if root is None:
-        return _report((_no_project(),), None, format)
-    project = load_project(root, env=env, plugins=facts())
-    return _report(_chosen(project, paths), project, format)
+        # Whatever was selected: there is nothing else to be said.
+        return _report((_no_project(),), None, format, choice)
+    choice = replace(choice, paths=tuple(path.resolve() for path in paths))
+    act = _action(root, format, options, choice)
+    if not options.watch:
+        return act()
+    from gsws.cli.watching import watch_project
+
+    def again() -> None:
+        if output.is_terminal():
+            sys.stdout.write("\x1b[2J\x1b[3J\x1b[H")
+        try:
+            act()
+        except output.Failure as failure:  # a file that cannot be written now may be writable after the next change
+            output.show_failure(failure.message, failure.help)
+
+    return watch_project(root, again)
 
 
-def print_findings(findings: Sequence[Finding], project: Project | None, format: str) -> None:
-    """Write the findings to stdout in one of `FORMATS`."""
+def print_findings(
+    findings: Sequence[Finding], project: Project | None, format: str, *, ok: bool | None = None
+) -> None:
+    """
+    Write the findings to stdout in one of `FORMATS`.
+
+    Args:
+        ok: What ``json`` says of the whole; whether there is no error when None.
+    """
     if format == "json":
         files, events = (project.files, len(project.events)) if project is not None else (0, 0)
-        text = render_json(findings, files=files, events=events)
+        text = render_json(findings, files=files, events=events, ok=ok)
+    elif format == "sarif":
+        from gsws.diagnostics.render.sarif import render_sarif
+
+        base, prefix = _repository(project)
+        text = render_sarif(findings, prefix=prefix, base=base.as_uri())
     elif not findings:
         return
+    elif format == "github":
+        from gsws.diagnostics.render.github import render_github
+
+        text = render_github(findings, prefix=_repository(project)[1])
     elif format == "concise":
         text = render_concise(findings)
     else:
@@ -79,21 +142,93 @@ def summary(findings: Sequence[Finding], project: Project | None) -> str:
     )
 
 
-def _report(findings: Sequence[Finding], project: Project | None, format: str) -> int:
-    print_findings(findings, project, format)
+def _format(options: Options) -> str:
+    format = options.format
+    if format is None:
+        if output.is_terminal():
+            return "full"
+        return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "concise"
+    if format not in FORMATS:
+        raise output.Failure(
+            f"no format `{format}`",
+            did_you_mean(format, FORMATS) or f"there are {', '.join(FORMATS)}",
+            exit_code=output.USAGE,
+        )
+    if options.diff and format in _FOR_PROGRAMS:
+        raise output.Failure(
+            f"`--diff` prints a patch, not {format}", "leave one of the two out", exit_code=output.USAGE
+        )
+    return format
+
+
+def _action(root: Path, format: str, options: Options, choice: Choice) -> Callable[[], int]:
+    """One look at the project, with its repairs if they are wanted."""
+    cache = disk_cache(root) if options.cache else ProjectCache()
+
+    def choose(project: Project) -> tuple[Finding, ...]:
+        return choice.of(project.findings, project.root)
+
+    def look() -> int:
+        project = load_project(root, env=options.env, plugins=facts(), cache=cache, notes=True)
+        return _report(choose(project), project, format, choice)
+
+    def repair() -> int:
+        from gsws.cli.repair import diff, repair_project, write_changes
+
+        repaired = repair_project(root, env=options.env, choose=choose)
+        if options.diff:
+            sys.stdout.write(diff(repaired.changes))
+            return _conclude(choose(repaired.before), repaired.before, choice)
+        write_changes(repaired.before.root, repaired.changes)
+        if any(finding.code == "GS107" for finding in repaired.done):
+            from gsws.cli.schemas import write_schemas
+
+            write_schemas(repaired.project.root)
+        for finding in repaired.done:
+            place = f"{finding.span.path}:{finding.span.line}:{finding.span.column}: " if finding.span else ""
+            what = finding.fix.title if finding.fix else ""
+            word = output.paint("fixed", "green", stream=sys.stderr)
+            output.note(f"{word} {output.plain(place)}{finding.code} {output.plain(what)}")
+        return look()
+
+    return repair if options.fix or options.diff else look
+
+
+def _report(findings: Sequence[Finding], project: Project | None, format: str, choice: Choice) -> int:
+    print_findings(findings, project, format, ok=not choice.fails(findings))
     sys.stdout.flush()
-    failed = any(finding.severity is Severity.ERROR for finding in findings)
-    if format != "json":
-        if format == "full" and findings:
-            output.note()
-        word, style = ("failed", "red") if failed else ("ok", "green")
-        output.note(f"{output.paint(word, style, 'bold', stream=sys.stderr)}: {summary(findings, project)}")
+    if format in _FOR_PROGRAMS:
+        return output.FAILED if choice.fails(findings) else output.GOOD
+    if format == "full" and findings:
+        output.note()
+    return _conclude(findings, project, choice)
+
+
+def _conclude(findings: Sequence[Finding], project: Project | None, choice: Choice) -> int:
+    """The summary on stderr, and the exit code."""
+    failed = choice.fails(findings)
+    word, style = ("failed", "red") if failed else ("ok", "green")
+    output.note(f"{output.paint(word, style, 'bold', stream=sys.stderr)}: {summary(findings, project)}")
     return output.FAILED if failed else output.GOOD
 
 
+def _repository(project: Project | None) -> tuple[Path, str]:
+    """The folder that a CI service counts paths from, and what leads from there to the project."""
+    here = Path.cwd().resolve()
+    root = here if project is None else project.root
+    workspace = os.environ.get("GITHUB_WORKSPACE")
+    for folder in (Path(workspace).resolve() if workspace else None, here):
+        if folder is not None and root != folder and root.is_relative_to(folder):
+            return folder, f"{root.relative_to(folder).as_posix()}/"
+    return root, ""
+
+
 def _root(paths: Sequence[Path]) -> Path | None:
-    if not paths:
-        return find_root(Path.cwd())
+    try:
+        if not paths:
+            return find_root(Path.cwd())
+    except FileNotFoundError:
+        raise output.Failure("the working directory does not exist any more") from None
     roots: list[Path | None] = []
     for path in paths:
         if not path.exists():
@@ -107,25 +242,6 @@ def _root(paths: Sequence[Path]) -> Path | None:
             "these paths belong to different projects", "check one project at a time", exit_code=output.USAGE
         )
     return roots[0]
-
-
-def _chosen(project: Project, paths: Sequence[Path]) -> Sequence[Finding]:
-    """The findings that talk about one of ``paths``, and those about the project as a whole."""
-    wanted = [path.resolve() for path in paths]
-    if not wanted or project.root in wanted:
-        return project.findings
-
-    def concerns(path: str) -> bool:
-        file = project.root / path
-        return any(file == one or file.is_relative_to(one) for one in wanted)
-
-    return tuple(
-        finding
-        for finding in project.findings
-        if finding.span is None
-        or concerns(finding.span.path)
-        or any(concerns(label.span.path) for label in finding.related)
-    )
 
 
 def _no_project() -> Finding:

@@ -7,7 +7,7 @@ the command line's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,9 @@ __all__ = ["render_full"]
 MAX_WIDTH: Final = 100
 """Cells of an excerpt's line; a longer line is cropped around the place."""
 
+MAX_ELSEWHERE: Final = 2
+"""Places in other files that are shown."""
+
 _RESET: Final = "\x1b[0m"
 _BOLD: Final = "\x1b[1m"
 _BLUE: Final = "\x1b[1;34m"
@@ -31,7 +34,6 @@ _SEVERITY: Final = {
 }
 _MARGIN: Final = 20
 _ELLIPSIS: Final = "…"
-_GAP: Final = "..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +81,14 @@ def _finding(finding: Finding, lines_of: _LinesOf, paint: _Paint) -> str:
     width = _gutter(finding)
     margin = " " * width
     if finding.span is not None:
-        groups = _groups(finding)
-        for number, (path, marks) in enumerate(groups):
-            first = marks[0] if number else next(mark for mark in marks if mark.primary)
-            arrow = ":::" if number else "-->"
-            place = f"{visible(path)}:{first.line}:{first.column}"
-            out.append(f"{margin}{paint(arrow, _BLUE)} {place}")
-            excerpt = lines_of(path)
-            if excerpt is not None:
-                out.append(f"{margin} {paint('|', _BLUE)}")
-                out.extend(_excerpt(excerpt, marks, width, paint, shade))
-                if number + 1 < len(groups):
-                    out.append(f"{margin} {paint('|', _BLUE)}")
+        (path, marks), *others = _groups(finding)
+        first = next(mark for mark in marks if mark.primary)
+        out.append(f"{margin}{paint('-->', _BLUE)} {visible(path)}:{first.line}:{first.column}")
+        excerpt = lines_of(path)
+        if excerpt is not None:
+            out.append(f"{margin} {paint('|', _BLUE)}")
+            out.extend(_excerpt(excerpt, marks, width, paint, shade))
+        out.extend(_elsewhere(others, lines_of, width, paint))
     if finding.help:
         bar = paint("=", _BLUE)
         first_line, *more = finding.help.split("\n")
@@ -127,17 +125,31 @@ def _mark(span: Span, label: str, *, primary: bool) -> _Mark:
     return _Mark(span.line, span.column, max(end, span.column + 1), primary, label)
 
 
+def _elsewhere(groups: list[tuple[str, list[_Mark]]], lines_of: _LinesOf, width: int, paint: _Paint) -> Iterator[str]:
+    """
+    Places in other files, a line each; the line that stands there as well if it is the only place.
+
+    A whole excerpt for each would bury the finding: with its first place it has eight lines at most.
+    """
+    places = [(path, mark) for path, marks in groups for mark in marks]
+    for path, mark in places[:MAX_ELSEWHERE]:
+        label = f" {_sentence(mark.label)}" if mark.label else ""
+        place = f"{visible(path)}:{mark.line}:{mark.column}"
+        yield f"{' ' * width}{paint(':::', _BLUE)} {place}{paint(label, _BLUE)}"
+        lines = lines_of(path) if len(places) == 1 else None
+        if lines is not None:
+            shown, cells = expand(_line(lines, mark.line))
+            start, end = _cells(mark, len(_line(lines, mark.line)), cells)
+            shown = _crop(shown, cells, start, end)[0]
+            yield f"{_number(mark.line, width, paint)} {paint('|', _BLUE)} {shown}".rstrip()
+    if len(places) > MAX_ELSEWHERE:
+        yield f"{' ' * width}{paint(':::', _BLUE)} and {len(places) - MAX_ELSEWHERE} more"
+
+
 def _excerpt(lines: list[str], marks: list[_Mark], width: int, paint: _Paint, shade: str) -> list[str]:
     out: list[str] = []
     bar = paint("|", _BLUE)
-    previous: int | None = None
     for number in dict.fromkeys(mark.line for mark in marks):
-        if previous is not None and number == previous + 2:
-            text = _crop(*expand(_line(lines, previous + 1)), 0, 1)[0]
-            out.append(f"{_number(previous + 1, width, paint)} {bar} {text}".rstrip())
-        elif previous is not None and number > previous + 1:
-            out.append(paint(_GAP, _BLUE))
-        previous = number
         here = [mark for mark in marks if mark.line == number]
         line = _line(lines, number)
         shown, cells = expand(line)

@@ -19,7 +19,7 @@ __all__ = ["SCHEMA_VERSION", "finding_object", "render_json"]
 SCHEMA_VERSION: Final = 1
 
 
-def render_json(findings: Sequence[Finding], *, files: int, events: int) -> str:
+def render_json(findings: Sequence[Finding], *, files: int, events: int, ok: bool | None = None) -> str:
     """
     Render findings as ``{"schema_version": 1, "ok": bool, "summary": {...}, "diagnostics": [...]}``.
 
@@ -27,16 +27,16 @@ def render_json(findings: Sequence[Finding], *, files: int, events: int) -> str:
         findings: In the order to show.
         files: How many files were read.
         events: How many events were found.
+        ok: Whether the whole counts as good; None for: there is no error.
 
     Returns:
-        One object, indented by two spaces, ASCII only, ended by a line break. ``ok`` is false if and only if
-        there is an error.
+        One object, indented by two spaces, ASCII only, ended by a line break.
     """
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     warnings = sum(finding.severity is Severity.WARNING for finding in findings)
     report = {
         "schema_version": SCHEMA_VERSION,
-        "ok": errors == 0,
+        "ok": errors == 0 if ok is None else ok,
         "summary": {"errors": errors, "warnings": warnings, "files": files, "events": events},
         "diagnostics": [finding_object(finding) for finding in findings],
     }

@@ -30,7 +30,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class JWTConfig:
-    """Bearer tokens: a shared ``secret`` or the keys at ``jwks_url``; ``leeway`` in seconds."""
+    """
+    Bearer tokens: a shared ``secret``, a ``public_key`` or the keys at ``jwks_url``; ``leeway`` in seconds.
+
+    ``public_key`` is a file in PEM, as written: relative to the project's root.
+    """
 
     secret: str | None = field(default=None, repr=False)
     jwks_url: str | None = None
@@ -38,6 +42,7 @@ class JWTConfig:
     issuer: str | None = None
     audience: tuple[str, ...] = ()
     leeway: float = 10.0
+    public_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,7 @@ def _authn(authn: Mapping[str, Any] | None) -> AuthnConfig | None:
 def _jwt(jwt: Mapping[str, Any]) -> JWTConfig:
     audience = jwt.get("audience", ())
     # Without `algorithms`, the key's kind decides; never what the token's own header asks for.
-    algorithms = jwt.get("algorithms") or (["HS256"] if "secret" in jwt else ["RS256", "ES256"])
+    algorithms = jwt.get("algorithms") or (["HS256"] if "secret" in jwt else ["RS256", "ES256", "EdDSA"])
     return JWTConfig(
         secret=jwt.get("secret"),
         jwks_url=jwt.get("jwks_url"),
@@ -188,6 +193,7 @@ def _jwt(jwt: Mapping[str, Any]) -> JWTConfig:
         issuer=jwt.get("issuer"),
         audience=(audience,) if isinstance(audience, str) else tuple(audience),
         leeway=_seconds(jwt, "leeway", 10.0),
+        public_key=jwt.get("public_key"),
     )
 
 

@@ -48,6 +48,7 @@ CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
                     "additionalProperties": False,
                     "properties": {
                         "secret": {**_TEXT, "x-gsws-secret": True},
+                        "public_key": {"x-gsws-kind": "file"},
                         "jwks_url": {"type": "string", "pattern": "^https?://"},
                         "algorithms": {
                             "type": "array",

@@ -127,7 +127,7 @@ def test_keys_and_tokens_side_by_side(tmp_path):
         ("keys:\n  - {id: a, subject: b}\n", "`hash` must be"),
         ("keys: !!python/object:os.system x\n", "keys.yaml:1"),
         ("keys: []\nkeys: []\n", "keys.yaml:2"),
-        ("\t\n", "keys.yaml:1"),
+        ("keys: [\n", "keys.yaml:"),
     ],
 )
 def test_a_wrong_file_stops_the_start(tmp_path, text, words):

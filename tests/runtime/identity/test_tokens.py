@@ -185,7 +185,8 @@ def test_scopes_decide_with_real_tokens(tmp_path):
     """`authz: {scopes}` fails closed: only a token that has them all gets through (P4.2)."""
     with served(tmp_path, source("{jwt: {secret: ${JWT_SECRET}}, anonymous: true}")) as running:
         for claims, allowed in (
-            ({"scope": "chat:write"}, True), ({"scope": "chat:read chat:write"}, True), ({"scopes": ["chat:write"]}, True),
+            ({"scope": "chat:write"}, True), ({"scope": "chat:read chat:write"}, True),
+            ({"scopes": ["chat:write"]}, True),
             ({}, False), ({"scope": "chat:writer"}, False), ({"scope": "CHAT:WRITE"}, False), ({"scopes": "x"}, False),
             ({"scope": None}, False), ({"scopes": [["chat:write"]]}, False), ({"scopes": {"chat:write": 1}}, False),
             ({"scope": 7}, False), ({"scp": "chat:write"}, False), ({"scope": "chat:write,x"}, False),

@@ -1,0 +1,743 @@
+// @ts-check
+/**
+ * The gsws client for browsers from 2022 on, and for Node.js with a `WebSocket`: calls, streams and pushes over a
+ * connection that repairs itself. One file, no dependency.
+ *
+ *     import { connect } from "/gsws.js";
+ *     const client = await connect();
+ *     for await (const chunk of client.stream("websocket.stream", { message: "hello" })) show(chunk.text);
+ *
+ * @typedef {{eventtype: string, payload: any, seq?: number}} Frame One frame of an answer.
+ * @typedef {{text: string, payload: any, seq?: number}} Chunk One `stream.chunk`; `text` is what to append.
+ * @typedef {{eventtype: string, payload: any}} Push A frame that answers no request.
+ *
+ * @typedef {object} Options
+ * @property {string} [clientId] Label of the connection.
+ * @property {string | (() => string | Promise<string>)} [token] A token, or a function that gives a fresh one.
+ * @property {boolean} [resume] Whether to connect again and go on after a cut; true if left out.
+ * @property {number | null} [timeout] Milliseconds for a call, and between two frames of a stream; 60,000 if left out.
+ * @property {{base?: number, cap?: number, patience?: number}} [backoff] Milliseconds: the first wait at most, every
+ *   wait at most, and how long without a connection until the client gives up (250, 15,000, 120,000).
+ * @property {number} [openTimeout] Milliseconds for one connection to be made; 10,000 if left out.
+ * @property {number} [buffer] Characters of one answer that may wait for their consumer; 16 Mi if left out.
+ * @property {(state: "connected" | "reconnecting" | "closed") => void} [onState] Told how the connection is.
+ * @property {(client: Client) => void} [onSession] Told of each new session: the first, and each that was not resumed.
+ * @property {typeof WebSocket} [WebSocket] The class to use; the global one if left out.
+ *
+ * @typedef {object} RequestOptions
+ * @property {number | null} [timeout] Milliseconds; null for no deadline.
+ * @property {AbortSignal} [signal] Aborting it cancels the request.
+ * @property {string} [idempotencyKey] Makes the server answer a repeated request like the first.
+ * @property {boolean} [idempotent] Whether it may run twice, so that it is sent again if a cut leaves it unknown.
+ * @property {string} [id] The request's id.
+ * @property {Record<string, any>} [meta] Further facts about the message.
+ */
+
+const TERMINAL = new Set(["reply", "stream.end", "stream.error"]);
+const AGAIN = new Set([1001, 1005, 1006, 1012, 1013]);
+const REPLACED = 4409;
+const UNAUTHORIZED = 4501;
+const ACKNOWLEDGED_CHARACTERS = 65536;
+
+/** Whatever the client throws. */
+export class GswsError extends Error {
+  /** @param {string} message */
+  constructor(message) {
+    super(message);
+    this.name = new.target.name;
+  }
+}
+
+/** The server answered with `stream.error`. */
+export class RemoteError extends GswsError {
+  /** @param {any} payload */
+  constructor(payload) {
+    super(String(payload.message ?? ""));
+    this.payload = payload;
+    /** Stable name, e.g. `schema_violation`. @type {string} */
+    this.error = String(payload.error ?? "failed");
+    /** @type {number} */
+    this.code = Number.isInteger(payload.code) ? payload.code : 500;
+    this.retryable = payload.retryable === true;
+    /** @type {{pointer: string, keyword: string, message: string}[]} */
+    this.errors = Array.isArray(payload.errors) ? payload.errors : [];
+    this.data = payload.data;
+    /** Milliseconds, or null. @type {number | null} */
+    this.retryAfter = typeof payload.retry_after_ms === "number" ? payload.retry_after_ms : null;
+  }
+}
+
+/** A stream ended before its handler was done. */
+export class Interrupted extends GswsError {
+  /** @param {any} payload */
+  constructor(payload) {
+    super(`the stream ended early: ${payload.reason}`);
+    this.payload = payload;
+    /** @type {string} */
+    this.reason = String(payload.reason);
+  }
+}
+
+/** An answer cannot be continued exactly: the server no longer holds its frames. */
+export class ResumeLost extends GswsError {
+  /** @param {string} id @param {number} seen */
+  constructor(id, seen) {
+    super(`the answer to "${id}" was lost after ${seen} frames; the server no longer holds the rest`);
+    this.id = id;
+    this.seen = seen;
+  }
+}
+
+/** There is no connection any more, and will be none. */
+export class ConnectionLost extends GswsError {
+  /** @param {number} code @param {string} [reason] */
+  constructor(code, reason = "") {
+    super(`the connection was closed (${code}${reason ? " " + reason : ""})`);
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
+/** The answer, or the next frame of a stream, did not come in time. */
+export class AnswerTimeout extends GswsError {
+  /** @param {string} eventtype @param {number} milliseconds */
+  constructor(eventtype, milliseconds) {
+    super(`no answer to "${eventtype}" within ${milliseconds} ms`);
+  }
+}
+
+/** More arrived than the consumer took: see `buffer`. */
+export class Overflow extends GswsError {}
+
+/** The client was closed by its own program. */
+export class ClientClosed extends GswsError {
+  constructor() {
+    super("the client is closed");
+  }
+}
+
+/** A queue with one consumer: values, then perhaps an error. @template T */
+class Queue {
+  /** @type {{value: T, size: number}[]} */
+  #items = [];
+  #head = 0;
+  /** @type {unknown} */
+  #failure;
+  #failed = false;
+  /** @type {(() => void) | null} */
+  #wake = null;
+  size = 0;
+
+  /** @param {T} value @param {number} size */
+  put(value, size) {
+    this.#items.push({ value, size });
+    this.size += size;
+    this.#wake?.();
+  }
+
+  /** @param {unknown} failure */
+  fail(failure) {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#failure = failure;
+    this.#wake?.();
+  }
+
+  clear() {
+    this.#items = [];
+    this.#head = this.size = 0;
+  }
+
+  /** @param {number | null | undefined} timeout @param {() => Error} late @returns {Promise<T>} */
+  async get(timeout, late) {
+    if (this.#head === this.#items.length && !this.#failed) {
+      if (this.#wake) throw new GswsError("an answer has one consumer");
+      /** @type {any} */
+      let timer;
+      const inTime = await new Promise((resolve) => {
+        this.#wake = () => resolve(true);
+        if (timeout != null) timer = setTimeout(() => resolve(false), timeout);
+      });
+      clearTimeout(timer);
+      this.#wake = null;
+      if (!inTime) throw late();
+    }
+    if (this.#head === this.#items.length) throw this.#failure;
+    const { value, size } = this.#items[this.#head];
+    this.#items[this.#head++] = /** @type {any} */ (undefined);
+    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    this.size -= size;
+    return value;
+  }
+}
+
+/** One request whose answer is read frame by frame. It has one consumer; leaving the loop early cancels it. */
+export class Stream {
+  /** The payload of the terminal frame once that came. @type {any} */
+  result = null;
+  /** Why the stream ended, or null. @type {string | null} */
+  reason = null;
+  #cancelled = false;
+  #request;
+  #client;
+  #timeout;
+
+  /** @param {any} client @param {any} request @param {number | null | undefined} timeout */
+  constructor(client, request, timeout) {
+    this.#client = client;
+    this.#request = request;
+    this.#timeout = timeout;
+  }
+
+  get id() {
+    return this.#request.id;
+  }
+
+  /** Every frame of the answer, whatever its type. @returns {AsyncGenerator<Frame>} */
+  async *frames() {
+    const { queue, body } = this.#request;
+    let whole = false;
+    try {
+      while (this.result === null) {
+        const frame = await queue.get(this.#timeout, () => new AnswerTimeout(body.eventtype, this.#timeout ?? 0));
+        if (TERMINAL.has(frame.eventtype)) this.#finish(frame);
+        yield frame;
+      }
+      whole = true;
+    } finally {
+      if (!whole) this.close();
+    }
+  }
+
+  /** The chunks. @returns {AsyncGenerator<Chunk>} */
+  async *[Symbol.asyncIterator]() {
+    for await (const { eventtype, payload, seq } of this.frames()) {
+      if (eventtype !== "stream.chunk") continue;
+      yield { text: typeof payload.message === "string" ? payload.message : "", payload, seq };
+    }
+  }
+
+  /** The whole text: what the remaining chunks say, joined. */
+  async text() {
+    let text = "";
+    for await (const chunk of this) text += chunk.text;
+    return text;
+  }
+
+  /** Ask the server to stop; go on iterating to see what came before it did. */
+  cancel() {
+    this.#cancelled = true;
+    this.#client.cancel(this.#request);
+  }
+
+  /** Take no more; the server is told if it still runs. @param {unknown} [reason] */
+  close(reason) {
+    this.#client.abandon(this.#request, reason ?? new ClientClosed());
+  }
+
+  /** @param {Frame} frame */
+  #finish({ eventtype, payload, seq }) {
+    if (eventtype === "stream.error") throw new RemoteError(payload);
+    if (eventtype === "stream.end") {
+      this.reason = String(payload.reason ?? "complete");
+      if (seq === 0 && this.reason === "complete" && payload.chunks) throw new ResumeLost(this.id, 0);
+      const wanted = this.reason === "complete" || (this.reason === "cancelled" && this.#cancelled);
+      if (!wanted) throw new Interrupted(payload);
+    }
+    this.result = payload;
+  }
+}
+
+/** What runs below a `Client`: connections, one after the other, and what waits for them. */
+class Session {
+  /** @type {any} */ socket = null;
+  /** @type {string | null} */ id = null;
+  secret = "";
+  connections = 0;
+  /** @type {unknown} */ failure = null;
+  /** @type {Map<string, any>} */ pending = new Map();
+  /** @type {Set<string>} */ orphans = new Set();
+  /** @type {any[]} */ unsent = [];
+  /** @type {Map<string, number>} */ acknowledged = new Map();
+  /** @type {Set<Queue<Push>>} */ subscribers = new Set();
+  attempt = 0;
+  draining = 0;
+  leaving = false;
+  count = 0;
+  prefix = Math.random().toString(36).slice(2, 10);
+  /** @type {any} */ flushing;
+  /** @type {(() => void) | null} */ hurry = null;
+  /** @type {((code: number, reason: string) => void) | null} */ finish = null;
+
+  /** @param {string} url @param {Options} options @param {Client} client */
+  constructor(url, options, client) {
+    this.url = url;
+    this.options = options;
+    this.client = client;
+    this.online = () => this.hurry?.();
+    if (options.resume !== false) globalThis.addEventListener?.("online", this.online);
+  }
+
+  // Requests.
+
+  /** @param {any} body @param {RequestOptions} options */
+  submit(body, options) {
+    if (this.failure) throw this.failure;
+    const id = options.id ?? this.newId();
+    if (id.length < 1 || id.length > 64) throw new RangeError("an id has 1 to 64 characters");
+    if (this.pending.has(id) || this.orphans.has(id)) throw new RangeError(`the id "${id}" is in use`);
+    options.signal?.throwIfAborted();
+    const again = options.idempotent === true || options.idempotencyKey !== undefined;
+    const request = { id, body, again, sent: false, cancelled: false, ended: false, last: -1, seen: 0, size: 0, gaps: 0,
+      queue: new Queue() };
+    options.signal?.addEventListener("abort", () => this.abandon(request, options.signal?.reason), { once: true });
+    this.pending.set(id, request);
+    this.unsent.push(request);
+    this.write();
+    return request;
+  }
+
+  newId() {
+    return `${this.prefix}-${++this.count}`;
+  }
+
+  /** @param {any} request */
+  cancel(request) {
+    if (request.ended || request.cancelled) return;
+    request.cancelled = true;
+    if (request.sent) {
+      this.say("gsws.cancel", { id: request.id });
+    } else {
+      this.unsent = this.unsent.filter((one) => one !== request);
+      this.end(request);
+    }
+  }
+
+  /** @param {any} request @param {unknown} reason */
+  abandon(request, reason) {
+    if (!request.ended) {
+      this.cancel(request);
+      if (this.pending.delete(request.id)) this.orphans.add(request.id);
+      request.ended = true;
+    }
+    request.queue.clear();
+    request.queue.fail(reason);
+    this.leaveIfIdle();
+  }
+
+  /** End a request that the server does not have. @param {any} request */
+  end(request) {
+    this.pending.delete(request.id);
+    request.ended = true;
+    request.queue.put({ eventtype: "stream.end", payload: { message: "", reason: "cancelled", chunks: 0 } }, 0);
+  }
+
+  /** @param {any} request @param {boolean} unknown */
+  lost(request, unknown) {
+    this.pending.delete(request.id);
+    if (request.cancelled) {
+      this.end(request);
+    } else if (request.seen === 0 && (unknown || request.again)) {
+      request.id = this.newId();
+      request.sent = false;
+      this.pending.set(request.id, request);
+      this.unsent.push(request);
+      this.write();
+    } else {
+      request.ended = true;
+      request.queue.fail(new ResumeLost(request.id, request.seen));
+    }
+  }
+
+  // Writing.
+
+  /** @param {string} eventtype @param {any} payload */
+  say(eventtype, payload) {
+    if (this.socket) this.socket.send(JSON.stringify({ eventtype, payload }));
+  }
+
+  write() {
+    while (this.socket && !this.draining && this.unsent.length) {
+      const request = this.unsent.shift();
+      request.sent = true;
+      this.socket.send(JSON.stringify({ ...request.body, id: request.id }));
+    }
+  }
+
+  /** @param {any} [id] @param {number} [seq] */
+  acknowledge(id, seq) {
+    if (id !== undefined) this.acknowledged.set(id, Number(seq));
+    if (id !== undefined && this.acknowledged.size < 64) {
+      this.flushing ??= setTimeout(() => this.acknowledge(), 1000);
+      return;
+    }
+    clearTimeout(this.flushing);
+    this.flushing = undefined;
+    if (!this.socket) return;
+    for (const [one, last] of this.acknowledged) this.say("gsws.ack", { id: one, seq: last });
+    this.acknowledged.clear();
+  }
+
+  // Reading.
+
+  /** @param {any} frame @param {number} size */
+  take(frame, size) {
+    const { eventtype, id, seq, payload } = frame;
+    if (eventtype.startsWith("gsws.")) {
+      if (eventtype === "gsws.draining") this.drain(Number(payload.reconnect_in_ms) || 0);
+      return;
+    }
+    const request = this.pending.get(id);
+    if (request) {
+      this.answer(request, frame, size);
+    } else if (this.orphans.has(id)) {
+      if (!TERMINAL.has(eventtype)) return;
+      this.orphans.delete(id);
+      if (Number.isInteger(seq)) this.acknowledge(id, seq);
+    } else if (id === undefined || !(eventtype.startsWith("stream.") || eventtype === "reply")) {
+      this.attempt = 0;
+      for (const queue of this.subscribers) {
+        queue.put({ eventtype, payload }, size);
+        if (queue.size > (this.options.buffer ?? 2 ** 24)) {
+          this.subscribers.delete(queue);
+          queue.fail(new Overflow("more pushes arrived than were taken"));
+        }
+      }
+    }
+  }
+
+  /** @param {any} request @param {any} frame @param {number} size */
+  answer(request, { eventtype, seq, payload }, size) {
+    const numbered = Number.isInteger(seq);
+    if (!numbered && eventtype === "stream.error") {
+      if (payload.error === "resume_lost") return this.lost(request, payload.retryable === true);
+      if (payload.error === "unknown_id" && request.cancelled) return this.end(request);
+    }
+    if (numbered && seq <= request.last) return;
+    if (numbered && seq > request.last + 1) {
+      if (++request.gaps > 3) this.lost(request, false);
+      else this.finish?.(1006, "frames are missing");
+      return;
+    }
+    this.attempt = 0;
+    if (numbered) request.last = seq;
+    request.seen++;
+    request.size += size;
+    request.ended = TERMINAL.has(eventtype);
+    if (request.ended) this.pending.delete(request.id);
+    request.queue.put({ eventtype, payload, seq }, size);
+    if (numbered && (request.ended || request.size >= ACKNOWLEDGED_CHARACTERS)) {
+      request.size = 0;
+      this.acknowledge(request.id, seq);
+    }
+    if (request.ended) this.leaveIfIdle();
+    else if (request.queue.size > (this.options.buffer ?? 2 ** 24)) {
+      this.abandon(request, new Overflow("more of the answer arrived than was taken"));
+    }
+  }
+
+  /** @param {number} wait */
+  drain(wait) {
+    this.draining = Date.now() + Math.min(Math.max(wait, 1), 600000);
+    setTimeout(() => this.leaveIfIdle(), this.draining - Date.now() + 5);
+  }
+
+  /** Leave a server that drains once nothing runs there and the time that it named has come. */
+  leaveIfIdle() {
+    if (!this.draining || !this.socket || this.leaving || Date.now() < this.draining) return;
+    if ([...this.pending.values()].some((request) => request.sent)) return;
+    this.leaving = true;
+    this.socket.close(1000);
+  }
+
+  // Connections.
+
+  /**
+   * Connect once, and resume.
+   * @returns {Promise<Promise<ConnectionLost>>} Inside: how the connection ended.
+   */
+  async open() {
+    const { options } = this;
+    const token = typeof options.token === "function" ? await options.token() : options.token;
+    if (this.failure) throw this.failure;
+    const Socket = options.WebSocket ?? globalThis.WebSocket;
+    const url = new URL(this.url);
+    if (options.clientId !== undefined) url.searchParams.set("clientId", options.clientId);
+    const protocols = ["gsws.v1"];
+    if (token !== undefined) protocols.push(`gsws.token.${base64url(token)}`);
+    const socket = new Socket(url.href, protocols);
+    return new Promise((resolve, reject) => {
+      let isOpen = false;
+      /** @type {any} */ let fresh = null;
+      /** @type {any} */ let beat;
+      let heard = Date.now();
+      /** @type {(ended: ConnectionLost) => void} */ let settle;
+      /** @type {Promise<ConnectionLost>} */
+      const ended = new Promise((done) => (settle = done));
+      const finish = (/** @type {number} */ code, /** @type {string} */ reason) => {
+        socket.onmessage = socket.onclose = null;
+        socket.onerror = () => {}; // `ws` would throw what nobody hears
+        clearTimeout(deadline);
+        clearInterval(beat);
+        if (this.finish === finish) this.finish = null;
+        if (this.socket === socket) this.socket = null;
+        try {
+          socket.close();
+        } catch {
+          // it never opened
+        }
+        const error = new ConnectionLost(code, reason);
+        if (isOpen) settle(error);
+        else reject(error);
+      };
+      this.finish = finish;
+      const deadline = setTimeout(() => finish(1006, "no connection in time"), options.openTimeout ?? 10000);
+      const begin = (/** @type {boolean} */ isNew) => {
+        clearTimeout(deadline);
+        isOpen = true;
+        this.connections++;
+        this.socket = socket;
+        for (const id of this.orphans) this.say("gsws.cancel", { id });
+        this.orphans.clear();
+        for (const one of this.pending.values()) if (one.sent && one.cancelled) this.say("gsws.cancel", { id: one.id });
+        const every = Math.max(1000, Number(fresh.heartbeat_ms) || 20000);
+        beat = setInterval(() => {
+          if (Date.now() - heard > 2 * every) finish(1006, "the server is silent");
+          else if (Date.now() - heard >= every / 2) this.say("gsws.ping", {});
+        }, every);
+        this.acknowledge();
+        resolve(/** @type {any} */ ({ ended }));
+        options.onState?.("connected");
+        if (isNew) options.onSession?.(this.client);
+        this.write();
+      };
+      socket.onclose = (/** @type {any} */ event) => finish(event.code, event.reason);
+      socket.onerror = () => {}; // `close` follows
+      socket.onmessage = (/** @type {any} */ event) => {
+        heard = Date.now();
+        const frame = parsed(event.data);
+        if (!frame) return;
+        if (isOpen) {
+          this.take(frame, event.data.length);
+        } else if (frame.eventtype === "gsws.hello" && !fresh) {
+          fresh = frame.payload;
+          if (this.id === null) {
+            ({ session: this.id, secret: this.secret } = fresh);
+            begin(true);
+          } else {
+            /** @type {Record<string, number>} */
+            const streams = {};
+            for (const one of this.pending.values()) if (one.sent) streams[one.id] = one.last;
+            const payload = { session: this.id, secret: this.secret, streams };
+            socket.send(JSON.stringify({ eventtype: "gsws.resume", payload }));
+          }
+        } else if (frame.eventtype === "gsws.resumed" && fresh) {
+          const { session, streams } = frame.payload;
+          const goesOn = session === undefined ? Object.keys(streams ?? {}).length > 0 : session === this.id;
+          if (!goesOn) {
+            ({ session: this.id, secret: this.secret } = fresh);
+            this.acknowledged.clear();
+          }
+          begin(!goesOn);
+        }
+      };
+    });
+  }
+
+  /** Connect again and again until the client ends. @param {Promise<ConnectionLost>} ended */
+  async run(ended) {
+    try {
+      for (;;) {
+        const error = await ended;
+        if (this.failure) return;
+        this.options.onState?.("reconnecting");
+        ended = (await this.again(error)).ended;
+      }
+    } catch (error) {
+      this.stop(error);
+    }
+  }
+
+  /** @param {ConnectionLost} error @returns {Promise<any>} */
+  async again(error) {
+    const { base = 250, cap = 15000, patience = 120000 } = this.options.backoff ?? {};
+    let stale = error.code === UNAUTHORIZED && typeof this.options.token === "function";
+    const may = (/** @type {number} */ code) => AGAIN.has(code) || (code >= 4000 && code < 4500 && code !== REPLACED);
+    if (this.options.resume === false || !(may(error.code) || this.leaving || stale)) throw error;
+    this.leaving = false;
+    const begun = Math.max(Date.now(), this.draining);
+    let wait = Math.max(0, this.draining - Date.now());
+    for (;;) {
+      wait += Math.random() * Math.min(cap, base * 2 ** Math.min(this.attempt, 30));
+      if (Date.now() + wait - begun > patience) throw error;
+      this.attempt++;
+      await new Promise((resolve) => {
+        const timer = setTimeout(resolve, wait);
+        this.hurry = () => (clearTimeout(timer), resolve(undefined));
+      });
+      this.hurry = null;
+      if (this.failure) throw this.failure;
+      this.draining = wait = 0;
+      try {
+        return await this.open();
+      } catch (failure) {
+        if (!(failure instanceof ConnectionLost) || !may(failure.code)) throw failure;
+        error = failure;
+      }
+    }
+  }
+
+  /** @param {unknown} reason */
+  stop(reason) {
+    if (this.failure) return;
+    this.failure = reason;
+    clearTimeout(this.flushing);
+    globalThis.removeEventListener?.("online", this.online);
+    for (const request of this.pending.values()) {
+      request.ended = true;
+      request.queue.fail(reason);
+    }
+    this.pending.clear();
+    this.unsent = [];
+    for (const queue of this.subscribers) queue.fail(reason);
+    this.subscribers.clear();
+    this.finish?.(1000, "");
+    this.hurry?.();
+    this.options.onState?.("closed");
+  }
+}
+
+/** A client of one server: made by `connect`. */
+export class Client {
+  #session;
+  #options;
+
+  /** @param {string} url @param {Options} options */
+  constructor(url, options) {
+    this.#options = options;
+    this.#session = new Session(url, options, this);
+  }
+
+  /** The session's id on the server. */
+  get session() {
+    return this.#session.id;
+  }
+
+  /** Whether there is a connection now; requests may be made without one, and wait for it. */
+  get isConnected() {
+    return this.#session.socket !== null;
+  }
+
+  /** How many connections were made so far. */
+  get connections() {
+    return this.#session.connections;
+  }
+
+  /** Make the first connection; `connect` does it. */
+  async open() {
+    try {
+      const { ended } = /** @type {any} */ (await this.#session.open());
+      this.#session.run(ended);
+    } catch (error) {
+      this.#session.stop(error);
+      throw error;
+    }
+    return this;
+  }
+
+  /**
+   * Send a request and wait for its answer: the reply's `data`, or the text of a stream.
+   *
+   * @param {string} event
+   * @param {any} [payload]
+   * @param {RequestOptions} [options] `timeout` is for the whole answer.
+   * @returns {Promise<any>}
+   */
+  async call(event, payload = null, options = {}) {
+    const limit = options.timeout === undefined ? this.#options.timeout ?? 60000 : options.timeout;
+    const stream = this.stream(event, payload, { ...options, timeout: null });
+    const timer = limit === null ? undefined : setTimeout(() => stream.close(new AnswerTimeout(event, limit)), limit);
+    try {
+      const text = await stream.text();
+      return stream.reason === null ? stream.result.data : text;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * Send a request whose answer is read as it streams: `for await (const chunk of stream) …`.
+   *
+   * @param {string} event
+   * @param {any} [payload]
+   * @param {RequestOptions} [options] `timeout` is for each frame.
+   * @returns {Stream}
+   */
+  stream(event, payload = null, options = {}) {
+    const meta = { ...options.meta };
+    if (options.idempotencyKey !== undefined) meta.idempotency_key = options.idempotencyKey;
+    const body = { eventtype: event, payload, ...(Object.keys(meta).length ? { meta } : {}) };
+    const limit = options.timeout === undefined ? this.#options.timeout ?? 60000 : options.timeout;
+    return new Stream(this.#session, this.#session.submit(body, options), limit);
+  }
+
+  /** What the server sends without being asked, from now on. @returns {AsyncGenerator<Push>} */
+  pushes() {
+    const session = this.#session;
+    if (session.failure) throw session.failure;
+    /** @type {Queue<Push>} */
+    const queue = new Queue();
+    session.subscribers.add(queue);
+    return (async function* () {
+      try {
+        for (;;) yield await queue.get(null, () => new ClientClosed());
+      } catch (error) {
+        if (!(error instanceof ClientClosed)) throw error;
+      } finally {
+        session.subscribers.delete(queue);
+      }
+    })();
+  }
+
+  /** Renew the connection's credential in band. @param {string} token */
+  authenticate(token) {
+    if (typeof this.#options.token !== "function") this.#options.token = token;
+    this.#session.say("gsws.auth", { token });
+  }
+
+  /** Close the connection; what still runs fails with `ClientClosed`, and the server cancels it. */
+  close() {
+    this.#session.stop(new ClientClosed());
+  }
+}
+
+/**
+ * Connect to a server.
+ *
+ * @param {string} [url] `ws://` or `wss://`; the page's own host if left out.
+ * @param {Options} [options]
+ * @returns {Promise<Client>}
+ */
+export async function connect(url, options = {}) {
+  return new Client(url ?? location.origin.replace(/^http/, "ws") + "/", { ...options }).open();
+}
+
+/** @param {unknown} data @returns {any} A frame, or null. */
+function parsed(data) {
+  try {
+    const frame = JSON.parse(String(data));
+    const isFrame = typeof frame?.eventtype === "string" && typeof frame.payload === "object" && frame.payload !== null;
+    return isFrame ? frame : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} text */
+function base64url(text) {
+  const bytes = String.fromCharCode(...new TextEncoder().encode(text));
+  return btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}

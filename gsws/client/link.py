@@ -1,0 +1,195 @@
+"""
+One connection to the server: the only module that knows the WebSocket library.
+
+A link is opened, read and written until it ends; what comes after that is decided in `gsws.client.session`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from gsws.client.errors import ConnectFailed
+from gsws.client.policy import may_retry_status
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+__all__ = ["SUBPROTOCOL", "Endpoint", "Link", "LinkEnded", "open_link"]
+
+SUBPROTOCOL: Final = "gsws.v1"
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_CLOSE_TIMEOUT: Final = 2.0
+_SEND_TIMEOUT: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """
+    Where and how to connect.
+
+    Attributes:
+        url: ``ws://`` or ``wss://``.
+        session: Whether to ask for the session profile (protocol P3.2).
+        headers: Further headers of the handshake.
+        tls: For ``wss://``; None for the system's trust.
+        open_timeout: Seconds for TCP, TLS and the handshake together.
+        heartbeat: Seconds between pings, and until an answer is missed.
+        max_bytes: Size of the largest message that is taken.
+    """
+
+    url: str
+    session: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tls: ssl.SSLContext | None = None
+    open_timeout: float = 10.0
+    heartbeat: float = 20.0
+    max_bytes: int = 2**25
+
+
+class LinkEnded(Exception):
+    """
+    The connection is over.
+
+    Attributes:
+        code: The server's close code, or 1006.
+        reason: The server's reason.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class Link:
+    """An open connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    @property
+    def is_session(self) -> bool:
+        """Whether the server speaks the session profile."""
+        return self._connection.subprotocol == SUBPROTOCOL
+
+    async def receive(self) -> bytes:
+        """
+        The next message.
+
+        Raises:
+            LinkEnded: If there is none any more.
+        """
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            return await self._connection.recv(decode=False)
+        except ConnectionClosed as closed:
+            raise _ended(closed) from None
+
+    async def send(self, data: bytes) -> None:
+        """
+        Send a text message; waits while the connection's buffer is full.
+
+        Raises:
+            LinkEnded: If the connection is over, or takes nothing for 30 seconds.
+        """
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT):
+                await self._connection.send(data, text=True)
+        except ConnectionClosed as closed:
+            raise _ended(closed) from None
+        except TimeoutError:
+            self.abort()
+            raise LinkEnded(1006, "the server takes nothing") from None
+
+    async def close(self) -> None:
+        """Close with 1000; the socket is gone after two seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self._connection.close()
+        self.abort()
+
+    def abort(self) -> None:
+        """Cut it."""
+        self._connection.transport.abort()
+
+
+async def open_link(endpoint: Endpoint, client_id: str | None, token: str | None) -> Link:
+    """
+    Connect once.
+
+    Raises:
+        ConnectFailed: If that does not succeed.
+    """
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, ProxyError
+    from websockets.typing import Subprotocol
+
+    url = endpoint.url if client_id is None else _labelled(endpoint.url, client_id)
+    headers = dict(endpoint.headers)
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        connection = await connect(
+            url,
+            subprotocols=[Subprotocol(SUBPROTOCOL)] if endpoint.session else None,
+            additional_headers=headers,
+            ssl=endpoint.tls if url.startswith("wss:") else None,
+            compression=None,
+            open_timeout=endpoint.open_timeout,
+            ping_interval=endpoint.heartbeat,
+            ping_timeout=endpoint.heartbeat,
+            close_timeout=_CLOSE_TIMEOUT,
+            max_size=endpoint.max_bytes,
+            proxy=None if urlsplit(url).hostname in _LOOPBACK else True,
+        )
+    except InvalidURI as error:
+        raise ConnectFailed(endpoint.url, "it is no WebSocket URL", retryable=False) from error
+    except InvalidStatus as error:
+        status = error.response.status_code
+        raise ConnectFailed(
+            endpoint.url,
+            f"HTTP {status}",
+            status=status,
+            retry_after=_seconds(error.response.headers.get("Retry-After")),
+            retryable=may_retry_status(status),
+        ) from error
+    except (InvalidHandshake, ProxyError) as error:
+        raise ConnectFailed(endpoint.url, str(error)) from error
+    except TimeoutError as error:
+        raise ConnectFailed(endpoint.url, f"nothing within {endpoint.open_timeout:g} s") from error
+    except ssl.SSLCertVerificationError as error:
+        raise ConnectFailed(endpoint.url, error.verify_message or str(error), retryable=False) from error
+    except OSError as error:
+        raise ConnectFailed(endpoint.url, error.strerror or str(error)) from error
+    return Link(connection)
+
+
+def _labelled(url: str, client_id: str) -> str:
+    parts = urlsplit(url)
+    query = urlencode({"clientId": client_id})
+    return urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
+def _ended(closed: object) -> LinkEnded:
+    """What the server said, or a cut; 1009 of our own is kept: the same message would come again."""
+    received, sent = getattr(closed, "rcvd", None), getattr(closed, "sent", None)
+    if received is not None:
+        return LinkEnded(received.code, received.reason)
+    if sent is not None and sent.code == 1009:
+        return LinkEnded(1009, sent.reason)
+    return LinkEnded(1006, "")

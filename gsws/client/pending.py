@@ -1,0 +1,156 @@
+"""
+One request on its way: which frames it has seen, and those its consumer has not taken yet.
+
+Sequence numbers make delivery exact (protocol P6.3): what comes twice is dropped, what is missing is noticed. Who
+sends and reconnects is in `gsws.client.session`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Literal, Protocol
+
+from gsws.client.errors import AnswerTimeout
+from gsws.client.frames import Frame, Incoming
+
+__all__ = ["Flow", "Pending"]
+
+
+class Flow(Protocol):
+    """The session, as far as consumers matter to it: it reads no more than they take."""
+
+    def took(self, size: int) -> None:
+        """A consumer took this many bytes."""
+
+    def waits(self, change: int) -> None:
+        """One consumer more, or less, waits for a frame."""
+
+
+class Pending:
+    """
+    One request from its making to its terminal frame.
+
+    Attributes:
+        id: Its id on the wire; a request that is sent again gets a new one.
+        body: The message without its id: ``{"eventtype", "payload", "meta"?}``.
+        is_idempotent: Whether it may be sent again if it is unknown how far it got.
+        is_sent: Whether the server may have it.
+        is_cancelled: Whether the consumer wants no more.
+        last: Number of the last frame seen, or -1.
+        unacknowledged: Bytes seen since the last acknowledgement.
+        gaps: How often a frame was missing.
+    """
+
+    __slots__ = (
+        "_failure",
+        "_flow",
+        "_frames",
+        "_waiter",
+        "body",
+        "gaps",
+        "id",
+        "is_cancelled",
+        "is_ended",
+        "is_idempotent",
+        "is_sent",
+        "last",
+        "seen",
+        "unacknowledged",
+    )
+
+    def __init__(self, id: str, body: dict[str, object], flow: Flow, *, is_idempotent: bool) -> None:
+        self.id = id
+        self.body = body
+        self.is_idempotent = is_idempotent
+        self.is_sent = False
+        self.is_cancelled = False
+        self.is_ended = False
+        self.last = -1
+        self.seen = 0
+        self.unacknowledged = 0
+        self.gaps = 0
+        self._flow = flow
+        self._frames: deque[tuple[Frame, int]] = deque()
+        self._failure: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def eventtype(self) -> str:
+        """What is asked."""
+        return str(self.body["eventtype"])
+
+    def place(self, seq: int | None) -> Literal["next", "seen", "gap"]:
+        """Where a frame stands: the next one, seen before, or after one that is missing."""
+        if seq is None or seq == self.last + 1:
+            return "next"
+        return "seen" if seq <= self.last else "gap"
+
+    def put(self, incoming: Incoming) -> None:
+        """Queue the next frame for the consumer."""
+        if incoming.seq is not None:
+            self.last = incoming.seq
+        self.seen += 1
+        self.unacknowledged += incoming.size
+        frame = Frame(incoming.eventtype, incoming.payload, incoming.seq)
+        self._frames.append((frame, incoming.size))
+        if frame.is_terminal:
+            self.is_ended = True
+        self._wake()
+
+    def end(self, frame: Frame) -> None:
+        """End it with a terminal frame that the server did not send."""
+        self._frames.append((frame, 0))
+        self.is_ended = True
+        self._wake()
+
+    def fail(self, error: BaseException) -> None:
+        """End it with an exception, after what was received."""
+        if not self.is_ended:
+            self._failure = error
+            self.is_ended = True
+            self._wake()
+
+    def drop(self) -> None:
+        """Forget what the consumer will not take."""
+        size = sum(size for _, size in self._frames)
+        self._frames.clear()
+        self._flow.took(size)
+
+    async def get(self, timeout: float | None) -> Frame:
+        """
+        Take the next frame.
+
+        Raises:
+            AnswerTimeout: If it does not come in time.
+            ClientError: If it never will.
+        """
+        if not self._frames:
+            await self._wait(timeout)
+        if not self._frames:
+            assert self._failure is not None
+            raise self._failure
+        frame, size = self._frames.popleft()
+        self._flow.took(size)
+        return frame
+
+    async def _wait(self, timeout: float | None) -> None:
+        if self._failure is not None:
+            return
+        if self._waiter is not None:
+            raise RuntimeError("a stream has one consumer")
+        self._waiter = asyncio.get_running_loop().create_future()
+        self._flow.waits(1)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._waiter
+        except TimeoutError:
+            if not self._frames and self._failure is None:
+                raise AnswerTimeout(self.eventtype, timeout or 0.0) from None
+        finally:
+            self._waiter = None
+            self._flow.waits(-1)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,61 @@
+"""
+Tests of a project by its users: serve it in this process, ask it, cut its connections.
+
+Only names; they are imported when they are asked for, so that the pytest plugin costs a run without it nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gsws.errors import ConnectionClosed as ConnectionClosed
+    from gsws.testing.answers import Answer as Answer
+    from gsws.testing.capture import Broadcast as Broadcast
+    from gsws.testing.client import Client as Client
+    from gsws.testing.client import HandshakeRefused as HandshakeRefused
+    from gsws.testing.faults import Fault as Fault
+    from gsws.testing.faults import random_faults as random_faults
+    from gsws.testing.project import ProjectError as ProjectError
+    from gsws.testing.project import ServedProject as ServedProject
+    from gsws.testing.project import serve as serve
+    from gsws.testing.proxy import FaultProxy as FaultProxy
+    from gsws.testing.stream import Stream as Stream
+
+__all__ = [
+    "Answer",
+    "Broadcast",
+    "Client",
+    "ConnectionClosed",
+    "Fault",
+    "FaultProxy",
+    "HandshakeRefused",
+    "ProjectError",
+    "ServedProject",
+    "Stream",
+    "random_faults",
+    "serve",
+]
+
+_LAZY = {
+    "Answer": "gsws.testing.answers",
+    "Broadcast": "gsws.testing.capture",
+    "Client": "gsws.testing.client",
+    "ConnectionClosed": "gsws.errors",
+    "Fault": "gsws.testing.faults",
+    "FaultProxy": "gsws.testing.proxy",
+    "HandshakeRefused": "gsws.testing.client",
+    "ProjectError": "gsws.testing.project",
+    "ServedProject": "gsws.testing.project",
+    "Stream": "gsws.testing.stream",
+    "random_faults": "gsws.testing.faults",
+    "serve": "gsws.testing.project",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module `gsws.testing` has no attribute `{name}`")

@@ -1,0 +1,81 @@
+"""What a served project says besides its answers: log entries, and frames that are published to rooms."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+__all__ = ["Broadcast", "ListeningHub", "captured_logs"]
+
+_MIRROR = logging.getLogger("gsws_project")
+"""Where pytest finds what the project logged; not below `gsws`, whose records go to structlog in a service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """One frame that a handler sent to a room, whoever was in it."""
+
+    room: str
+    eventtype: str
+    payload: Any
+
+
+class ListeningHub:
+    """Stands before a hub, tells of what is published, and leaves all else to the hub."""
+
+    def __init__(self, hub: Any, heard: Callable[[Broadcast], None]) -> None:
+        self._hub = hub
+        self._heard = heard
+
+    def publish(self, room: str, frame: bytes, *rest: Any, **options: Any) -> Any:
+        """Publish one prepared WebSocket frame."""
+        message = json.loads(_payload(frame))
+        self._heard(Broadcast(room, message["eventtype"], message["payload"]))
+        return self._hub.publish(room, frame, *rest, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._hub, name)
+
+
+@contextmanager
+def captured_logs() -> Iterator[list[dict[str, Any]]]:
+    """
+    Collect what structlog is given in this process, from every thread.
+
+    Each entry has ``event``, ``level`` and the facts; it also goes to the standard logger ``gsws_project``, where
+    pytest shows it beside a test that fails.
+    """
+    entries: list[dict[str, Any]] = []
+
+    def keep(logger: Any, method: str, entry: Any) -> Any:
+        del logger
+        level = "error" if method == "exception" else method
+        entries.append({**entry, "level": level})
+        facts = " ".join(f"{key}={value!r}" for key, value in entry.items() if key not in ("event", "exc_info"))
+        trace = entry.get("exc_info")
+        number = getattr(logging, level.upper(), logging.INFO)
+        _MIRROR.log(number, "%s %s", entry.get("event"), facts, exc_info=trace if trace else None)
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, keep],
+        wrapper_class=structlog.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield entries
+    finally:
+        structlog.configure(**before)
+
+
+def _payload(frame: bytes) -> bytes:
+    """The payload of an unmasked WebSocket frame (RFC 6455 section 5.2)."""
+    length = frame[1] & 0x7F
+    return frame[{126: 4, 127: 10}.get(length, 2) :]

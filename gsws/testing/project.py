@@ -1,0 +1,353 @@
+"""
+A project served in a thread of this process, for tests.
+
+Starting, stopping and changing it; talking to it is `client`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from gsws.diagnostics import Finding, Severity
+from gsws.diagnostics.render import render_full
+from gsws.errors import GSWSError, ServeError
+from gsws.plugins.registry import facts
+from gsws.project import Project, ProjectCache, find_root, load_project
+from gsws.reload.reloader import Reloader, ReloadReport
+from gsws.runtime.service import Service
+from gsws.testing.answers import Answer
+from gsws.testing.capture import Broadcast, ListeningHub, captured_logs
+from gsws.testing.client import Client
+from gsws.testing.stream import Stream
+from gsws.types import RequestId
+
+__all__ = ["ProjectError", "ServedProject", "serve"]
+
+_T = TypeVar("_T")
+
+_HOST: Final = "127.0.0.1"
+_STOP_SECONDS: Final = 10.0
+
+_SERVED = threading.Lock()
+"""Held while a project is served: its folders are on ``sys.path``, and there is one ``functions`` a process."""
+
+
+class ProjectError(GSWSError):
+    """
+    The project cannot be served: it has errors, or there is none.
+
+    Attributes:
+        findings: What is wrong, as values.
+    """
+
+    def __init__(self, text: str, findings: tuple[Finding, ...] = ()) -> None:
+        super().__init__(text)
+        self.findings = findings
+
+
+@contextmanager
+def serve(path: str | Path = ".", *, env: str = "development", timeout: float = 5.0) -> Iterator[ServedProject]:
+    """
+    Serve a project on free ports of the loopback until the block ends.
+
+    The service is the real one, with real sockets, in a thread of this process, so that what handlers keep can be
+    looked at. What `ServedProject.write` changed is put back at the end.
+
+    Args:
+        path: The project's folder, or one within it.
+        env: Which ``config/<env>.yaml`` counts.
+        timeout: Seconds that an answer may take if a call says nothing else.
+
+    Raises:
+        ProjectError: If the project has errors; the text is what ``gsws validate`` prints.
+        ServeError: If it cannot start.
+        RuntimeError: If this process serves a project already: there can be one at a time.
+    """
+    root = find_root(Path(path).resolve())
+    if root is None:
+        raise ProjectError(f"no gsws project in `{path}`: it has neither gsws.yaml nor the folders of a project")
+    if not _SERVED.acquire(blocking=False):
+        raise RuntimeError(
+            "this process serves a project already; leave that `with serve(...)` block first, "
+            "because two projects cannot both be `functions` to Python"
+        )
+    running = ServedProject(root, env=env, timeout=timeout)
+    try:
+        with captured_logs() as logs:
+            running.logs = logs
+            try:
+                running.start()
+                yield running
+            finally:
+                running.close()
+    finally:
+        if not running.is_alive:
+            _SERVED.release()
+
+
+class ServedProject:
+    """
+    A project that runs; made by `serve`.
+
+    Attributes:
+        root: Its folder.
+        service: The running service, for what has no name here; not a stable interface.
+        addresses: Host and port of each event source.
+        logs: What was logged: ``{"event", "level", …}``, oldest first.
+        broadcasts: What handlers sent to rooms, oldest first.
+        timeout: Seconds that an answer may take if a call says nothing else.
+    """
+
+    service: Service
+
+    def __init__(self, root: Path, *, env: str, timeout: float) -> None:
+        self.root = root
+        self.timeout = timeout
+        self.addresses: Mapping[str, tuple[str, int]] = {}
+        self.logs: list[dict[str, Any]] = []
+        self.broadcasts: list[Broadcast] = []
+        self._env = env
+        self._cache = ProjectCache()
+        self._reloader: Reloader | None = None
+        self._clients: list[Client] = []
+        self._default: Client | None = None
+        self._written: dict[Path, bytes | None] = {}
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._drains = False
+        self._thread = threading.Thread(target=self._main, name="gsws service", daemon=True)
+
+    # Talking to it.
+
+    def ask(
+        self, event: str, payload: Any = None, *, id: RequestId | None = None, timeout: float | None = None
+    ) -> Answer:
+        """Send one message over a connection that all such calls share, and read its whole answer."""
+        return self._shared().ask(event, payload, id=id, timeout=timeout)
+
+    def stream(
+        self, event: str, payload: Any = None, *, id: RequestId | None = None, timeout: float | None = None
+    ) -> Stream:
+        """Send one message over the shared connection; iterate the frames of its answer."""
+        return self._shared().stream(event, payload, id=id, timeout=timeout)
+
+    def client(
+        self,
+        client_id: str | None = "test",
+        *,
+        token: str | None = None,
+        session: bool = False,
+        source: str | None = None,
+        address: tuple[str, int] | None = None,
+        path: str | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Client:
+        """
+        Connect another client; it is closed with the project, or by ``with``.
+
+        Args:
+            client_id: The connection's label (``clientId``); None for an anonymous one.
+            token: Sent as ``Authorization: Bearer``.
+            session: Whether to speak the profile *session*: hello, resume.
+            source: The event source, where there are several.
+            address: Where to connect instead: a `FaultProxy`.
+            path: Path of the handshake; the source's own if None.
+            query: More of the handshake's query.
+            headers: More of its headers.
+
+        Raises:
+            HandshakeRefused: If the server says no.
+        """
+        name = self._source(source)
+        config = self.service.project.sources[name].config
+        client = Client(
+            address or self.addresses[name],
+            client_id=client_id,
+            token=token,
+            session=session,
+            headers=headers,
+            path=path or config.get("path") or "/",
+            query=query,
+            tls=bool(config.get("tls")),
+            timeout=self.timeout,
+        )
+        self._clients.append(client)
+        return client
+
+    @property
+    def port(self) -> int:
+        """The port of the only event source."""
+        return self.addresses[self._source(None)][1]
+
+    # Changing it.
+
+    def write(self, path: str, text: str) -> Path:
+        """Write a file of the project, indentation taken off; its old content comes back when the block ends."""
+        place = (self.root / path).resolve()
+        if not place.is_relative_to(self.root):
+            raise ValueError(f"`{path}` is outside of the project")
+        if place not in self._written:
+            self._written[place] = place.read_bytes() if place.exists() else None
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(textwrap.dedent(text), encoding="utf-8")
+        return place
+
+    def reload(self, *paths: str) -> tuple[Finding, ...]:
+        """
+        Reload as if files had been saved: those that `write` wrote, and ``paths``.
+
+        Returns:
+            What was found; with an error among it the revision before goes on.
+        """
+        changed = {*self._written, *(self.root / path for path in paths)}
+
+        async def reload() -> ReloadReport:
+            if self._reloader is None:
+                self._reloader = Reloader(self.service, self._cache, lambda report: None)
+            return await self._reloader.reload(changed)
+
+        return self.run(reload()).findings
+
+    def run(self, coroutine: Coroutine[Any, Any, _T], timeout: float | None = None) -> _T:
+        """Run a coroutine on the service's loop, where handlers run, and return its result."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        return future.result(self.timeout if timeout is None else timeout)
+
+    def wait_until(self, condition: Callable[[], Any], timeout: float | None = None) -> None:
+        """
+        Wait until a condition holds, e.g. that something was logged.
+
+        Raises:
+            TimeoutError: If it does not in time.
+        """
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the condition did not hold in time: {condition}")
+            time.sleep(0.005)
+
+    # Starting and stopping.
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start it; `serve` does."""
+        self._thread.start()
+        if not self._ready.wait(30.0):
+            raise TimeoutError("the service did not start within 30 s")
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self, *, drain: bool = False) -> None:
+        """
+        Stop the service now, before the block ends.
+
+        Args:
+            drain: Whether to begin as SIGTERM does, giving what runs the ``drain_timeout``, and return at once;
+                else what runs is ended, and this waits.
+        """
+        self._drains = drain
+        with contextlib.suppress(RuntimeError, AttributeError):  # it has ended, or never began
+            if not drain:
+                self._loop.call_soon_threadsafe(self.service.hurry)
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        if not drain and self._thread.ident is not None:
+            self._thread.join(_STOP_SECONDS)
+
+    def close(self) -> None:
+        """Close every client, stop the service, put back what was written; `serve` does."""
+        for client in self._clients:
+            client.close()
+        self.stop()
+        for place, content in self._written.items():
+            if content is None:
+                place.unlink(missing_ok=True)
+            else:
+                place.write_bytes(content)
+        self._written.clear()
+        if self.is_alive:
+            raise TimeoutError(f"the service did not stop within {_STOP_SECONDS:g} s: a handler holds up its loop")
+
+    # Private.
+
+    def _source(self, name: str | None) -> str:
+        if name is not None:
+            return name
+        if len(self.addresses) != 1:
+            raise ValueError(f"name one of the event sources: {', '.join(self.addresses) or 'none listens'}")
+        return next(iter(self.addresses))
+
+    def _shared(self) -> Client:
+        if self._default is None:
+            self._default = self.client()
+        return self._default
+
+    def _main(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+                runner.run(self._serve())
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        project = load_project(self.root, env=self._env, plugins=facts(), cache=self._cache)
+        _refuse_errors(project, project.findings)
+        several = len(project.sources) > 1
+        service = self.service = Service(
+            _on_free_ports(project) if several else project, host=_HOST, port=None if several else 0
+        )
+        try:
+            _refuse_errors(project, await service.load())
+            await service.start()
+        except (ProjectError, ServeError):
+            service.hurry()
+            await service.stop()
+            raise
+        for live in service.live.values():
+            live.hub = ListeningHub(live.hub, self.broadcasts.append)  # type: ignore[assignment]  # it is one, but for its type
+        self.addresses = {name: (_HOST, address[1]) for name, address in service.addresses().items()}
+        self._ready.set()
+        await self._stopping.wait()
+        await service.stop()
+
+
+def _refuse_errors(project: Project, findings: tuple[Finding, ...]) -> None:
+    errors = tuple(finding for finding in findings if finding.severity is Severity.ERROR)
+    if errors:
+        text = render_full(errors, project.text_of)
+        raise ProjectError(f"the project in `{project.root}` has errors\n\n{text}", errors)
+
+
+def _on_free_ports(project: Project) -> Project:
+    """With several sources each gets a port of its own."""
+    sources = {
+        name: replace(spec, config={**spec.config, "port": 0}) if "port" in spec.config else spec
+        for name, spec in project.sources.items()
+    }
+    return replace(project, sources=sources)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The loop that `gsws serve` uses."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,1 @@
+"""`make soak`: sessions under thousands of random faults; and the figures and the fuzzing that take minutes."""

@@ -1,0 +1,271 @@
+"""
+A session client that is cut again and again, and checks every frame that reaches it.
+
+Deliberately not `gsws.client`: what is under test should not judge itself. It knows the protocol's section 8 and
+nothing of either implementation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+__all__ = ["Follower", "Report", "Telling", "Violation"]
+
+SILENCE = 0.3
+"""Seconds without a frame after which a connection is taken for dead."""
+
+STUCK = 60.0
+"""Seconds that a round may take."""
+
+_LOST = (OSError, TimeoutError, EOFError, WebSocketException)
+
+
+class Violation(AssertionError):
+    """The server broke the protocol; the text says how."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What happened to all followers."""
+
+    streams: int = 0
+    frames: int = 0
+    resumes: int = 0
+    resent: int = 0
+    lost: int = 0
+    returned: int = 0
+    unclear: int = 0
+
+
+@dataclass(slots=True)
+class Telling:
+    """One stream: what came of it, as it was on the wire."""
+
+    id: str
+    run: str
+    raw: list[bytes] = field(default_factory=list)
+    seq: int = -1
+    sent: bool = False
+    done: bool = False
+    lost: bool = False
+
+
+class Follower:
+    """
+    One session client.
+
+    Args:
+        number: Which one.
+        proxied: Where connections break.
+        direct: Where they do not.
+        window: Seconds that the server holds a session.
+        expected: The frames of each stream by its id, as a connection without faults got them.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        seed: int,
+        proxied: int,
+        direct: int,
+        window: float,
+        expected: Mapping[str, list[bytes]],
+        report: Report,
+    ) -> None:
+        self.number = number
+        self.draw = random.Random(f"{seed}/follower/{number}")
+        self.tellings: dict[str, Telling] = {}
+        self._proxied, self._direct, self._window = proxied, direct, window
+        self._expected = expected
+        self._report = report
+        self._session: dict[str, str] | None = None
+        self._seen_alive = 0.0
+        self._must_be = ""
+
+    async def round(self, ids: list[str], run: str) -> list[Telling]:
+        """Ask for some streams at once and follow them to their ends, through whatever happens."""
+        self.tellings = {id: Telling(id, f"{run}/{self.number}/{id}") for id in ids}
+        deadline = time.monotonic() + STUCK
+        while not all(telling.done for telling in self.tellings.values()):
+            if time.monotonic() > deadline:
+                raise Violation(f"{run}: stuck: {[t for t in self.tellings.values() if not t.done]}")
+            try:
+                await self._connection()
+            except _LOST:
+                await asyncio.sleep(self.draw.uniform(0.0, 0.02))
+        for telling in self.tellings.values():
+            self._judge(telling)
+        return list(self.tellings.values())
+
+    async def _connection(self) -> None:
+        """Live through one connection."""
+        fate = self.draw.random()
+        # Now and then it goes by itself, over a connection without faults, so that the server knows at once.
+        leaves = self._session is not None and fate < 0.04
+        port = self._direct if leaves else self._proxied
+        socket = await connect(
+            f"ws://127.0.0.1:{port}/?clientId=f{self.number}",
+            subprotocols=["gsws.v1"],  # type: ignore[list-item]  # a plain string will do
+            open_timeout=1.0,
+            ping_interval=None,
+            compression=None,
+            max_queue=None,
+            max_size=None,
+            proxy=None,
+        )
+        try:
+            await self._begin(socket)
+            if leaves:
+                for _ in range(self.draw.randint(0, 20)):
+                    await self._frame(socket)
+                await self._leave(socket, for_good=fate < 0.01)
+                return
+            while not all(telling.done for telling in self.tellings.values()):
+                await self._frame(socket)
+        finally:
+            socket.transport.abort()
+
+    async def _leave(self, socket: ClientConnection, *, for_good: bool) -> None:
+        if all(telling.done for telling in self.tellings.values()):
+            return
+        socket.transport.abort()
+        # Well within the window, or certainly past it.
+        await asyncio.sleep(self._window + 0.5 if for_good else self._window * self.draw.uniform(0.0, 0.6))
+        self._must_be = "lost" if for_good else "held"
+        self._seen_alive = time.monotonic()
+
+    async def _begin(self, socket: ClientConnection) -> None:
+        hello = json.loads(await _receive(socket))
+        _check(hello["eventtype"] == "gsws.hello", hello)
+        fresh = {key: hello["payload"][key] for key in ("session", "secret")}
+        if self._session is None:
+            self._session = fresh
+        else:
+            await self._resume(socket, fresh)
+        self._seen_alive = time.monotonic()
+        for telling in self.tellings.values():
+            if not telling.sent and not telling.done:
+                telling.sent = True
+                payload = {"name": telling.id, "run": telling.run}
+                await socket.send(json.dumps({"eventtype": "websocket.tell", "id": telling.id, "payload": payload}))
+
+    async def _resume(self, socket: ClientConnection, fresh: dict[str, str]) -> None:
+        assert self._session is not None
+        open_ones = {telling.id: telling for telling in self.tellings.values() if telling.sent and not telling.done}
+        compact = self.draw.random() < 0.2
+        streams = {telling.id: telling.seq for telling in open_ones.values()}
+        await socket.send(
+            json.dumps(
+                {"eventtype": "gsws.resume", "payload": {**self._session, "streams": streams, "compact": compact}}
+            )
+        )
+        resumed = json.loads(await _receive(socket))
+        _check(resumed["eventtype"] == "gsws.resumed", resumed)
+        self._report.resumes += 1
+        found = resumed["payload"]["streams"]
+        away = time.monotonic() - self._seen_alive
+        for id, telling in open_ones.items():
+            if id in found:
+                _check(found[id]["from"] == telling.seq + 1, found, telling)
+                _check(self._must_be != "lost", "held beyond the window", telling.run)
+                continue
+            error = json.loads(await _receive(socket, skip=tuple(found)))
+            _check(error["payload"]["error"] == "resume_lost" and error["id"] in open_ones, error)
+        missing = [telling for id, telling in open_ones.items() if id not in found]
+        for telling in missing:
+            self._missed(telling, away)
+        if self._must_be == "held" and open_ones:
+            self._report.returned += 1
+        self._must_be = ""
+        if resumed["payload"]["session"] != self._session["session"]:
+            _check(resumed["payload"]["session"] == fresh["session"], resumed)
+            self._session = fresh
+
+    def _missed(self, telling: Telling, away: float) -> None:
+        """Judge a `resume_lost`."""
+        if self._must_be == "lost":
+            telling.lost = telling.done = True
+            self._report.lost += 1
+        elif away > self._window * 0.8:
+            # So many attempts failed that whether it is still held is anybody's guess.
+            telling.lost = telling.done = True
+            self._report.unclear += 1
+        else:
+            _check(telling.seq == -1, "lost within the window", telling.run, telling.seq, away)
+            # The request itself was cut. If it was not, it now runs a second time, and is found out at the end.
+            telling.sent = False
+            self._report.resent += 1
+
+    async def _frame(self, socket: ClientConnection) -> None:
+        self._take(await _receive(socket))
+        if self.draw.random() < 0.05:
+            telling = self.draw.choice(list(self.tellings.values()))
+            if telling.seq >= 0 and not telling.done:
+                await socket.send(
+                    json.dumps({"eventtype": "gsws.ack", "payload": {"id": telling.id, "seq": telling.seq}})
+                )
+
+    def _take(self, raw: bytes) -> None:
+        frame = json.loads(raw)
+        self._seen_alive = time.monotonic()
+        if frame.get("eventtype") == "gsws.draining":
+            return
+        telling = self.tellings.get(frame.get("id", ""))
+        _check(telling is not None and telling.sent and not telling.done, "a frame of nothing that runs", frame)
+        assert telling is not None
+        seq = frame["seq"]
+        if frame["eventtype"] == "stream.snapshot":
+            self._snapshot(telling, frame)
+        else:
+            _check(seq == telling.seq + 1 or seq in _after_holes(telling), "duplicate or gap", telling.run, telling.seq, frame)
+            telling.raw.append(raw)
+            telling.seq = max(seq, telling.seq)
+        self._report.frames += 1
+        if frame["eventtype"] in ("stream.end", "reply", "stream.error"):
+            telling.done = True
+            self._report.streams += 1
+
+    def _snapshot(self, telling: Telling, frame: dict[str, Any]) -> None:
+        """A snapshot is what the frames that it stands for say; put those in its place."""
+        whole = self._expected[telling.id][: frame["seq"] + 1]
+        text = "".join(
+            message["payload"]["message"]
+            for message in map(json.loads, whole)
+            if message["eventtype"] == "stream.chunk"
+        )
+        _check(frame["payload"] == {"message": text}, "a snapshot of something else", telling.run, frame["seq"])
+        have = {json.loads(raw)["seq"] for raw in telling.raw}
+        for seq, raw in enumerate(whole):
+            if seq not in have:
+                _check(json.loads(raw)["eventtype"] == "stream.chunk", "a frame is missing", telling.run, seq)
+                telling.raw.append(raw)
+        telling.raw.sort(key=lambda raw: json.loads(raw)["seq"])
+        telling.seq = frame["seq"]
+
+    def _judge(self, telling: Telling) -> None:
+        whole = self._expected[telling.id]
+        came = telling.raw[: telling.seq + 1] if telling.lost else telling.raw
+        _check(came == whole[: len(came)] if telling.lost else came == whole, "another transcript", telling.run)
+
+
+def _after_holes(telling: Telling) -> tuple[int, ...]:
+    return ()
+
+
+async def _receive(socket: ClientConnection, skip: tuple[str, ...] = ()) -> bytes:
+    return await asyncio.wait_for(socket.recv(decode=False), SILENCE)
+
+
+def _check(holds: bool, *facts: object) -> None:
+    if not holds:
+        raise Violation(" | ".join(str(fact)[:400] for fact in facts))
