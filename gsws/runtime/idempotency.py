@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Key", "Replies"]
 
-Key: TypeAlias = tuple[str, str, str]
-"""``(subject, event key, idempotency key)``"""
+Key: TypeAlias = tuple[bool, str, str, str]
+"""``(whether the subject is proved, subject, event key, idempotency key)``"""
 
 _MAX_ENTRIES: Final = 4096
 _MAX_BYTES: Final = 4 * 2**20

@@ -160,7 +160,8 @@ class Scheduler:
             text = f"`meta.idempotency_key` is a string of 1 to {_KEY_LENGTH} characters"
             self.finish_unstarted(request, request.answer.error("invalid_message", text))
             return True
-        key = (request.actor.subject, request.route.key, written)
+        actor = request.actor
+        key = (actor.authenticated, actor.subject, request.route.key, written)
         if self.source.replies.is_repeated(key, request, self.source.loop.time()):
             return True
         request.idempotency = key

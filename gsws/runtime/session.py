@@ -277,7 +277,10 @@ def _may_resume(session: SessionClient, fresh: SessionClient, secret: object) ->
     if not isinstance(secret, str) or not hmac.compare_digest(session.secret.encode(), secret.encode()):
         return False
     ours, theirs = session.actor, fresh.actor
-    return not (ours.authenticated or theirs.authenticated) or ours.subject == theirs.subject
+    if ours.authenticated != theirs.authenticated:
+        # A label may be the name of somebody; it proves nothing.
+        return False
+    return not ours.authenticated or ours.subject == theirs.subject
 
 
 def _wanted(streams: object, session: SessionClient | None) -> dict[RequestId, int]:

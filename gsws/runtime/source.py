@@ -148,7 +148,7 @@ class LiveListener:
         base: Where relative paths and ``public/`` are.
         drain_timeout: Seconds that running requests get in `stop`.
         hurry: Set when there is no time to drain.
-        root: The project's root, where the paths of ``authn`` begin.
+        root: The project's root, where the paths of ``authn`` and ``tls`` begin.
         authn: Gives the function of ``authn.fn`` as the current revision has it.
 
     Raises:
@@ -178,7 +178,7 @@ class LiveListener:
         self._root = root
         self._authn = authn
         self._is_shut = False
-        self._certificate = None if config.tls is None else Certificate(config.tls, base, live.wheel, live.logger)
+        self._certificate = None if config.tls is None else Certificate(config.tls, root, live.wheel, live.logger)
         options = listen_options(config, development=development, base=base, certificate=self._certificate)
         self._listener = Listener(self, options)
         live.configure(config)

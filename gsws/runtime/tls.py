@@ -29,8 +29,8 @@ class Certificate:
     A chain and its key, in the context that the listener uses.
 
     Args:
-        config: The files, relative to ``base``.
-        base: The project's folder.
+        config: The files, relative to ``root``.
+        root: The project's root.
         wheel: For looking again.
         logger: Told when they were renewed, or cannot be.
 
@@ -38,8 +38,8 @@ class Certificate:
         ServeError: If they cannot be used.
     """
 
-    def __init__(self, config: TLSConfig, base: Path, wheel: Wheel, logger: Any) -> None:
-        self._cert, self._key = base / config.cert, base / config.key
+    def __init__(self, config: TLSConfig, root: Path, wheel: Wheel, logger: Any) -> None:
+        self._cert, self._key = root / config.cert, root / config.key
         self._wheel = wheel
         self._logger = logger
         self._timer: Timer | None = None
