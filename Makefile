@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 
 # The first interpreter that is new enough; a shim that answers with an error does not count.
 # Looked up only when a virtual environment must be made. `make PYTHON=/path/to/python` overrides it.
@@ -14,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench conformance reference wheel clean
+.PHONY: help demo test lint format bench soak conformance reference wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -37,6 +38,9 @@ format: $(VENV)/.dev  ## Format the code and repair what can be repaired
 
 bench: $(VENV)/.dev  ## Compare CPU, memory and latency with other servers (BENCH_ARGS="--quick")
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+soak: $(VENV)/.dev  ## Break connections ten thousand times and compare what came (SOAK_ARGS="--seed 1 --faults 500")
+	$(BIN)/python -m tests.soak $(SOAK_ARGS)
 
 conformance: $(VENV)/.dev  ## Run the WebSocket conformance suite against the transport
 	$(BIN)/python -m pytest tests/conformance $(PYTEST_ARGS)

@@ -16,10 +16,11 @@ try:
     import tempfile
     from collections.abc import Sequence
     from pathlib import Path
-    from typing import Any, cast
+    from typing import Any, Final, NoReturn, cast
 
     from gsws.cli import output
     from gsws.cli.output import ENVIRONMENT, FAILED, GOOD, INTERNAL, USAGE, Failure
+    from gsws.cli.plain import plain_command
     from gsws.errors import EnvironmentFailure, PluginError, ServeError
 except KeyboardInterrupt:
     # Ctrl-C this early is as quiet as later.
@@ -77,6 +78,9 @@ def _run(arguments: list[str]) -> int:
         for number in _STOPS:
             signal.signal(number, _stop)
     try:
+        plain = plain_command(arguments)
+        if plain is not None:
+            return plain()
         from gsws.cli import app
 
         returned = app.command().main(args=arguments, prog_name="gsws", standalone_mode=False)

@@ -144,7 +144,7 @@ async def open_link(endpoint: Endpoint, client_id: str | None, token: str | None
             url,
             subprotocols=[Subprotocol(SUBPROTOCOL)] if endpoint.session else None,
             additional_headers=headers,
-            ssl=endpoint.tls if url.startswith("wss:") else None,
+            ssl=(endpoint.tls or True) if url.startswith("wss:") else None,
             compression=None,
             open_timeout=endpoint.open_timeout,
             ping_interval=endpoint.heartbeat,
@@ -171,7 +171,7 @@ async def open_link(endpoint: Endpoint, client_id: str | None, token: str | None
     except ssl.SSLCertVerificationError as error:
         raise ConnectFailed(endpoint.url, error.verify_message or str(error), retryable=False) from error
     except OSError as error:
-        raise ConnectFailed(endpoint.url, error.strerror or str(error)) from error
+        raise ConnectFailed(endpoint.url, error.strerror or str(error) or "it closed the connection") from error
     return Link(connection)
 
 

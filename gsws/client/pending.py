@@ -139,18 +139,21 @@ class Pending:
             return
         if self._waiter is not None:
             raise RuntimeError("a stream has one consumer")
-        self._waiter = asyncio.get_running_loop().create_future()
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
         self._flow.waits(1)
         try:
             async with asyncio.timeout(timeout):
-                await self._waiter
+                await waiter
         except TimeoutError:
             if not self._frames and self._failure is None:
                 raise AnswerTimeout(self.eventtype, timeout or 0.0) from None
         finally:
             self._waiter = None
-            self._flow.waits(-1)
+            if waiter.cancelled() or not waiter.done():
+                self._flow.waits(-1)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
+            # Who was woken waits no more, though it runs later than the reader goes on.
             self._waiter.set_result(None)
+            self._flow.waits(-1)

@@ -39,14 +39,15 @@ class Pushes(AsyncIterator[Push]):
         if not self._queue and self._end is None:
             if self._waiter is not None:
                 raise RuntimeError("pushes have one consumer; ask for another iterator")
-            self._waiter = asyncio.get_running_loop().create_future()
+            waiter = self._waiter = asyncio.get_running_loop().create_future()
             self._flow.waits(1)
             try:
                 async with asyncio.timeout(timeout):
-                    await self._waiter
+                    await waiter
             finally:
                 self._waiter = None
-                self._flow.waits(-1)
+                if waiter.cancelled() or not waiter.done():
+                    self._flow.waits(-1)
         if not self._queue:
             assert self._end is not None
             raise self._end
@@ -81,7 +82,9 @@ class Pushes(AsyncIterator[Push]):
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
+            # Who was woken waits no more, though it runs later than the reader goes on.
             self._waiter.set_result(None)
+            self._flow.waits(-1)
 
     def _drop(self) -> None:
         size = sum(size for _, size in self._queue)

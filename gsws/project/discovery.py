@@ -53,7 +53,8 @@ class Listing:
     Attributes:
         files: Regular files with a wanted ending.
         outside: Links that leave the project: path as shown, parts below the folder, whether it is a folder.
-        odd: Names with a wanted ending that are no regular file: path as shown, and what it is.
+        odd: Names with a wanted ending that are no regular file, and folders that cannot be listed: path as shown, and
+            what it is.
     """
 
     files: list[Entry] = field(default_factory=list)
@@ -140,6 +141,11 @@ def _list(search: _Search, folder: str, shown: str, inner: tuple[str, ...]) -> N
         search.visited.add(identity)
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
+    except (PermissionError, NotADirectoryError) as error:
+        if shown:
+            why = "no folder" if isinstance(error, NotADirectoryError) else "permission denied"
+            search.listing.odd.append((shown.rstrip("/"), why))
+        return
     except OSError:
         return
     for entry in entries:

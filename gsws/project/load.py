@@ -25,6 +25,7 @@ from gsws.project.outcome import collector_at_rest, has_broken_events, in_order,
 from gsws.project.overlaid import overlaid
 from gsws.project.read import Reader
 from gsws.project.report import error, problems_of, quoted, type_name
+from gsws.project.rules.isolation import isolated
 from gsws.project.rules.run import run_rules, silenced
 from gsws.project.rules.scope import Scope
 from gsws.project.rules.secrets import Masked
@@ -106,7 +107,7 @@ class _Load:
         handlers, needs = reader.handlers()
         findings += handlers.findings()
         helpers = helper_names(reader.base)
-        findings += shadowing_findings(reader.root, helpers)
+        findings += isolated("shadowing_findings", lambda: shadowing_findings(reader.root, helpers))
         findings += reader.helpers(helpers, needs)
 
         definitions, strict_definitions, definitions_token = self.definitions(lookups, token)
@@ -251,9 +252,10 @@ class _Load:
                 self.reader.findings.append(wrong)
             checked[name] = check_source(name, expand(document, lookups), self.plugins)
         for one in checked.values():
-            one.findings += network_findings(one, self.reader.root)
+            path = one.expanded.document.path
+            one.findings += isolated("network_findings", partial(network_findings, one, self.reader.root), path)
             self.reader.findings += one.findings
-        self.reader.findings += port_conflicts(checked.values())
+        self.reader.findings += isolated("port_conflicts", lambda: port_conflicts(checked.values()))
         return checked
 
     def datasources(self, lookups: Lookups, handlers: HandlerIndex) -> dict[str, DatasourceSpec]:

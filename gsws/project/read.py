@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,13 @@ YAML = (".yaml", ".yml")
 """Endings of YAML files."""
 
 _FOREIGN = (".ts", ".js", ".mjs", ".cjs", ".tsx")
+
+
+_REPAIRS = {
+    "a link that leads nowhere": "repair the link or remove it",
+    "no regular file": "remove it, or put a file in its place",
+    "no folder": "a folder of that name is expected; move the file away",
+}
 
 
 @dataclass(slots=True)
@@ -76,10 +84,15 @@ class Reader:
 
     def one(self, name: str) -> Document | None:
         """A YAML file in the root; None if it is not there."""
-        found = [
-            entry for entry in list_files(self.root, self.root, (name,), deep=False).files if entry.inner == (name,)
-        ]
+        listing = list_files(self.root, self.root, (name,), deep=False)
+        found = [entry for entry in listing.files if entry.inner == (name,)]
         document = self.document(found[0]) if found else None
+        if document is None and any(inner == (name,) for _, inner, _ in listing.outside):
+            self.findings.append(
+                error("GS110", f"`{name}` is a link to a file outside the project", _top(name), "", "copy the file")
+            )
+        elif not found and os.path.lexists(self.root / name):
+            self.findings.append(error("GS003", f"cannot read `{name}`: no regular file", _top(name)))
         self.read[""] = () if document is None else (document,)
         return document
 
@@ -170,8 +183,7 @@ class Reader:
     def listing(self, folder: str, endings: tuple[str, ...], *, deep: bool = True) -> Listing:
         listing = list_files(self.root, self.base / folder, endings, deep=deep)
         for shown, what in listing.odd:
-            help = "repair the link or remove it" if "link" in what else "remove it, or put a file in its place"
-            self.findings.append(error("GS003", f"cannot read `{shown}`: {what}", _top(shown), "", help))
+            self.findings.append(error("GS003", f"cannot read `{shown}`: {what}", _top(shown), "", _REPAIRS.get(what)))
         return listing
 
     def unreadable(self, shown: str, failure: ReadFailure) -> None:
@@ -185,7 +197,8 @@ class Reader:
         if text is not None:
             return text
         try:
-            place = (self.root / path).resolve()
+            # Not `Path.resolve`, which raises on a link that leads to itself.
+            place = Path(os.path.realpath(self.root / path))
             if not place.is_relative_to(self.root) or not place.is_file() or place.stat().st_size > 4_000_000:
                 return None
             return place.read_bytes().decode("utf-8", "replace")

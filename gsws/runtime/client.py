@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -21,7 +20,7 @@ from gsws.protocol.errors import WireError
 from gsws.routing.table import Route
 from gsws.runtime.identity.lease import renew
 from gsws.runtime.rate import Buckets
-from gsws.runtime.request import DONE, Drain, Request
+from gsws.runtime.request import Request
 from gsws.runtime.scheduling import Scheduler
 from gsws.types import GSActor, JSONObject, RequestId
 
@@ -35,6 +34,7 @@ __all__ = ["Client", "label_of"]
 
 _LABEL_LENGTH: Final = 128
 _MAX_FIELDS: Final = 1000
+_LONGEST_NAME: Final = 2**20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -147,7 +147,8 @@ class Client(Scheduler):
             return
         route = source.routes.get(eventtype)
         if route is None:
-            self._refuse("unknown_event", f"Unknown or unconfigured event type: {eventtype}", id)
+            shown = eventtype if len(eventtype) <= _LONGEST_NAME else f"{eventtype[:64]}…"
+            self._refuse("unknown_event", f"Unknown or unconfigured event type: {shown}", id)
             return
         if self.in_flight >= source.max_in_flight:
             self._refuse("too_many_requests", "too many requests are queued or running", id, retry_after_ms=1000)
@@ -178,9 +179,9 @@ class Client(Scheduler):
 
     # Requests call these.
 
-    def deliver(self, data: bytes, *, binary: bool = False) -> Awaitable[None]:
+    def deliver(self, data: bytes, *, binary: bool = False) -> None:
         """
-        Queue a message at once; the result waits while the send buffer is over its high-water mark.
+        Queue a message at once.
 
         Raises:
             ConnectionClosed: If the connection is not open.
@@ -192,7 +193,6 @@ class Client(Scheduler):
             connection.send_binary(data)
         else:
             connection.send_text(data)
-        return Drain(connection) if connection.paused else DONE
 
     def closed_error(self) -> ConnectionClosed:
         """Make the exception for a send on a connection that is not open."""

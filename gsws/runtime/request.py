@@ -7,41 +7,32 @@ How requests are queued and run is in `gsws.runtime.client`.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import contextlib
 import contextvars
-import threading
 import time
-from collections.abc import Awaitable, Generator, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.protocol.answer import Answer, chunk_payload, frame
-from gsws.protocol.codec import encode
 from gsws.routing.context import GSContext
 from gsws.routing.table import Route, SharedState
+from gsws.runtime.handlersocket import DONE, HandlerSocket, pause
 from gsws.runtime.transport import encode_frame
 from gsws.types import GSActor, JSONObject
 
 if TYPE_CHECKING:
     from gsws.runtime.client import Client
     from gsws.runtime.idempotency import Key
-    from gsws.runtime.transport import Connection
 
-__all__ = ["CURRENT", "DONE", "Drain", "HandlerSocket", "ReplyViolation", "Request"]
+__all__ = ["CURRENT", "ReplyViolation", "Request"]
 
 CURRENT: Final[contextvars.ContextVar[Request | None]] = contextvars.ContextVar("gsws_request", default=None)
 """The request whose handler runs in this context; tasks that it spawns are accounted to it."""
-
 
 _PARTS: Final = frozenset({"stream.chunk", "stream.end"})
 """Frames that only an open stream has."""
 
 _ALONE: Final = frozenset({"stream.start", "stream.error", "reply"})
 """Frames that open no stream."""
-
-
-_AHEAD: Final = 65536
-"""Bytes that a thread may send before it waits for the loop."""
 
 
 class ReplyViolation(Exception):
@@ -62,6 +53,7 @@ class Request:
         aborted: Why it was ended from outside, or None.
         aborted_at: Loop time of that.
         children: Tasks that the handler spawned and that still run.
+        sent: Frames that the handler sent by itself without having to wait for the client.
     """
 
     __slots__ = (
@@ -81,6 +73,7 @@ class Request:
         "meta",
         "payload",
         "route",
+        "sent",
         "stamp",
         "task",
         "violation",
@@ -104,6 +97,7 @@ class Request:
         self.aborted: str | None = None
         self.aborted_at = 0.0
         self.children: set[asyncio.Task[Any]] | None = None
+        self.sent = 0
         self.stamp = 0.0
         self._context: GSContext | None = None
         self._ws: HandlerSocket | None = None
@@ -184,7 +178,7 @@ class Request:
             Unserialisable: If the payload has no JSON form.
         """
         if self.aborted is not None:
-            return _DONE
+            return DONE
         data = dict(payload) if isinstance(payload, Mapping) else {} if payload is None else chunk_payload(payload)
         self.check_emit(eventtype, data)
         client = self.client
@@ -195,12 +189,12 @@ class Request:
                 client.transmit(self, start)
         made = self.answer.emit(eventtype, data)
         if made is None:
-            return _DONE
+            return DONE
         client.transmit(self, made)
         if self.answer.ended:
             self.last = made
             client.forget(self)
-        return Drain(client.connection) if client.connection.paused else _DONE
+        return pause(self)
 
     def check_emit(self, eventtype: str, payload: JSONObject) -> None:
         """Hold an emitted payload against the schema that the event declares for its type."""
@@ -220,122 +214,3 @@ class Request:
 
     def members(self, room: str) -> list[str]:
         return [member.label for member in self.client.hub.members(room)]
-
-
-class HandlerSocket:
-    """
-    The connection as a handler sees it: ``ws``.
-
-    `send` queues at once and returns an awaitable that waits for room in the send buffer, so that a forgotten
-    ``await`` loses nothing but back-pressure. In a thread, where nothing can be awaited, it waits by itself.
-    """
-
-    CONNECTING: Final = 0
-    OPEN: Final = 1
-    CLOSING: Final = 2
-    CLOSED: Final = 3
-
-    __slots__ = ("_ahead", "_request")
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._ahead = 0
-
-    @property
-    def readyState(self) -> int:  # noqa: N802  # the name that users know
-        """1 (``OPEN``) while messages can be sent, else 3 (``CLOSED``)."""
-        return self.OPEN if self._request.client.is_open else self.CLOSED
-
-    @property
-    def client_id(self) -> str:
-        """The connection's label (P4.1)."""
-        return self._request.client.label
-
-    @property
-    def id(self) -> str:
-        """The server's own id of the connection."""
-        return self._request.client.id
-
-    def send(self, data: Any) -> Awaitable[None]:
-        """
-        Send a text (str), a binary message (bytes) or any JSON value (an object, a list, a number).
-
-        Raises:
-            ConnectionClosed: If the connection is not open.
-            Unserialisable: If a value has no JSON form.
-        """
-        if isinstance(data, bytes | bytearray | memoryview):
-            return self._deliver(bytes(data), binary=True)
-        return self._deliver(data.encode() if isinstance(data, str) else encode(data))
-
-    def send_json(self, value: Any) -> Awaitable[None]:
-        """Send any JSON value, a string too, as JSON text."""
-        return self._deliver(encode(value))
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Start the closing handshake; codes are 1000 or 3000 to 4999 (RFC 6455 section 7.4.2)."""
-        if type(code) is not int or (code != 1000 and not 3000 <= code <= 4999):
-            raise ValueError(f"close code {code} is not 1000 or 3000 to 4999")
-        if len(reason.encode()) > 123:
-            raise ValueError("a close reason has at most 123 bytes in UTF-8")
-        self._request.client.close(code, reason)
-
-    def _deliver(self, data: bytes, *, binary: bool = False) -> Awaitable[None]:
-        request = self._request
-        if threading.get_ident() != request.client.source.thread:
-            return self._hand_over(data, binary)
-        if request.aborted is not None:
-            # P6.6: the answer was cancelled, and its handler has not noticed or does not care: no further frame.
-            if not request.client.is_open:
-                raise request.client.closed_error()
-            return _DONE
-        return request.client.deliver(data, binary=binary)
-
-    # From a thread: a plain function, or a callback that a library runs in one.
-
-    def _hand_over(self, data: bytes, binary: bool) -> Awaitable[None]:
-        """Queue on the loop, in order; the thread itself waits while the client's send buffer is full."""
-        client = self._request.client
-        if not client.is_open:
-            raise client.closed_error()
-        loop = client.source.loop
-        loop.call_soon_threadsafe(self._queue, data, binary)
-        self._ahead += len(data)
-        if self._ahead >= _AHEAD or client.connection.paused:
-            self._ahead = 0
-            room = asyncio.run_coroutine_threadsafe(client.connection.drain(), loop)
-            with contextlib.suppress(concurrent.futures.CancelledError):
-                while not concurrent.futures.wait([room], timeout=1.0).done and not loop.is_closed():
-                    continue
-        return _DONE
-
-    def _queue(self, data: bytes, binary: bool) -> None:
-        # The client may have left in between; there is nobody to tell any more.
-        if self._request.client.is_open:
-            self._deliver(data, binary=binary)
-
-
-class Drain:
-    """Waits, when awaited, until the connection's send buffer is under its high-water mark."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._connection.drain().__await__()
-
-
-class _Done:
-    """An awaitable that is ready; one for all."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
-
-
-_DONE: Final = _Done()
-DONE = _DONE

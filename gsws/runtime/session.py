@@ -107,7 +107,7 @@ class SessionClient(Client):
         source = self.source
         self._away += 1
         self.closed(code, reason)
-        self.log.trim(source.loop.time() - source.resume_window)
+        self.log.trim(source.loop.time() - self._holding())
         if self.in_flight or len(self.log):
             self._expiry = source.wheel.schedule(source.resume_window, self._expire)
         else:
@@ -168,13 +168,22 @@ class SessionClient(Client):
         super()._leave_rooms()
 
     def _trim_later(self) -> None:
-        self._trimming = self.source.wheel.schedule(self.source.resume_window, self._trim)
+        self._trimming = self.source.wheel.schedule(self._holding(), self._trim)
+
+    def _holding(self) -> float:
+        """
+        Seconds that a stream is held after its end (P8.5).
+
+        Longer than the window: its last frames may be under way for as long as heartbeats let a slow network be, and
+        a client that is cut then, having seen none of them, has its window from that moment on.
+        """
+        return self.source.resume_window + 2 * self.source.heartbeat
 
     def _trim(self) -> None:
-        """Forget the streams that ended a window ago (P8.5); of a session that nobody holds, all expire together."""
+        """Forget what ended long ago; of a session that nobody holds, all expires together."""
         self._trimming = None
         if self.is_open:
-            self.log.trim(self.source.loop.time() - self.source.resume_window)
+            self.log.trim(self.source.loop.time() - self._holding())
             if len(self.log):
                 self._trim_later()
 

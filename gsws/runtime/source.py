@@ -312,14 +312,13 @@ def listen_options(
 ) -> ListenOptions:
     """Turn a source's config into the transport's options."""
     limits = config.limits
-    public = base / "public"
     return ListenOptions(
         host=config.host,
         port=config.port,
         path=config.path,
         origins=config.origins,
         development=development,
-        public=public if public.is_dir() else None,
+        public=base / "public",  # whether or not it is there yet
         message_bytes=limits.message_bytes,
         send_buffer=limits.send_buffer,
         connections=limits.connections,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gsws.testing.client import HandshakeRefused as HandshakeRefused
     from gsws.testing.faults import Fault as Fault
     from gsws.testing.faults import random_faults as random_faults
-    from gsws.testing.project import ProjectError as ProjectError
+    from gsws.testing.loading import ProjectError as ProjectError
     from gsws.testing.project import ServedProject as ServedProject
     from gsws.testing.project import serve as serve
     from gsws.testing.proxy import FaultProxy as FaultProxy
@@ -45,7 +45,7 @@ _LAZY = {
     "Fault": "gsws.testing.faults",
     "FaultProxy": "gsws.testing.proxy",
     "HandshakeRefused": "gsws.testing.client",
-    "ProjectError": "gsws.testing.project",
+    "ProjectError": "gsws.testing.loading",
     "ServedProject": "gsws.testing.project",
     "Stream": "gsws.testing.stream",
     "random_faults": "gsws.testing.faults",

@@ -23,7 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from gsws.errors import ConnectionClosed, GSWSError
-from gsws.testing.answers import Answer
+from gsws.testing.answers import EMPTY, Answer
 from gsws.testing.stream import Stream
 from gsws.types import JSONObject, RequestId
 
@@ -102,7 +102,7 @@ class Client:
     def ask(
         self,
         event: str,
-        payload: Any = None,
+        payload: Any = EMPTY,
         *,
         id: RequestId | None = None,
         meta: Mapping[str, Any] | None = None,
@@ -113,7 +113,7 @@ class Client:
 
         Args:
             event: The event's key, e.g. ``websocket.greet``.
-            payload: Any JSON value.
+            payload: Any JSON value; an empty object if left out.
             id: The request's id; chosen if None.
             meta: ``traceparent`` or ``idempotency_key``.
             timeout: Seconds that the whole answer may take; the client's own if None.
@@ -127,7 +127,7 @@ class Client:
     def stream(
         self,
         event: str,
-        payload: Any = None,
+        payload: Any = EMPTY,
         *,
         id: RequestId | None = None,
         meta: Mapping[str, Any] | None = None,
@@ -141,7 +141,7 @@ class Client:
         self.send(event, payload, id=id, **({"meta": dict(meta)} if meta is not None else {}))
         return stream
 
-    def send(self, event: str, payload: Any = None, **more: Any) -> None:
+    def send(self, event: str, payload: Any = EMPTY, **more: Any) -> None:
         """Send one message and wait for nothing; ``id=`` and ``meta=`` travel beside the payload."""
         self.send_raw(json.dumps({"eventtype": event, "payload": payload, **more}))
 
@@ -253,7 +253,7 @@ class Client:
             context.check_hostname = False  # the project's certificate names another host
             context.verify_mode = ssl.CERT_NONE
         try:
-            return connect(
+            opening = connect(
                 self._url,
                 ssl=context,
                 subprotocols=[_SESSION] if self._session else None,
@@ -266,6 +266,7 @@ class Client:
                 compression=None,
                 proxy=None,
             )
+            return opening.__enter__()  # websockets 17 wants a context manager; ours ends in `close`
         except InvalidStatus as refused:
             body = refused.response.body or b""
             raise HandshakeRefused(refused.response.status_code, bytes(body).decode("utf-8", "replace")) from None

@@ -13,45 +13,28 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from gsws.diagnostics import Finding, Severity
-from gsws.diagnostics.render import render_full
-from gsws.errors import GSWSError, ServeError
-from gsws.plugins.registry import facts
-from gsws.project import Project, ProjectCache, find_root, load_project
+from gsws.diagnostics import Finding
+from gsws.project import ProjectCache
 from gsws.reload.reloader import Reloader, ReloadReport
 from gsws.runtime.service import Service
-from gsws.testing.answers import Answer
+from gsws.testing.answers import EMPTY, Answer
 from gsws.testing.capture import Broadcast, ListeningHub, captured_logs
 from gsws.testing.client import Client
+from gsws.testing.loading import HOST, load_service, root_of
 from gsws.testing.stream import Stream
 from gsws.types import RequestId
 
-__all__ = ["ProjectError", "ServedProject", "serve"]
+__all__ = ["ServedProject", "serve"]
 
 _T = TypeVar("_T")
 
-_HOST: Final = "127.0.0.1"
 _STOP_SECONDS: Final = 10.0
 
 _SERVED = threading.Lock()
 """Held while a project is served: its folders are on ``sys.path``, and there is one ``functions`` a process."""
-
-
-class ProjectError(GSWSError):
-    """
-    The project cannot be served: it has errors, or there is none.
-
-    Attributes:
-        findings: What is wrong, as values.
-    """
-
-    def __init__(self, text: str, findings: tuple[Finding, ...] = ()) -> None:
-        super().__init__(text)
-        self.findings = findings
 
 
 @contextmanager
@@ -72,9 +55,7 @@ def serve(path: str | Path = ".", *, env: str = "development", timeout: float = 
         ServeError: If it cannot start.
         RuntimeError: If this process serves a project already: there can be one at a time.
     """
-    root = find_root(Path(path).resolve())
-    if root is None:
-        raise ProjectError(f"no gsws project in `{path}`: it has neither gsws.yaml nor the folders of a project")
+    root = root_of(path)
     if not _SERVED.acquire(blocking=False):
         raise RuntimeError(
             "this process serves a project already; leave that `with serve(...)` block first, "
@@ -129,13 +110,13 @@ class ServedProject:
     # Talking to it.
 
     def ask(
-        self, event: str, payload: Any = None, *, id: RequestId | None = None, timeout: float | None = None
+        self, event: str, payload: Any = EMPTY, *, id: RequestId | None = None, timeout: float | None = None
     ) -> Answer:
         """Send one message over a connection that all such calls share, and read its whole answer."""
         return self._shared().ask(event, payload, id=id, timeout=timeout)
 
     def stream(
-        self, event: str, payload: Any = None, *, id: RequestId | None = None, timeout: float | None = None
+        self, event: str, payload: Any = EMPTY, *, id: RequestId | None = None, timeout: float | None = None
     ) -> Stream:
         """Send one message over the shared connection; iterate the frames of its answer."""
         return self._shared().stream(event, payload, id=id, timeout=timeout)
@@ -307,41 +288,14 @@ class ServedProject:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        project = load_project(self.root, env=self._env, plugins=facts(), cache=self._cache)
-        _refuse_errors(project, project.findings)
-        several = len(project.sources) > 1
-        service = self.service = Service(
-            _on_free_ports(project) if several else project, host=_HOST, port=None if several else 0
-        )
-        try:
-            _refuse_errors(project, await service.load())
-            await service.start()
-        except (ProjectError, ServeError):
-            service.hurry()
-            await service.stop()
-            raise
+        service = self.service = await load_service(self.root, self._env, self._cache)
+        await service.start()
         for live in service.live.values():
             live.hub = ListeningHub(live.hub, self.broadcasts.append)  # type: ignore[assignment]  # it is one, but for its type
-        self.addresses = {name: (_HOST, address[1]) for name, address in service.addresses().items()}
+        self.addresses = {name: (HOST, address[1]) for name, address in service.addresses().items()}
         self._ready.set()
         await self._stopping.wait()
         await service.stop()
-
-
-def _refuse_errors(project: Project, findings: tuple[Finding, ...]) -> None:
-    errors = tuple(finding for finding in findings if finding.severity is Severity.ERROR)
-    if errors:
-        text = render_full(errors, project.text_of)
-        raise ProjectError(f"the project in `{project.root}` has errors\n\n{text}", errors)
-
-
-def _on_free_ports(project: Project) -> Project:
-    """With several sources each gets a port of its own."""
-    sources = {
-        name: replace(spec, config={**spec.config, "port": 0}) if "port" in spec.config else spec
-        for name, spec in project.sources.items()
-    }
-    return replace(project, sources=sources)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

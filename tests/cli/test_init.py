@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import environment, gsws, inside
+from tests.cli.support import environment, inside
 
 
 def everything(folder: Path) -> list[str]:
@@ -23,16 +23,19 @@ def everything(folder: Path) -> list[str]:
 @pytest.mark.parametrize("template", ["starter", "bare"])
 def test_project_is_valid(tmp_path, template):
     """What `init` writes passes `validate` without an error or a warning."""
-    made = gsws("init", "app", "--template", template, cwd=tmp_path)
+    made = inside("init", "app", "--template", template, cwd=tmp_path)
     assert made.code == 0, made
-    checked = gsws("validate", cwd=tmp_path / "app")
+    checked = inside("validate", cwd=tmp_path / "app")
     assert (checked.code, checked.out) == (0, ""), checked
 
 
 def test_output(tmp_path):
-    ran = gsws("init", "my app", "--template", "bare", cwd=tmp_path)
+    ran = inside("init", "my app", "--template", "bare", cwd=tmp_path)
     assert ran.out == (
-        "my app/\n  events/\n    hello.yaml\n  eventsources/\n    websocket.yaml\n  functions/\n    hello.py\n"
+        "my app/\n  .github/\n    workflows/\n      gsws.yaml\n  .gsws/\n    schemas/\n      datasource.schema.json\n"
+        "      definitions.schema.json\n      event.schema.json\n      eventsource.schema.json\n"
+        "      gsws.schema.json\n"
+        "  events/\n    hello.yaml\n  eventsources/\n    websocket.yaml\n  functions/\n    hello.py\n"
         "  .env.example\n  .gitignore\n  README.md\n  gsws.yaml\n  pyproject.toml\n"
     )
     assert ran.err == (
@@ -42,7 +45,7 @@ def test_output(tmp_path):
 
 
 def test_json(tmp_path):
-    ran = gsws("init", "app", "--json", cwd=tmp_path)
+    ran = inside("init", "app", "--json", cwd=tmp_path)
     assert ran.err == ""
     assert ran.json["ok"] is True
     assert ran.json["directory"] == str(tmp_path / "app")
@@ -51,21 +54,21 @@ def test_json(tmp_path):
 
 
 def test_here(tmp_path):
-    ran = gsws("init", ".", cwd=tmp_path)
+    ran = inside("init", ".", cwd=tmp_path)
     assert ran.code == 0
     assert "\nnext:\n  gsws serve\n" in ran.err
     assert (tmp_path / "gsws.yaml").is_file()
 
 
 def test_without_a_directory_means_here(tmp_path):
-    assert gsws("init", cwd=tmp_path).code == 0
+    assert inside("init", cwd=tmp_path).code == 0
     assert (tmp_path / "gsws.yaml").is_file()
 
 
 def test_keeps_what_is_there(tmp_path):
     (tmp_path / ".git").mkdir()
     (tmp_path / "notes.md").write_text("mine")
-    assert gsws("init", ".", cwd=tmp_path).code == 0
+    assert inside("init", ".", cwd=tmp_path).code == 0
     assert (tmp_path / "notes.md").read_text() == "mine"
 
 
@@ -73,18 +76,18 @@ def test_refuses_to_overwrite_and_names_the_files(tmp_path):
     (tmp_path / "README.md").write_text("mine")
     (tmp_path / "functions").mkdir()
     (tmp_path / "functions/greet.py").write_text("mine")
-    ran = gsws("init", ".", cwd=tmp_path)
+    ran = inside("init", ".", cwd=tmp_path)
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("error: not overwriting what is there: `README.md`, `functions/greet.py`\n")
     assert everything(tmp_path) == ["README.md", "functions/greet.py"]
-    again = gsws("init", ".", "--json", cwd=tmp_path)
+    again = inside("init", ".", "--json", cwd=tmp_path)
     assert again.code == 1
     assert again.json["in_the_way"] == ["README.md", "functions/greet.py"]
 
 
 def test_twice(starter):
     before = {path: path.read_bytes() for path in starter.rglob("*") if path.is_file()}
-    assert gsws("init", "app", cwd=starter.parent).code == 1
+    assert inside("init", "app", cwd=starter.parent).code == 1
     assert before == {path: path.read_bytes() for path in starter.rglob("*") if path.is_file()}
 
 
@@ -126,13 +129,13 @@ def test_names_that_do_harm_write_nothing(tmp_path, name):
     [("my app", "my-app"), ("it's", "it-s"), ("class", "class"), ("日本", "app"), ("{{version}}", "version")],
 )
 def test_odd_names_are_normalised(tmp_path, name, project):
-    assert gsws("init", name, cwd=tmp_path).code == 0
+    assert inside("init", name, cwd=tmp_path).code == 0
     assert tomllib.loads((tmp_path / name / "pyproject.toml").read_text())["project"]["name"] == project
-    assert gsws("validate", cwd=tmp_path / name).code == 0
+    assert inside("validate", cwd=tmp_path / name).code == 0
 
 
 def test_nested_directory_is_made(tmp_path):
-    assert gsws("init", "deep/er/app", cwd=tmp_path).code == 0
+    assert inside("init", "deep/er/app", cwd=tmp_path).code == 0
     assert (tmp_path / "deep/er/app/gsws.yaml").is_file()
 
 
@@ -140,12 +143,12 @@ def test_symlinks_are_not_followed(tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
     (tmp_path / "link").symlink_to(outside)
-    assert gsws("init", "link", cwd=tmp_path).code == 1
+    assert inside("init", "link", cwd=tmp_path).code == 1
     app = tmp_path / "app"
     app.mkdir()
     (app / "functions").symlink_to(outside)
     (app / "gsws.yaml").symlink_to(outside / "gsws.yaml")
-    ran = gsws("init", "app", cwd=tmp_path)
+    ran = inside("init", "app", cwd=tmp_path)
     assert ran.code == 1
     assert "`functions`" in ran.err
     assert "`gsws.yaml`" in ran.err
@@ -154,7 +157,7 @@ def test_symlinks_are_not_followed(tmp_path):
 
 def test_a_file_in_the_place_of_the_directory(tmp_path):
     (tmp_path / "app").write_text("mine")
-    ran = gsws("init", "app", cwd=tmp_path)
+    ran = inside("init", "app", cwd=tmp_path)
     assert ran.code == 1
     assert "is no directory" in ran.err
     assert (tmp_path / "app").read_text() == "mine"
@@ -162,7 +165,7 @@ def test_a_file_in_the_place_of_the_directory(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, where nobody may write")
 def test_no_permission(tmp_path):
-    ran = gsws("init", "/proc/app", cwd=tmp_path)
+    ran = inside("init", "/proc/app", cwd=tmp_path)
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("error: cannot write to `/proc/app`: ")
 

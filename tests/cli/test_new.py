@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import gsws, inside
+from tests.cli.support import inside
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -27,25 +27,25 @@ def everything(folder: Path) -> dict[str, bytes]:
     ],
 )
 def test_what_it_writes_is_valid(starter, arguments, written):
-    ran = gsws("new", *arguments, "--json", cwd=starter)
+    ran = inside("new", *arguments, "--json", cwd=starter)
     assert ran.code == 0, ran
     assert ran.json["files"] == written
-    checked = gsws("validate", cwd=starter)
+    checked = inside("validate", cwd=starter)
     assert (checked.code, checked.out) == (0, ""), checked
 
 
 def test_function(starter):
-    ran = gsws("new", "function", "tools.add", cwd=starter)
+    ran = inside("new", "function", "tools.add", cwd=starter)
     assert (ran.code, ran.out, ran.err) == (
         0,
         "wrote functions/tools/add.py\n",
         "next: `fn: tools.add` in an event names it\n",
     )
-    assert gsws("validate", cwd=starter).code == 0
+    assert inside("validate", cwd=starter).code == 0
 
 
 def test_output(starter):
-    ran = gsws("new", "event", "hello", cwd=starter / "functions")
+    ran = inside("new", "event", "hello", cwd=starter / "functions")
     assert ran.out == "wrote events/hello.yaml\nwrote functions/hello.py\n"
     assert ran.err == "next: gsws call websocket.hello message=hello\n"
 
@@ -53,7 +53,7 @@ def test_output(starter):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["event", "greet"], 1, "the event `websocket.greet` is there already: events/greet.yaml:2"),
+        (["event", "greet"], 1, "the event `websocket.greet` is there already: events/greet.yaml:3"),
         (["event", "websockt.x"], 1, "did you mean `websocket`?"),
         (["event", "websocket"], 1, "`gsws new event websocket.hello` names an event of it"),
         (["event", "stream_words"], 1, "a function `stream_words` is there already"),
@@ -82,19 +82,19 @@ def test_refusals_write_nothing(starter, arguments, code, says):
 def test_an_event_file_in_the_way_is_not_touched(starter):
     """The file takes the source's name too; when both are taken, nothing is written."""
     (starter / "events/hello.yaml").write_text('"websocket.other": {fn: greet}\n')
-    assert gsws("new", "event", "hello", "--json", cwd=starter).json["files"][0] == "events/websocket_hello.yaml"
+    assert inside("new", "event", "hello", "--json", cwd=starter).json["files"][0] == "events/websocket_hello.yaml"
     assert (starter / "events/hello.yaml").read_text() == '"websocket.other": {fn: greet}\n'
 
 
 def test_which_source(starter):
-    gsws("new", "source", "chat", cwd=starter)
-    ran = gsws("new", "event", "hello", cwd=starter)
+    inside("new", "source", "chat", cwd=starter)
+    ran = inside("new", "event", "hello", cwd=starter)
     assert ran.code == 2
     assert "say one of `chat.hello`, `websocket.hello`" in ran.err
-    assert gsws("new", "event", "chat.hello", cwd=starter).code == 0
+    assert inside("new", "event", "chat.hello", cwd=starter).code == 0
     (starter / "eventsources/chat.yaml").unlink()
     (starter / "eventsources/websocket.yaml").unlink()
-    ran = gsws("new", "event", "more", cwd=starter)
+    ran = inside("new", "event", "more", cwd=starter)
     assert (ran.code, "gsws plugin add websocket" in ran.err) == (1, True)
 
 
@@ -103,6 +103,6 @@ def test_symlinked_folder_is_not_followed(starter, tmp_path):
     (starter / "functions").rename(outside)
     (starter / "functions").symlink_to(outside)
     before = everything(outside)
-    ran = gsws("new", "function", "fresh", cwd=starter)
+    ran = inside("new", "function", "fresh", cwd=starter)
     assert ran.code == 1
     assert everything(outside) == before

@@ -31,22 +31,24 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_add_writes_the_defaults_with_comments(bare):
-    ran = gsws("plugin", "add", "websocket", cwd=bare)
+    ran = inside("plugin", "add", "websocket", cwd=bare)
     assert (ran.code, ran.out, ran.err) == (
         0,
         "wrote eventsources/websocket.yaml\n",
         "next: gsws new event websocket.hello\n",
     )
     text = (bare / "eventsources/websocket.yaml").read_text()
-    assert text.startswith("# A WebSocket port.")
+    assert text.startswith(
+        "# yaml-language-server: $schema=../.gsws/schemas/eventsource.schema.json\n# A WebSocket port."
+    )
     assert "\ntype: websocket\n" in text
-    assert gsws("validate", cwd=bare).code == 0
+    assert inside("validate", cwd=bare).code == 0
 
 
 def test_add_twice_changes_nothing(bare):
-    assert gsws("plugin", "add", "websocket", cwd=bare).code == 0
+    assert inside("plugin", "add", "websocket", cwd=bare).code == 0
     before = everything(bare)
-    ran = gsws("plugin", "add", "websocket", cwd=bare)
+    ran = inside("plugin", "add", "websocket", cwd=bare)
     assert (ran.code, ran.out) == (0, "eventsources/websocket.yaml is there already; nothing changed\n")
     assert everything(bare) == before
 
@@ -54,21 +56,21 @@ def test_add_twice_changes_nothing(bare):
 def test_add_keeps_what_a_person_wrote(starter):
     path = starter / "eventsources/websocket.yaml"
     path.write_text("# mine\ntype: websocket   # the only one\nport: 9000\n")
-    ran = gsws("plugin", "add", "websocket", "--json", cwd=starter)
+    ran = inside("plugin", "add", "websocket", "--json", cwd=starter)
     assert ran.code == 0
     assert ran.json["written"] is False
     assert path.read_text() == "# mine\ntype: websocket   # the only one\nport: 9000\n"
 
 
 def test_a_second_source_gets_the_next_free_port(starter):
-    ran = gsws("plugin", "add", "websocket", "--name", "chat", cwd=starter)
+    ran = inside("plugin", "add", "websocket", "--name", "chat", cwd=starter)
     assert (ran.code, ran.out) == (0, "wrote eventsources/chat.yaml\n")
     assert "port: 8001 " in (starter / "eventsources/chat.yaml").read_text()
     assert "gsws new event chat.hello" in ran.err
-    again = gsws("plugin", "add", "websocket", "--name", "third", "--json", cwd=starter)
+    again = inside("plugin", "add", "websocket", "--name", "third", "--json", cwd=starter)
     assert "port: 8002 " in (starter / "eventsources/third.yaml").read_text()
     assert again.json["path"] == "eventsources/third.yaml"
-    assert gsws("validate", cwd=starter).code == 0
+    assert inside("validate", cwd=starter).code == 0
 
 
 def test_add_does_not_clobber_another_type(starter, site):
@@ -83,7 +85,7 @@ def test_add_in_a_project_under_src(starter):
     (starter / "src").mkdir()
     for folder in ("events", "functions", "eventsources"):
         (starter / folder).rename(starter / "src" / folder)
-    ran = gsws("plugin", "add", "websocket", "--name", "chat", cwd=starter / "src/events")
+    ran = inside("plugin", "add", "websocket", "--name", "chat", cwd=starter / "src/events")
     assert (ran.code, ran.out) == (0, "wrote src/eventsources/chat.yaml\n")
 
 
@@ -138,7 +140,10 @@ def test_add_a_plugin_that_is_installed(starter, site):
     """The YAML comes from its defaults and schema, and the package is noted in pyproject.toml."""
     ran = gsws("plugin", "add", "fine", cwd=starter, PYTHONPATH=str(site))
     assert (ran.code, ran.out) == (0, "wrote eventsources/fine.yaml\n"), ran
-    assert (starter / "eventsources/fine.yaml").read_text() == "type: fine\n# time between two\nevery: 1s\n"
+    line, _, text = (starter / "eventsources/fine.yaml").read_text().partition("\n")
+    assert line == "# yaml-language-server: $schema=../.gsws/schemas/eventsource.schema.json"
+    assert text == "type: fine\n# time between two\nevery: 1s\n"
+    assert '"type-fine"' in (starter / ".gsws/schemas/eventsource.schema.json").read_text()
     dependencies = tomllib.loads((starter / "pyproject.toml").read_text())["project"]["dependencies"]
     assert dependencies[-1] == "gsws-plugin-fine>=0.3.0"
     before = everything(starter)
@@ -182,16 +187,16 @@ def test_a_plugin_that_raises_is_named_and_isolated(starter, tmp_path):
 
 def test_remove(starter):
     path = starter / "eventsources/websocket.yaml"
-    ran = gsws("plugin", "remove", "websocket", cwd=starter)
+    ran = inside("plugin", "remove", "websocket", cwd=starter)
     assert (ran.code, ran.out) == (0, "removed eventsources/websocket.yaml\n")
-    assert "warning: `websocket.greet` and 1 more used it (events/greet.yaml:2)" in ran.err
+    assert "warning: `websocket.greet` and 1 more used it (events/greet.yaml:3)" in ran.err
     assert not path.exists()
-    again = gsws("plugin", "remove", "websocket", cwd=starter)
+    again = inside("plugin", "remove", "websocket", cwd=starter)
     assert (again.code, again.out) == (1, "")
 
 
 def test_remove_suggests(starter):
-    ran = gsws("plugin", "remove", "websoket", cwd=starter)
+    ran = inside("plugin", "remove", "websoket", cwd=starter)
     assert ran.code == 1
     assert ran.err == "error: no source `websoket` in this project\n  help: did you mean `websocket`?\n"
 
@@ -204,7 +209,7 @@ def test_remove_of_an_edited_file_needs_a_word(starter):
     assert ran.code == 1
     assert "`--yes` removes it all the same" in ran.err
     assert path.exists()
-    ran = gsws("plugin", "remove", "websocket", "--yes", "--json", cwd=starter)
+    ran = inside("plugin", "remove", "websocket", "--yes", "--json", cwd=starter)
     assert ran.json == {
         "ok": True,
         "source": "websocket",
@@ -224,8 +229,8 @@ def test_remove_asks_on_a_terminal(starter, answer, gone):
 
 
 def test_add_then_remove_needs_no_word(starter):
-    gsws("plugin", "add", "websocket", "--name", "chat", cwd=starter)
-    assert gsws("plugin", "remove", "chat", cwd=starter).code == 0
+    inside("plugin", "add", "websocket", "--name", "chat", cwd=starter)
+    assert inside("plugin", "remove", "chat", cwd=starter).code == 0
 
 
 def test_list_and_info(starter, site, tmp_path):
@@ -235,15 +240,15 @@ def test_list_and_info(starter, site, tmp_path):
         "fine\teventsource\tgsws-plugin-fine 0.3.0\t-\tok\n"
         "websocket\teventsource\tbuilt in\twebsocket\tok\n"
     )
-    outside = gsws("plugin", "list", "--json", cwd=tmp_path)
+    outside = inside("plugin", "list", "--json", cwd=tmp_path)
     assert outside.json["plugins"][0]["used_by"] == []
     info = gsws("plugin", "info", "fine", cwd=starter, PYTHONPATH=str(site))
     assert info.out.startswith("type     fine\nmakes    eventsource\nfrom     gsws-plugin-fine 0.3.0\n")
     assert "every\t1s\ttime between two\n" in info.out
-    facts = gsws("plugin", "info", "websocket", "--json", cwd=starter).json
+    facts = inside("plugin", "info", "websocket", "--json", cwd=starter).json
     assert facts["default_config"]["port"] == 8000
     assert facts["config_schema"]["properties"]["port"]
-    missing = gsws("plugin", "info", "websockt", cwd=starter)
+    missing = inside("plugin", "info", "websockt", cwd=starter)
     assert (missing.code, missing.out) == (1, "")
     assert "did you mean `websocket`?" in missing.err
 

@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.support import gsws, inside
+from gsws.source.modeline import modeline
+from tests.cli.support import inside
 
 
 @pytest.fixture
 def broken(starter):
-    (starter / "events/greet.yaml").write_text('"websocket.greet":\n  fn: gret\n')
+    (starter / "events/greet.yaml").write_text(f'{modeline("events/greet.yaml")}\n"websocket.greet":\n  fn: gret\n')
     return starter
 
 
 def test_clean(starter):
-    ran = gsws("validate", cwd=starter)
+    ran = inside("validate", cwd=starter)
     assert (ran.code, ran.out) == (0, "")
     assert ran.err.startswith("ok: no findings in ")
     assert ran.err.endswith(" files, 2 events\n")
 
 
 def test_concise_on_a_pipe(broken):
-    ran = gsws("validate", cwd=broken)
+    ran = inside("validate", cwd=broken)
     assert ran.code == 1
-    assert ran.out.startswith("events/greet.yaml:2:7: GS201 ")
+    assert ran.out.startswith("events/greet.yaml:3:7: GS201 ")
     assert ran.err.startswith("failed: 1 error")
 
 
 def test_full(broken):
-    ran = gsws("validate", "--format", "full", cwd=broken)
+    ran = inside("validate", "--format", "full", cwd=broken)
     assert ran.code == 1
-    assert "  --> events/greet.yaml:2:7\n" in ran.out
+    assert "  --> events/greet.yaml:3:7\n" in ran.out
     assert "did you mean `greet`?" in ran.out
     assert "\x1b" not in ran.out
 
 
 @pytest.mark.parametrize("arguments", [("--json",), ("--format", "json")])
 def test_json(broken, arguments):
-    ran = gsws("validate", *arguments, cwd=broken)
+    ran = inside("validate", *arguments, cwd=broken)
     assert (ran.code, ran.err) == (1, "")
     assert ran.json["ok"] is False
     assert ran.json["summary"]["events"] == 2
@@ -47,7 +48,7 @@ def test_json(broken, arguments):
 def test_a_warning_is_no_failure(starter):
     (starter / "events/greet.yaml").unlink()
     (starter / "events/stream.yaml").unlink()
-    ran = gsws("validate", cwd=starter)
+    ran = inside("validate", cwd=starter)
     assert ran.code == 0
     assert ran.out.startswith("GS005 ")
 
@@ -69,10 +70,10 @@ def test_paths_that_do_not_fit(starter, tmp_path):
 
 
 def test_no_project_is_a_finding(tmp_path):
-    ran = gsws("validate", cwd=tmp_path)
+    ran = inside("validate", cwd=tmp_path)
     assert ran.code == 1
     assert "GS001" in ran.out
-    as_json = gsws("validate", "--json", cwd=tmp_path)
+    as_json = inside("validate", "--json", cwd=tmp_path)
     assert (as_json.code, as_json.json["diagnostics"][0]["code"]) == (1, "GS001")
 
 
@@ -84,11 +85,11 @@ def test_environment_names(starter, env):
 
 def test_validate_runs_no_code_of_the_project(starter):
     (starter / "functions/greet.py").write_text("raise SystemExit('imported')\nasync def greet(payload): ...\n")
-    assert gsws("validate", cwd=starter).code == 0
+    assert inside("validate", cwd=starter).code == 0
 
 
 def test_events(starter):
-    ran = gsws("events", cwd=starter)
+    ran = inside("events", cwd=starter)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == (
         "EVENT\tSOURCE\tFUNCTION\tANSWERS\tSCHEMA\tCONCURRENCY\n"
@@ -98,7 +99,7 @@ def test_events(starter):
 
 
 def test_events_as_json(broken):
-    ran = gsws("events", "--json", cwd=broken)
+    ran = inside("events", "--json", cwd=broken)
     assert ran.code == 0
     assert ran.json["ok"] is False
     assert [event["event"] for event in ran.json["events"]] == ["websocket.greet", "websocket.stream"]

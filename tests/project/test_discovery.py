@@ -110,6 +110,30 @@ def test_a_link_inside_the_project_is_followed_and_one_outside_is_told(tmp_path)
     assert listing.odd == [("events/gone.yaml", "a link that leads nowhere")]
 
 
+def test_a_file_where_a_folder_is_expected_is_told(tmp_path):
+    (tmp_path / "events").write_text("")
+
+    assert list_files(tmp_path.resolve(), tmp_path.resolve() / "events", (".yaml",)).odd == [("events", "no folder")]
+
+
+def test_a_folder_that_may_not_be_listed_is_told(tmp_path, monkeypatch):
+    """Its events would be missing without a word."""
+    folders(tmp_path, "events/secret")
+    (tmp_path / "events/a.yaml").write_text("")
+    scandir = os.scandir
+
+    def refusing(folder):
+        if str(folder).endswith("secret"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    listing = list_files(tmp_path.resolve(), tmp_path.resolve() / "events", (".yaml",))
+
+    assert [entry.shown for entry in listing.files] == ["events/a.yaml"]
+    assert listing.odd == [("events/secret", "permission denied")]
+
+
 def test_a_pipe_is_not_read(tmp_path):
     """Opening it would wait for ever."""
     folders(tmp_path, "events")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+
+import pytest
 
 from gsws.eventsources.websocket.config import CONFIG_SCHEMA, parse
 from gsws.project.eventshape import EVENT
@@ -115,3 +118,29 @@ def test_truncated_files_load(tree):
     source = b"import os\n\nasync def chat(ctx, *, payload=None):\n    '''doc'''\n    return {'a': f'{payload!r}'}\n"
     for end in range(len(source)):
         tree.load({"functions/chat.py": source[:end]})
+
+
+def test_a_link_that_leads_to_itself_is_a_finding(tree):
+    os.symlink("self.yaml", tree.root / "events/self.yaml")
+
+    assert tree.rendered().splitlines()[0] == "error[GS003]: cannot read `events/self.yaml`: a link that leads nowhere"
+
+
+@pytest.mark.parametrize("name", ["functions", "definitions", "config", "mappings", "datasources"])
+def test_a_file_where_a_folder_is_expected_is_a_finding(tree, name):
+    if name == "functions":
+        (tree.root / "functions/chat.py").unlink()
+        (tree.root / "functions").rmdir()
+    tree.write(name, "")
+
+    assert f"error[GS003]: cannot read `{name}`: no folder" in tree.rendered()
+
+
+def test_settings_that_are_no_file_of_the_project_are_a_finding(tree, tmp_path):
+    (tree.root / "gsws.yaml").mkdir()
+    assert "error[GS003]: cannot read `gsws.yaml`: no regular file" in tree.rendered()
+
+    (tree.root / "gsws.yaml").rmdir()
+    (tmp_path / "elsewhere.yaml").write_text("name: other\n")
+    os.symlink(tmp_path / "elsewhere.yaml", tree.root / "gsws.yaml")
+    assert "error[GS110]: `gsws.yaml` is a link to a file outside the project" in tree.rendered()

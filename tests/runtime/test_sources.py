@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
 from tests.runtime.support import served
 from tests.runtime.test_requests import FILES
 
@@ -20,6 +25,17 @@ def test_two_sources_share_nothing(tmp_path):
             assert two.ask("other.only", 1)["eventtype"] == "reply"
             assert one.ask("other.only", 1)["payload"]["error"] == "unknown_event"
             assert two.ask("websocket.both", 1)["payload"]["error"] == "unknown_event"
+
+
+def test_a_public_folder_may_be_made_while_the_service_runs(tmp_path):
+    """A newcomer saves the first page beside the running server, as the tutorial says."""
+    with served(tmp_path, FILES) as running:
+        url = f"http://127.0.0.1:{running.ports['websocket']}/"
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(url, timeout=5)
+        running.write("public/index.html", "<h1>hello</h1>")
+        with urlopen(url, timeout=5) as response:
+            assert response.read() == b"<h1>hello</h1>"
 
 
 def test_tasks_that_handlers_leave_running_end_with_the_service(tmp_path):

@@ -51,12 +51,24 @@ class Telling:
     """One stream: what came of it, as it was on the wire."""
 
     id: str
+    name: str
     run: str
     raw: list[bytes] = field(default_factory=list)
     seq: int = -1
     sent: bool = False
     done: bool = False
     lost: bool = False
+    missing: bool = False
+    compact: bool = False
+    ahead: dict[int, bytes] = field(default_factory=dict)
+
+    def add(self, raw: bytes) -> None:
+        """Take the next frame, and those after it that came before."""
+        self.raw.append(raw)
+        self.seq += 1
+        while (raw := self.ahead.pop(self.seq + 1, b"")) != b"":
+            self.raw.append(raw)
+            self.seq += 1
 
 
 class Follower:
@@ -68,7 +80,7 @@ class Follower:
         proxied: Where connections break.
         direct: Where they do not.
         window: Seconds that the server holds a session.
-        expected: The frames of each stream by its id, as a connection without faults got them.
+        expected: The frames of each stream by its id, as a connection without faults got them, which named them so.
     """
 
     def __init__(
@@ -90,11 +102,15 @@ class Follower:
         self._report = report
         self._session: dict[str, str] | None = None
         self._seen_alive = 0.0
-        self._must_be = ""
+        self._must_be = self._was_to_be = ""
+        self._away = 0.0
 
-    async def round(self, ids: list[str], run: str) -> list[Telling]:
+    async def round(self, names: list[str], turn: int) -> list[Telling]:
         """Ask for some streams at once and follow them to their ends, through whatever happens."""
-        self.tellings = {id: Telling(id, f"{run}/{self.number}/{id}") for id in ids}
+        # An id that is used again in a session would mean the stream before if the second request is cut.
+        made = [Telling(f"{name}.{turn}", name, f"{turn}/{self.number}/{name}") for name in names]
+        self.tellings = {telling.id: telling for telling in made}
+        run = f"round {turn}"
         deadline = time.monotonic() + STUCK
         while not all(telling.done for telling in self.tellings.values()):
             if time.monotonic() > deadline:
@@ -136,13 +152,12 @@ class Follower:
             socket.transport.abort()
 
     async def _leave(self, socket: ClientConnection, *, for_good: bool) -> None:
+        """Go by itself and stay away: well within the window, or certainly past it."""
         if all(telling.done for telling in self.tellings.values()):
             return
         socket.transport.abort()
-        # Well within the window, or certainly past it.
         await asyncio.sleep(self._window + 0.5 if for_good else self._window * self.draw.uniform(0.0, 0.6))
         self._must_be = "lost" if for_good else "held"
-        self._seen_alive = time.monotonic()
 
     async def _begin(self, socket: ClientConnection) -> None:
         hello = json.loads(await _receive(socket))
@@ -153,116 +168,116 @@ class Follower:
         else:
             await self._resume(socket, fresh)
         self._seen_alive = time.monotonic()
+        await self._ask(socket)
+
+    async def _ask(self, socket: ClientConnection) -> None:
+        """Send the requests that were not sent yet, or did not arrive."""
         for telling in self.tellings.values():
             if not telling.sent and not telling.done:
                 telling.sent = True
-                payload = {"name": telling.id, "run": telling.run}
+                payload = {"name": telling.name, "run": telling.run}
                 await socket.send(json.dumps({"eventtype": "websocket.tell", "id": telling.id, "payload": payload}))
 
     async def _resume(self, socket: ClientConnection, fresh: dict[str, str]) -> None:
         assert self._session is not None
-        open_ones = {telling.id: telling for telling in self.tellings.values() if telling.sent and not telling.done}
+        running = {telling.id: telling for telling in self.tellings.values() if telling.sent and not telling.done}
         compact = self.draw.random() < 0.2
-        streams = {telling.id: telling.seq for telling in open_ones.values()}
-        await socket.send(
-            json.dumps(
-                {"eventtype": "gsws.resume", "payload": {**self._session, "streams": streams, "compact": compact}}
-            )
-        )
+        streams = {telling.id: telling.seq for telling in running.values()}
+        payload = {**self._session, "streams": streams, "compact": compact}
+        await socket.send(json.dumps({"eventtype": "gsws.resume", "payload": payload}))
         resumed = json.loads(await _receive(socket))
         _check(resumed["eventtype"] == "gsws.resumed", resumed)
         self._report.resumes += 1
         found = resumed["payload"]["streams"]
-        away = time.monotonic() - self._seen_alive
-        for id, telling in open_ones.items():
+        self._away = time.monotonic() - self._seen_alive
+        self._was_to_be, self._must_be = self._must_be, ""
+        for id, telling in running.items():
+            telling.compact = compact
+            telling.ahead.clear()
+            telling.missing = id not in found
             if id in found:
-                _check(found[id]["from"] == telling.seq + 1, found, telling)
-                _check(self._must_be != "lost", "held beyond the window", telling.run)
-                continue
-            error = json.loads(await _receive(socket, skip=tuple(found)))
-            _check(error["payload"]["error"] == "resume_lost" and error["id"] in open_ones, error)
-        missing = [telling for id, telling in open_ones.items() if id not in found]
-        for telling in missing:
-            self._missed(telling, away)
-        if self._must_be == "held" and open_ones:
+                _check(found[id]["from"] == telling.seq + 1, found, telling.seq)
+                _check(self._was_to_be != "lost", "held beyond the window", telling.run)
+        if self._was_to_be == "held" and running:
             self._report.returned += 1
-        self._must_be = ""
         if resumed["payload"]["session"] != self._session["session"]:
             _check(resumed["payload"]["session"] == fresh["session"], resumed)
+            _check(not found, "streams of a session that is not held", found)
             self._session = fresh
 
-    def _missed(self, telling: Telling, away: float) -> None:
+    def _missed(self, telling: Telling) -> None:
         """Judge a `resume_lost`."""
-        if self._must_be == "lost":
+        telling.missing = False
+        if self._was_to_be == "lost":
             telling.lost = telling.done = True
             self._report.lost += 1
-        elif away > self._window * 0.8:
+        elif self._away > self._window * 0.8:
             # So many attempts failed that whether it is still held is anybody's guess.
             telling.lost = telling.done = True
             self._report.unclear += 1
         else:
-            _check(telling.seq == -1, "lost within the window", telling.run, telling.seq, away)
+            _check(telling.seq == -1, "lost within the window", telling.run, telling.seq, self._away)
             # The request itself was cut. If it was not, it now runs a second time, and is found out at the end.
             telling.sent = False
             self._report.resent += 1
 
     async def _frame(self, socket: ClientConnection) -> None:
         self._take(await _receive(socket))
+        await self._ask(socket)
         if self.draw.random() < 0.05:
             telling = self.draw.choice(list(self.tellings.values()))
             if telling.seq >= 0 and not telling.done:
-                await socket.send(
-                    json.dumps({"eventtype": "gsws.ack", "payload": {"id": telling.id, "seq": telling.seq}})
-                )
+                payload = {"id": telling.id, "seq": telling.seq}
+                await socket.send(json.dumps({"eventtype": "gsws.ack", "payload": payload}))
 
     def _take(self, raw: bytes) -> None:
         frame = json.loads(raw)
         self._seen_alive = time.monotonic()
-        if frame.get("eventtype") == "gsws.draining":
-            return
+        self._report.frames += 1
         telling = self.tellings.get(frame.get("id", ""))
         _check(telling is not None and telling.sent and not telling.done, "a frame of nothing that runs", frame)
         assert telling is not None
+        if telling.missing:
+            _check(frame["payload"].get("error") == "resume_lost" and "seq" not in frame, "more than an error", frame)
+            self._missed(telling)
+            return
         seq = frame["seq"]
         if frame["eventtype"] == "stream.snapshot":
             self._snapshot(telling, frame)
+        elif telling.compact and seq > telling.seq + 1:
+            telling.ahead[seq] = raw
         else:
-            _check(seq == telling.seq + 1 or seq in _after_holes(telling), "duplicate or gap", telling.run, telling.seq, frame)
-            telling.raw.append(raw)
-            telling.seq = max(seq, telling.seq)
-        self._report.frames += 1
-        if frame["eventtype"] in ("stream.end", "reply", "stream.error"):
+            _check(seq == telling.seq + 1, "a duplicate or a gap", telling.run, telling.seq, frame)
+            telling.add(raw)
+        last = json.loads(telling.raw[-1]) if telling.raw else {}
+        if last.get("eventtype") in ("stream.end", "reply", "stream.error"):
             telling.done = True
             self._report.streams += 1
 
     def _snapshot(self, telling: Telling, frame: dict[str, Any]) -> None:
-        """A snapshot is what the frames that it stands for say; put those in its place."""
-        whole = self._expected[telling.id][: frame["seq"] + 1]
-        text = "".join(
-            message["payload"]["message"]
-            for message in map(json.loads, whole)
-            if message["eventtype"] == "stream.chunk"
-        )
+        """A snapshot is what the frames that it stands for say; those take its place."""
+        whole = self._whole(telling)[: frame["seq"] + 1]
+        messages = [json.loads(raw) for raw in whole]
+        text = "".join(one["payload"]["message"] for one in messages if one["eventtype"] == "stream.chunk")
+        _check(telling.compact, "a snapshot that nobody asked for", frame)
         _check(frame["payload"] == {"message": text}, "a snapshot of something else", telling.run, frame["seq"])
-        have = {json.loads(raw)["seq"] for raw in telling.raw}
-        for seq, raw in enumerate(whole):
-            if seq not in have:
-                _check(json.loads(raw)["eventtype"] == "stream.chunk", "a frame is missing", telling.run, seq)
-                telling.raw.append(raw)
-        telling.raw.sort(key=lambda raw: json.loads(raw)["seq"])
-        telling.seq = frame["seq"]
+        while telling.seq < frame["seq"]:
+            seq = telling.seq + 1
+            _check(messages[seq]["eventtype"] == "stream.chunk", "a frame is missing", telling.run, seq)
+            telling.add(whole[seq])
+
+    def _whole(self, telling: Telling) -> list[bytes]:
+        """The frames without faults, under this id."""
+        before, now = (f'"id":"{id}"'.encode() for id in (telling.name, telling.id))
+        return [raw.replace(before, now, 1) for raw in self._expected[telling.name]]
 
     def _judge(self, telling: Telling) -> None:
-        whole = self._expected[telling.id]
-        came = telling.raw[: telling.seq + 1] if telling.lost else telling.raw
-        _check(came == whole[: len(came)] if telling.lost else came == whole, "another transcript", telling.run)
+        whole = self._whole(telling)
+        expected = whole[: len(telling.raw)] if telling.lost else whole
+        _check(telling.raw == expected, "another transcript", telling.run)
 
 
-def _after_holes(telling: Telling) -> tuple[int, ...]:
-    return ()
-
-
-async def _receive(socket: ClientConnection, skip: tuple[str, ...] = ()) -> bytes:
+async def _receive(socket: ClientConnection) -> bytes:
     return await asyncio.wait_for(socket.recv(decode=False), SILENCE)
 
 

@@ -60,7 +60,7 @@ def findings_page() -> str:
                 facts.append("`gsws validate --fix` repairs it.")
             if entry.ignorable:
                 facts.append(f"`# gsws: ignore[{code}]` silences it.")
-            parts.append(f"## {code}: {entry.title}\n\n{' '.join(facts)}\n\n{sentences}\n")
+            parts.append(f"## {code}: {entry.title}\n\n{chr(10).join(facts)}\n\n{sentences}\n")
     return "\n".join(parts)
 
 

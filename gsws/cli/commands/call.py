@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import gsws.client
 from gsws.cli import output
 from gsws.cli.here import load_here
 from gsws.cli.payload import payload
 from gsws.cli.suggest import did_you_mean
 from gsws.project import Project, SourceSpec, find_root
+from gsws.protocol.codec import Unserialisable
 
 __all__ = ["run"]
 
 _TERMINAL = ("reply", "stream.end", "stream.error")
 _LARGEST_FRAME = 2**26
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(slots=True)
@@ -79,14 +80,13 @@ def run(
     if id is not None and not 1 <= len(id) <= 64:
         raise output.Failure("an id has 1 to 64 characters", exit_code=output.USAGE)
     target = _target(event, url)
-    request = {"eventtype": event, "id": id or f"call-{secrets.token_hex(4)}", "payload": payload(values, file)}
-    try:
-        text = json.dumps(request, ensure_ascii=True, allow_nan=False)
-    except RecursionError:
-        raise output.Failure("the payload is nested too deep", exit_code=output.USAGE) from None
+    id = id or f"call-{secrets.token_hex(4)}"
+    body = payload(values, file)
     answer = _Answer()
     try:
-        asyncio.run(_converse(target, text, request["id"], answer, timeout, live=not as_json))
+        asyncio.run(_converse(target, event, body, id, answer, timeout, live=not as_json))
+    except Unserialisable as error:
+        raise output.Failure(f"the payload cannot be sent: {error}", exit_code=output.USAGE) from None
     except KeyboardInterrupt:
         _end_line(answer)
         return 130
@@ -103,7 +103,7 @@ def run(
                 "ok": answer.good,
                 "event": event,
                 "url": target.url,
-                "id": request["id"],
+                "id": id,
                 "frames": answer.frames,
                 "result": last.get("payload"),
             }
@@ -111,50 +111,64 @@ def run(
     return _finish(answer, event, target, as_json)
 
 
-async def _converse(target: _Target, text: str, id: str, answer: _Answer, timeout: float, *, live: bool) -> None:
-    from websockets.asyncio.client import connect
-    from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+async def _converse(
+    target: _Target, event: str, body: Any, id: str, answer: _Answer, timeout: float, *, live: bool
+) -> None:
+    def arrived(frame: object) -> None:
+        if answer.last is None and unwritable is None:
+            try:
+                _take(answer, frame, id, live=live)
+            except OSError as error:
+                failed(error)
 
-    host = urlsplit(target.url).hostname or ""
+    def failed(error: OSError) -> None:
+        nonlocal unwritable
+        unwritable = _Unwritable(error)
+        stream.close()
+
+    unwritable: _Unwritable | None = None
+    client = gsws.client.connect(
+        target.url,
+        resume=False,
+        tls=target.tls,
+        open_timeout=timeout,
+        max_bytes=_LARGEST_FRAME,
+        on_frame=arrived,
+    )
     try:
-        async with connect(
-            target.url,
-            ssl=(target.tls or True) if target.url.startswith("wss:") else None,
-            open_timeout=timeout,
-            max_size=_LARGEST_FRAME,
-            proxy=None if host in _LOOPBACK else True,
-            close_timeout=2,
-        ) as connection:
-            await connection.send(text)
-            while answer.last is None:
-                async with asyncio.timeout(timeout):
-                    message = await connection.recv()
-                try:
-                    _take(answer, message, id, live=live)
-                except OSError as error:
-                    raise _Unwritable(error) from None
-    except ConnectionClosed as closed:
-        code = closed.rcvd.code if closed.rcvd is not None else 1006
-        reason = f" {closed.rcvd.reason}" if closed.rcvd is not None and closed.rcvd.reason else ""
-        raise output.Failure(f"the connection was closed ({code}{reason}) before the answer ended") from None
-    except TimeoutError:
-        raise output.Failure(f"no answer from {target.url} within {timeout:g} s", "`--timeout` waits longer") from None
-    except InvalidURI:
-        raise output.Failure(f"`{target.url}` is no WebSocket URL", exit_code=output.USAGE) from None
-    except InvalidHandshake as error:
-        raise output.Failure(f"{target.url} did not accept a WebSocket: {error}") from None
-    except ssl.SSLError as error:
-        raise output.Failure(f"no secure connection to {target.url}: {error.reason or error}") from None
-    except OSError as error:
-        raise _unreachable(target.url, error) from None
+        async with client:
+            stream = client.stream(event, body, id=id, timeout=timeout)
+            async with stream:
+                async for _ in stream.frames():
+                    continue
+    except gsws.client.ConnectionLost as lost:
+        raise output.Failure(f"{lost} before the answer ended") from None
+    except gsws.client.AnswerTimeout:
+        raise _late(target.url, timeout) from None
+    except gsws.client.ConnectFailed as failure:
+        raise _unconnected(target.url, failure, timeout) from None
+    except (gsws.client.RemoteError, gsws.client.Interrupted, gsws.client.ClientClosed):
+        if unwritable is not None:
+            raise unwritable from None
 
 
-def _take(answer: _Answer, message: str | bytes, id: str, *, live: bool) -> None:
+def _late(url: str, timeout: float) -> output.Failure:
+    return output.Failure(f"no answer from {url} within {timeout:g} s", "`--timeout` waits longer")
+
+
+def _unconnected(url: str, failure: gsws.client.ConnectFailed, timeout: float) -> output.Failure:
+    cause = failure.__cause__
+    if isinstance(cause, TimeoutError):
+        return _late(url, timeout)
+    if isinstance(cause, ssl.SSLError):
+        return output.Failure(f"no secure connection to {url}: {cause.reason or cause}")
+    if isinstance(cause, OSError):
+        return _unreachable(url, cause)
+    return output.Failure(f"{url} did not accept a WebSocket: {cause}")
+
+
+def _take(answer: _Answer, frame: Any, id: str, *, live: bool) -> None:
     """Keep one frame, print it if somebody watches, and notice the last one."""
-    try:
-        frame: Any = json.loads(message)
-    except (ValueError, RecursionError):
-        frame = message if isinstance(message, str) else message.decode("utf-8", "backslashreplace")
     answer.frames.append(frame)
     if not isinstance(frame, dict) or not isinstance(frame.get("payload"), dict):
         if live:
