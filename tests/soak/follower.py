@@ -11,7 +11,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,7 @@ class Follower:
         proxied: Where connections break.
         direct: Where they do not.
         window: Seconds that the server holds a session.
+        held: Tells what the server knows of a stream, for the text of a violation.
         expected: The frames of each stream by its id, as a connection without faults got them, which named them so.
     """
 
@@ -93,6 +94,7 @@ class Follower:
         window: float,
         expected: Mapping[str, list[bytes]],
         report: Report,
+        held: Callable[[Mapping[str, str], str], str],
     ) -> None:
         self.number = number
         self.draw = random.Random(f"{seed}/follower/{number}")
@@ -100,6 +102,7 @@ class Follower:
         self._proxied, self._direct, self._window = proxied, direct, window
         self._expected = expected
         self._report = report
+        self._held = held
         self._session: dict[str, str] | None = None
         self._seen_alive = 0.0
         self._must_be = self._was_to_be = ""
@@ -216,7 +219,8 @@ class Follower:
             telling.lost = telling.done = True
             self._report.unclear += 1
         else:
-            _check(telling.seq == -1, "lost within the window", telling.run, telling.seq, self._away)
+            facts = (telling.run, telling.seq, f"away {self._away:.3f}", self._held(self._session or {}, telling.id))
+            _check(telling.seq == -1, "lost within the window", *facts)
             # The request itself was cut. If it was not, it now runs a second time, and is found out at the end.
             telling.sent = False
             self._report.resent += 1

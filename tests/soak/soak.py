@@ -61,6 +61,7 @@ async def _run(project: ServedProject, proxy: FaultProxy, faults: int, followers
             window=WINDOW,
             expected=expected,
             report=report,
+            held=lambda session, id: _held(project, session, id),
         )
         started = sys.modules["functions.soak"].STARTED
         turn = 0
@@ -76,6 +77,19 @@ async def _run(project: ServedProject, proxy: FaultProxy, faults: int, followers
         for number in range(followers):
             group.create_task(follow(number))
     return report
+
+
+def _held(project: ServedProject, session: Mapping[str, str], id: str) -> str:
+    """What the service knows of a stream, read without asking it."""
+    live = project.service.live["websocket"]
+    client = live.sessions.get(session.get("session", ""))
+    if client is None:
+        return "no such session"
+    stream = client.log._streams.get(id)
+    facts = (
+        {name: getattr(stream, name) for name in ("first", "ended_at", "is_lost", "dropped", "size")} if stream else {}
+    )
+    return f"{facts or 'no such stream'}, {client.log._size} bytes in {len(client.log)} streams, now {live.loop.time()}"
 
 
 async def _expected(port: int) -> dict[str, list[bytes]]:

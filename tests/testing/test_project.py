@@ -198,7 +198,7 @@ def test_stopping_is_quick_and_draining_is_not(tmp_path):
 
 def test_several_sources_have_ports_of_their_own(tmp_path):
     root = make_project(tmp_path)
-    write(root, "eventsources/other.yaml", "type: websocket\nport: 8000\npath: /other\n")
+    write(root, "eventsources/other.yaml", "type: websocket\nport: 8001\npath: /other\n")
     write(root, "events/other.yaml", "other.echo: {fn: app.echo, payload: {}}\n")
     with serve(root) as project:
         assert len(set(project.addresses.values())) == 2

@@ -31,9 +31,7 @@ __all__ = ["Connection", "encode_frame"]
 LINGER_BYTES = 2**26
 """Bytes thrown away after the connection was failed, so that a TCP reset does not take our last words."""
 
-_LAST_WORDS = 0.2
-"""Seconds for the close frame to a peer that missed its heartbeat; most likely nobody is there to answer it."""
-
+_LAST_WORDS = 0.2  # seconds for the close frame to a peer that missed its heartbeat: most likely nobody is there
 log = logging.getLogger("gsws.transport")
 
 
