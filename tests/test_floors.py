@@ -67,6 +67,11 @@ CONFINED: Mapping[str, tuple[str, ...]] = {
     "langchain_core": ("gsws.ai",),
 }
 
+# Rooms that may know no more of the package than these.
+ONLY: Mapping[str, frozenset[str]] = {
+    "client": frozenset({"errors", "types", "protocol"}),  # what a program carries that only talks to a server
+}
+
 # Folders that must stay free of a library or an idea.
 FORBIDDEN: Mapping[str, frozenset[str]] = {
     "protocol": frozenset({"asyncio", "socket", "ssl", "threading", "ruamel", "websockets", "uvloop"}),
@@ -137,6 +142,8 @@ def _floor_violation(where: str, here: str, target: str) -> list[str]:
     there = room(target)
     if there not in FLOORS:
         return [f"{where}: `{there}` has no floor; {ADVICE}"]
+    if here in ONLY and there not in {here, *ONLY[here]}:
+        return [f"{where}: `{here}` imports only {', '.join(sorted(ONLY[here]))}, not `{there}`"]
     if here == there or FLOORS[there] < FLOORS[here] or (here, there) in SIBLINGS:
         return []
     relation = "a sibling of" if FLOORS[there] == FLOORS[here] else "above"
@@ -179,6 +186,7 @@ def test_the_package_is_really_read() -> None:
         ("protocol/a.py", "from gsws.schema import Validator\n", "a sibling of"),
         ("schema/a.py", "from gsws.project import Project\n", "a sibling of"),
         ("plugins/a.py", "from gsws.eventsources import websocket\n", "a sibling of"),
+        ("client/a.py", "from gsws.project import Project\n", "imports only"),
         ("runtime/hub.py", "import websockets.frames\n", "only gsws.runtime.transport"),
         ("errors.py", "from gsws.source import Span\n", "a sibling of"),
         ("novel/a.py", "", "has no floor"),

@@ -139,7 +139,7 @@ def _validate(
     fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Check again after every change.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read every file anew; leave .gsws/cache alone.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read every file anew, without .gsws/cache.")] = False,
     explain: Annotated[
         str | None, typer.Option("--explain", help="Print what a code means, and nothing else.", metavar="CODE")
     ] = None,

@@ -60,7 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _have_streams() -> None:
-    """A process that was started with a closed stdout or stderr gets one that goes nowhere."""
+    """A process that was started with a closed stdin, stdout or stderr gets one that goes nowhere."""
+    # Else the next thing to be opened takes the number: libuv aborts on closing such a socket.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  # lives as long as the process
@@ -122,10 +126,15 @@ def _unwrap_streams() -> None:
 
 
 def _stop(*_: object) -> NoReturn:
-    """End now; more of the same signal, also while the interpreter ends, changes nothing."""
-    for number in _STOPS:
-        signal.signal(number, signal.SIG_IGN)
-    sys.exit(GOOD)
+    """
+    End at once; nothing is bound yet.
+
+    Not by an exception: one that is raised while a callback of the import system runs is ignored, and the stop with it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(GOOD)
 
 
 def _fail(message: str, help: str | None, code: int, as_json: bool, facts: dict[str, Any] | None = None) -> int:

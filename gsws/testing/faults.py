@@ -52,7 +52,7 @@ def random_faults(generator: random.Random) -> tuple[Fault, ...]:
         )
     if generator.random() < 0.1:
         faults.append(
-            Fault("throttle", _position(generator), _direction(generator), rate=generator.randint(2_000, 50_000))
+            Fault("throttle", _position(generator), _direction(generator), rate=generator.randint(10_000, 100_000))
         )
     kinds: tuple[FaultKind, ...] = ("cut", "cut", "reset", "truncate", "half-open")
     kind = generator.choice(kinds)

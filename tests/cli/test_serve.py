@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import re
 import signal
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from tests.cli.support import environment, gsws, inside
 
@@ -197,6 +199,57 @@ def test_a_signal_at_any_moment(starter, number):
         _, err = process.communicate(timeout=20)
         if wait >= 0.3:
             assert (process.returncode, "Traceback" in err) == (0, False), (wait, err)
+
+
+@pytest.mark.parametrize("body", ["asyncio.to_thread(time.sleep, 60)", "swallow()"])
+def test_what_a_handler_leaves_behind_does_not_hold_up_the_end(starter, body):
+    """P10.2: neither a thread of its own nor a task that swallows its cancellation; a third signal is none too many."""
+    (starter / "gsws.yaml").write_text("drain_timeout: 100ms\n")
+    (starter / "events/stuck.yaml").write_text('"websocket.stuck": {fn: stuck, payload: {}}\n')
+    (starter / "functions/stuck.py").write_text(
+        "import asyncio, time\n\nasync def swallow():\n    while True:\n"
+        "        try:\n            await asyncio.sleep(60)\n"
+        "        except asyncio.CancelledError:\n            pass\n\n"
+        f"async def handler():\n    await {body}\n"
+    )
+    with serving(starter, "--no-reload") as served, connect(served.url) as client:
+        client.send('{"eventtype": "websocket.stuck", "id": "s"}')
+        client.send('{"eventtype": "gsws.ping"}')
+        client.recv(5)
+        served.process.send_signal(signal.SIGTERM)
+        assert json.loads(client.recv(5))["payload"]["error"] == "draining"
+        for _ in range(3):
+            served.process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
+        assert served.process.wait(6) == 0
+
+
+def test_a_signal_within_a_callback_of_the_import_system():
+    """An exception raised there is ignored, so the stop may not be one."""
+    code = """
+import signal, weakref
+from gsws.cli import entry
+class Lock: pass
+signal.signal(signal.SIGTERM, entry._stop)
+lock = Lock()
+kept = weakref.ref(lock, lambda _: signal.raise_signal(signal.SIGTERM))
+del lock
+print("alive")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_stdin_that_is_closed(starter):
+    """What would be opened as descriptor 0 is closed by the loop at the end, and libuv aborts on that."""
+    with subprocess.Popen(
+        ["bash", "-c", f'exec "{sys.executable}" -m gsws serve --port 0 <&-'],
+        cwd=starter, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert Serving(process).end() == 0
+        finally:
+            process.kill()
 
 
 def test_stdout_that_is_gone(starter):

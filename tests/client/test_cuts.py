@@ -143,7 +143,7 @@ def test_what_cannot_be_resumed_says_so(served: Served, tmp_path: Path) -> None:
                     proxy.cut()
                     await asyncio.sleep(0.5)
                     proxy.is_up = True
-                    with pytest.raises(ResumeLost) as lost:
+                    with pytest.raises(ResumeLost) as lost:  # noqa: PT012  # what came before it is read
                         while True:
                             await anext(frames)
                 assert lost.value.seen > 0
@@ -215,7 +215,7 @@ def test_a_killed_server_loses_only_what_ran(tmp_path: Path) -> None:
                 first.process.kill()
                 with new() as second:
                     proxy.target = second.port
-                    with pytest.raises(ResumeLost):
+                    with pytest.raises(ResumeLost):  # noqa: PT012  # what came before it is read
                         while True:
                             await anext(frames)
                     assert await client.call("websocket.echo", 1) == 1

@@ -186,7 +186,7 @@ def test_streams_survive_random_cuts_in_node(served: Served, tmp_path: Path) -> 
     """P8.3: the transcripts of two hundred streams are what an undisturbed client gets."""
     print(f"seed {SEED}")
     with proxied(served.port, None) as (proxy, call):
-        proxy.mean = 30_000
+        call(setattr, proxy, "mean", 30_000)
         printed = node(
             proxy.port,
             tmp_path,

@@ -8,6 +8,8 @@ from gsws.scaffold.templates import find_template
 
 __all__ = ["ENVIRON", "RICH", "samples"]
 
+_READ = {"gsws.yaml", "events", "eventsources", "functions", "definitions", "config", "mappings"}
+
 ENVIRON = {"SHOP_SECRET": "x" * 40, "PUSH_PORT": "8200"}
 """The variables that the samples look up."""
 
@@ -281,5 +283,6 @@ def samples() -> dict[str, dict[str, str]]:
         raise LookupError("the starter template is gone")
     starter = template.files({"name": "chat", "version": "0.1.0"})
     ours = {path: raw.decode() for path, raw in starter.items() if PurePath(path).suffix in {".yaml", ".py"}}
-    # A workflow of the host of its repository is nothing that gsws reads.
-    return {"starter": {path: text for path, text in ours.items() if not path.startswith(".")}, "rich": RICH}
+    # Workflows and tests that come with a template are nothing that gsws reads.
+    read = {path: text for path, text in ours.items() if path.partition("/")[0] in _READ}
+    return {"starter": read, "rich": RICH}

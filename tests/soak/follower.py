@@ -104,7 +104,7 @@ class Follower:
         self._report = report
         self._held = held
         self._session: dict[str, str] | None = None
-        self._seen_alive = 0.0
+        self._begun = 0.0
         self._must_be = self._was_to_be = ""
         self._away = 0.0
 
@@ -170,7 +170,7 @@ class Follower:
             self._session = fresh
         else:
             await self._resume(socket, fresh)
-        self._seen_alive = time.monotonic()
+        self._begun = time.monotonic()
         await self._ask(socket)
 
     async def _ask(self, socket: ClientConnection) -> None:
@@ -192,7 +192,7 @@ class Follower:
         _check(resumed["eventtype"] == "gsws.resumed", resumed)
         self._report.resumes += 1
         found = resumed["payload"]["streams"]
-        self._away = time.monotonic() - self._seen_alive
+        self._away = time.monotonic() - self._begun
         self._was_to_be, self._must_be = self._must_be, ""
         for id, telling in running.items():
             telling.compact = compact
@@ -215,7 +215,8 @@ class Follower:
             telling.lost = telling.done = True
             self._report.lost += 1
         elif self._away > self._window * 0.8:
-            # So many attempts failed that whether it is still held is anybody's guess.
+            # So many attempts failed, or so much was under way when the server saw the end, that whether it is still
+            # held is anybody's guess.
             telling.lost = telling.done = True
             self._report.unclear += 1
         else:
@@ -236,7 +237,6 @@ class Follower:
 
     def _take(self, raw: bytes) -> None:
         frame = json.loads(raw)
-        self._seen_alive = time.monotonic()
         self._report.frames += 1
         telling = self.tellings.get(frame.get("id", ""))
         _check(telling is not None and telling.sent and not telling.done, "a frame of nothing that runs", frame)
@@ -282,7 +282,8 @@ class Follower:
 
 
 async def _receive(socket: ClientConnection) -> bytes:
-    return await asyncio.wait_for(socket.recv(decode=False), SILENCE)
+    async with asyncio.timeout(SILENCE):
+        return await socket.recv(decode=False)
 
 
 def _check(holds: bool, *facts: object) -> None:

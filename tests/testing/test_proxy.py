@@ -172,7 +172,9 @@ def test_the_same_seed_is_the_same_faults():
 
 
 def test_nobody_behind_it_is_a_reset():
-    with FaultProxy(1) as proxy:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    with FaultProxy(port) as proxy:
         assert read(proxy.address) == (b"", "reset")
 
 

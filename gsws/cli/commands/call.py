@@ -115,18 +115,14 @@ async def _converse(
     target: _Target, event: str, body: Any, id: str, answer: _Answer, timeout: float, *, live: bool
 ) -> None:
     def arrived(frame: object) -> None:
-        if answer.last is None and unwritable is None:
+        if answer.last is None and not unwritable:
             try:
                 _take(answer, frame, id, live=live)
             except OSError as error:
-                failed(error)
+                unwritable.append(_Unwritable(error))
+                stream.close()
 
-    def failed(error: OSError) -> None:
-        nonlocal unwritable
-        unwritable = _Unwritable(error)
-        stream.close()
-
-    unwritable: _Unwritable | None = None
+    unwritable: list[_Unwritable] = []
     client = gsws.client.connect(
         target.url,
         resume=False,
@@ -148,8 +144,9 @@ async def _converse(
     except gsws.client.ConnectFailed as failure:
         raise _unconnected(target.url, failure, timeout) from None
     except (gsws.client.RemoteError, gsws.client.Interrupted, gsws.client.ClientClosed):
-        if unwritable is not None:
-            raise unwritable from None
+        pass  # the frame that says so is in `answer`
+    if unwritable:
+        raise unwritable[0]
 
 
 def _late(url: str, timeout: float) -> output.Failure:

@@ -1,0 +1,148 @@
+"""An event loop whose clock jumps, and connections without sockets: protocol tests that neither wait nor race."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import selectors
+from collections.abc import Callable
+from typing import Any
+
+from gsws.routing.adapt import bind, kind_of
+from gsws.routing.table import Route, SharedState
+from gsws.runtime.client import Client
+from gsws.runtime.session import SessionClient, SessionReceiver
+from gsws.runtime.source import LiveSource
+from gsws.runtime.threads import ThreadPool
+from gsws.runtime.transport import Wheel
+from gsws.types import AttributeDict
+
+__all__ = ["FakeConnection", "VirtualLoop", "make_source", "open_connection", "route"]
+
+_COUNT = itertools.count()
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Time passes only when there is nothing else to do, and then at once."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        super().__init__(_JumpingSelector(self))
+
+    def time(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass, and everything happen that is due in it."""
+        self.run_until_complete(asyncio.sleep(seconds))
+
+    def settle(self) -> None:
+        """Let everything happen that is due now."""
+        for _ in range(20):
+            self.run_until_complete(asyncio.sleep(0))
+
+
+class _JumpingSelector(selectors.SelectSelector):
+    def __init__(self, loop: VirtualLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "nothing will ever happen: a test waits for nothing"
+            self._loop.now += max(0.0, timeout)
+        return ready
+
+
+class FakeConnection:
+    """What the runtime needs of a connection; frames are kept until the client reads them."""
+
+    def __init__(self, loop: VirtualLoop, *, subprotocol: str | None = None) -> None:
+        self.id = f"fake-{next(_COUNT)}"
+        self.query = "clientId=fake"
+        self.path, self.host, self.port = "/", "127.0.0.1", 1
+        self.subprotocol = subprotocol
+        self.is_open = True
+        self.paused = False
+        self.buffered = 0
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
+        self.sent: list[dict[str, Any]] = []
+        self.receiver: Any = None
+        self._loop = loop
+        self._is_over = False
+
+    def send_text(self, data: bytes) -> None:
+        assert self.is_open, "sent on a connection that is not open"
+        self.sent.append(json.loads(data))
+
+    def send_binary(self, data: bytes) -> None:
+        assert self.is_open
+
+    def send_prepared(self, frame: bytes) -> None:
+        assert self.is_open
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        if self.is_open:
+            self.is_open = False
+            self.close_code, self.close_reason = code, reason
+            self._loop.call_soon(self.cut)
+
+    async def drain(self) -> None:
+        return
+
+    def cut(self) -> None:
+        """The socket is gone, and the server knows."""
+        self.is_open = False
+        if not self._is_over:
+            self._is_over = True
+            if self.close_code is None:
+                self.close_code, self.close_reason = 1006, ""
+            self.receiver.closed(self.close_code, self.close_reason or "")
+
+    def message(self, eventtype: str, payload: Any = None, **more: Any) -> None:
+        """The client says something."""
+        if self.is_open:
+            self.receiver.message(json.dumps({"eventtype": eventtype, "payload": payload, **more}).encode())
+
+
+def route(key: str, function: Callable[..., Any], **options: Any) -> Route:
+    """A route without a project."""
+    shared = SharedState(AttributeDict(), AttributeDict(), AttributeDict(), {})
+    return Route(
+        key=key,
+        source="websocket",
+        fn=function.__name__,
+        kind=kind_of(function),
+        call=bind(function),
+        shared=shared,
+        **options,
+    )
+
+
+def make_source(loop: VirtualLoop, routes: list[Route], **options: Any) -> LiveSource:
+    """A live source without a port."""
+    return LiveSource(
+        name="websocket",
+        loop=loop,
+        threads=ThreadPool(),
+        wheel=Wheel(loop),
+        routes={one.key: one for one in routes},
+        **options,
+    )
+
+
+def open_connection(loop: VirtualLoop, source: LiveSource, *, session: bool) -> FakeConnection:
+    """What a listener does after a handshake."""
+    connection = FakeConnection(loop, subprotocol="gsws.v1" if session else None)
+    if session:
+        client = SessionClient(source, connection)  # type: ignore[arg-type]  # the part of it that the runtime uses
+        source.clients.add(client)
+        client.hello()
+        connection.receiver = SessionReceiver(client, connection)  # type: ignore[arg-type]
+    else:
+        connection.receiver = Client(source, connection)  # type: ignore[arg-type]
+        source.clients.add(connection.receiver)
+    return connection
