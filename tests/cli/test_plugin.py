@@ -281,7 +281,7 @@ def test_add_installs_what_is_not_there(starter, tmp_path, python):
     assert "installing gsws-plugin-gizmo into " in ran.err
     assert "gsws-plugin-gizmo" in installed(python)
     after = (starter / "pyproject.toml").read_text()
-    assert after == before.replace(",\n]", ',\n    "gsws-plugin-gizmo>=0.3.0",\n]')
+    assert after == before.replace(",\n]", ',\n    "gsws-plugin-gizmo>=0.3.0",\n]', 1)
     assert gsws("validate", cwd=starter, python=python).code == 0
 
 

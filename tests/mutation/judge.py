@@ -151,9 +151,20 @@ class Workbench:
             for said in _suggested(finding):
                 parts, were = set(re.split(r"[./#&\s]+", said)), set(re.split(r"[./#&\s]+", mutant.word))
                 # A part of a dotted name stands for it; a declared name is found under its new name.
-                return (
-                    said in (mutant.word, mutant.typo) or mutant.word in parts or said in were or mutant.typo in parts
-                )
+                if said == mutant.word or mutant.word in parts or said in were:
+                    return True
+                return self._is_declared(mutant) and (said == mutant.typo or mutant.typo in parts)
+        return False
+
+    def _is_declared(self, mutant: Mutant) -> bool:
+        """Whether the changed name is declared here, so that whoever refers to it must be told its new form."""
+        if mutant.path.endswith(".py"):
+            return True
+        old, new = (parse_yaml(mutant.path, text.encode()) for text in (self.files[mutant.path], mutant.text))
+        for change in changes(_full(old.data), _full(new.data)):
+            is_key = mutant.path.startswith("events/") and len(change.path) == 1
+            if change.renamed is not None and (is_key or role(mutant.path, change.path) == "name"):
+                return True
         return False
 
     def _is_known_name(self, mutant: Mutant) -> bool:

@@ -220,7 +220,7 @@ class SessionMachine(RuleBasedStateMachine):
     def somebody_else_tries(self) -> None:
         """P8.7: without the secret a session cannot be told from none, and nothing happens to it."""
         thief = open_connection(self.loop, self.source, session=True)
-        wanted = {id: -1 for id in self.asked}
+        wanted = dict.fromkeys(self.asked, -1)
         thief.message("gsws.resume", {**self.session, "secret": "x" * 43, "streams": wanted})
         assert thief.sent[1]["payload"]["streams"] == {}
         assert {frame["payload"]["error"] for frame in thief.sent[2:]} <= {"resume_lost"}
@@ -292,13 +292,6 @@ class SessionMachine(RuleBasedStateMachine):
             assert not resumed["streams"]
             self.session = fresh
         self.loop.settle()
-        for older in self.deaf:
-            assert (
-                not older.is_open
-                or resumed["session"] != self.session["session"]
-                or not wanted
-                or older.is_open is False
-            )
 
     def take(self, frame: dict[str, Any]) -> None:
         """One frame reaches the client."""

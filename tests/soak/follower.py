@@ -59,6 +59,7 @@ class Telling:
     done: bool = False
     lost: bool = False
     missing: bool = False
+    excuse: str = ""
     compact: bool = False
     ahead: dict[int, bytes] = field(default_factory=dict)
 
@@ -198,6 +199,9 @@ class Follower:
             telling.compact = compact
             telling.ahead.clear()
             telling.missing = id not in found
+            if telling.missing and not telling.excuse:
+                is_unclear = self._away > self._window * 0.8
+                telling.excuse = "left" if self._was_to_be == "lost" else "unclear" if is_unclear else ""
             if id in found:
                 _check(found[id]["from"] == telling.seq + 1, found, telling.seq)
                 _check(self._was_to_be != "lost", "held beyond the window", telling.run)
@@ -211,10 +215,10 @@ class Follower:
     def _missed(self, telling: Telling) -> None:
         """Judge a `resume_lost`."""
         telling.missing = False
-        if self._was_to_be == "lost":
+        if telling.excuse == "left":
             telling.lost = telling.done = True
             self._report.lost += 1
-        elif self._away > self._window * 0.8:
+        elif telling.excuse:
             # So many attempts failed, or so much was under way when the server saw the end, that whether it is still
             # held is anybody's guess.
             telling.lost = telling.done = True
