@@ -35,11 +35,16 @@ class SessionLog(Protocol):
     The frames of one session's streams, bounded in bytes.
 
     Guarantee of every implementation: `read` returns either all frames after ``seq``, or None; never a part.
+
+    Attributes:
+        has_forgotten: Whether a stream was forgotten that its client had not acknowledged.
     """
 
     def begin(self, id: RequestId) -> None:
         """A request was taken that has no frame yet; what was held under its id is forgotten."""
         ...
+
+    has_forgotten: bool
 
     def append(self, id: RequestId, seq: int, data: bytes, ended_at: float | None) -> None:
         """
@@ -55,6 +60,10 @@ class SessionLog(Protocol):
 
     def read(self, id: RequestId, seq: int) -> StreamState | None:
         """All frames after ``seq`` (-1 for all), or None if one of them is no longer held."""
+        ...
+
+    def holds(self, id: RequestId) -> bool:
+        """Whether anything of a stream is known, also that it was lost."""
         ...
 
     def acknowledge(self, id: RequestId, seq: int) -> None:

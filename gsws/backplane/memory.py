@@ -57,12 +57,13 @@ class MemorySessionLog:
         limit: Bytes of frames and text that are held for the whole session.
     """
 
-    __slots__ = ("_limit", "_size", "_streams")
+    __slots__ = ("_limit", "_size", "_streams", "has_forgotten")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
         self._streams: dict[RequestId, _Stream] = {}
+        self.has_forgotten = False
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -97,6 +98,9 @@ class MemorySessionLog:
         text = None if stream.seen is None else stream.seen + _text(stream.frames())
         return StreamState(frames, text, stream.ended_at is not None)
 
+    def holds(self, id: RequestId) -> bool:
+        return id in self._streams
+
     def acknowledge(self, id: RequestId, seq: int) -> None:
         stream = self._streams.get(id)
         if stream is None or stream.is_lost or seq < stream.first:
@@ -120,6 +124,7 @@ class MemorySessionLog:
             id for id, stream in self._streams.items() if stream.ended_at is not None and stream.ended_at < ended_before
         ]:
             self._forget(id)
+            self.has_forgotten = True
 
     def _shrink(self) -> None:
         """
@@ -136,6 +141,7 @@ class MemorySessionLog:
             if self._size <= self._limit:
                 return
             self._forget(id)
+            self.has_forgotten = True
         while self._size > self._limit:
             largest = max(self._streams.values(), key=lambda stream: stream.size)
             if largest.seen:

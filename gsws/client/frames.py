@@ -124,4 +124,4 @@ def expiry_of(token: str) -> float | None:
     expires = claims.get("exp") if isinstance(claims, dict) else None
     if not isinstance(expires, int | float) or isinstance(expires, bool) or not 0 < expires < 1e11:
         return None
-    return float(expires)
+    return float(int(expires))  # servers cut fractions off too

@@ -108,7 +108,7 @@ class SessionClient(Client):
         self._away += 1
         self.closed(code, reason)
         self.log.trim(source.loop.time() - self._holding())
-        if self.in_flight or len(self.log):
+        if self.in_flight or len(self.log) or self._joined:
             self._expiry = source.wheel.schedule(source.resume_window, self._expire)
         else:
             source.sessions.pop(self.session_id, None)
@@ -140,7 +140,8 @@ class SessionClient(Client):
         for id in wanted:
             state = found.get(id)
             if state is None:
-                self._lost(id)
+                is_known = id in self.requests or self.log.holds(id) or self.log.has_forgotten
+                self._lost(id, never_came=not is_known and wanted[id] == -1)
                 continue
             is_compact = compact and state.text is not None
             for data in _compacted(state.frames, state.text or "") if is_compact else state.frames:
@@ -187,8 +188,12 @@ class SessionClient(Client):
             if len(self.log):
                 self._trim_later()
 
-    def _lost(self, id: RequestId) -> None:
-        self._send(frame("stream.error", error_payload("resume_lost", "its frames are no longer held"), id))
+    def _lost(self, id: RequestId, *, never_came: bool = False) -> None:
+        """Answer for a stream that cannot be resumed; retryable if its request provably never arrived (P8.4)."""
+        payload = error_payload("resume_lost", "its frames are no longer held")
+        if never_came:
+            payload |= {"message": "this session has no such request", "retryable": True}
+        self._send(frame("stream.error", payload, id))
 
     def _disconnected(self, request: Request) -> None:
         """Give a request its grace (P6.7); a client that comes back in time finds it running."""

@@ -58,6 +58,7 @@ class Asked:
     last: dict[str, Any] | None = None
     compact: bool = False
     awaits_loss: bool = False
+    is_gone: bool = False
     cancelled: bool = False
     lost: bool = False
 
@@ -100,6 +101,7 @@ class Asked:
             assert self.text == "".join(str(n) for n in range(self.n) if n % 5 != 4)
         else:
             assert payload["reason"] in ("cancelled", "superseded", "timeout"), payload
+            assert payload["reason"] != "cancelled" or self.cancelled, "nobody cancelled it"
             assert payload["reason"] != "superseded" or self.event == "interrupt"
 
 
@@ -157,6 +159,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert self.connection is not None
         id = data.draw(st.sampled_from([id for id, one in self.asked.items() if one.is_open]))
         before = len(self.connection.sent)
+        self.asked[id].cancelled = True
         self.connection.message("gsws.cancel", {"id": id})
         self.loop.advance(0.3)
         after = [frame for frame in self.connection.sent[before:] if frame.get("id") == id]
@@ -195,8 +198,7 @@ class SessionMachine(RuleBasedStateMachine):
             self.deaf.append(connection)
             self.left_at = None
         else:
-            connection.cut()
-            self.left_at = self.loop.now
+            self.noticed(connection)
 
     @precondition(lambda self: bool(self.deaf))
     @rule()
@@ -204,8 +206,9 @@ class SessionMachine(RuleBasedStateMachine):
         """A heartbeat is missed, long after."""
         connection = self.deaf.pop()
         if connection.is_open and self.connection is None:
-            self.left_at = self.loop.now
-        connection.cut()
+            self.noticed(connection)
+        else:
+            connection.cut()
 
     @rule(seconds=st.sampled_from([0.0, 0.01, 0.1, 0.25, 1.0, 2.0]))
     def wait(self, seconds: float) -> None:
@@ -236,11 +239,27 @@ class SessionMachine(RuleBasedStateMachine):
             assert (client in self.source.busy) == (client.in_flight > 0)
 
     @invariant()
+    def who_is_connected_is_a_client(self) -> None:
+        """P10.2: whoever is not is not closed at shutdown."""
+        if self.connection is not None:
+            assert self.connection.receiver._client in self.source.clients
+
+    @invariant()
     def at_most_one_connection_is_served(self) -> None:
         assert sum(connection.is_open for connection in self.deaf) <= 1
 
     def teardown(self) -> None:
         """In the end every request is answered, and nothing is kept."""
+        try:
+            self.end()
+        finally:
+            for task in asyncio.all_tasks(self.loop):
+                task.cancel()
+            self.loop.settle()
+            self.loop.close()
+
+    def end(self) -> None:
+        """Let everything come to its end."""
         if self.connection is None:
             self.connect()
         self.loop.advance(60.0)
@@ -257,9 +276,15 @@ class SessionMachine(RuleBasedStateMachine):
         assert not self.source.sessions
         assert not self.source.clients
         assert not asyncio.all_tasks(self.loop)
-        self.loop.close()
 
     # Parts.
+
+    def noticed(self, connection: FakeConnection) -> None:
+        """The server sees that nobody is connected any more (P6.7)."""
+        self.left_at = self.loop.now
+        for one in self.asked.values():
+            one.cancelled = one.cancelled or one.event in ("cancels", "short")
+        connection.cut()
 
     def connect(self, compact: bool = False) -> None:
         """Connect; with a session, resume it."""
@@ -284,10 +309,13 @@ class SessionMachine(RuleBasedStateMachine):
             if id in resumed["streams"]:
                 assert away is None or away < WINDOW + 0.2, "held beyond the window"
                 assert resumed["streams"][id]["from"] == one.seq + 1
-            else:
+                if away is not None and (one.event == "cancels" or (one.event == "short" and away > 0.3)):
+                    assert resumed["streams"][id]["state"] == "ended", "it goes on beyond its grace"
+            elif not one.is_gone:
                 assert away is not None, "lost from a connection that the server took for open"
                 assert away > WINDOW - 0.1, f"lost {away} seconds after the cut"
-                one.awaits_loss = True
+                one.is_gone = True
+            one.awaits_loss = one.is_gone
         if resumed["session"] != self.session["session"]:
             assert not resumed["streams"]
             self.session = fresh

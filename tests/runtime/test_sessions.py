@@ -173,7 +173,25 @@ def test_what_is_not_held_is_lost_and_nothing_else_of_it_comes(service):
             ("big", "resume_lost"),
             ("never", "resume_lost"),
         }
+        assert {frame["id"]: frame["payload"]["retryable"] for frame in errors} == {"big": False, "never": True}
         client.silence(0.2)
+
+
+def test_a_request_that_never_arrived_may_be_sent_again(service):
+    """P8.4: nothing of this session was forgotten, so what it does not know never came."""
+    with connect(service) as client:
+        session = hello(client)
+        client.send("websocket.count", {"to": 3}, id="known")
+        client.receive()
+        cut(client)
+    with connect(service) as client:
+        resume(client, session, {"known": 0, "lost": -1, "seen": 5})
+        errors = {}
+        while len(errors) < 2:
+            frame = client.receive()
+            if frame["eventtype"] == "stream.error":
+                errors[frame["id"]] = frame["payload"]["retryable"]
+        assert errors == {"lost": True, "seen": False}
 
 
 @pytest.mark.parametrize("change", [{"secret": "wrong"}, {"secret": 5}, {"session": "other"}, {"session": None}])
