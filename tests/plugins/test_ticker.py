@@ -90,10 +90,12 @@ def test_ticker_runs(site):
 
 
 def test_add_writes_the_file_of_the_page(starter, site):
-    """`gsws plugin add ticker` writes what the page shows, and the project stays valid."""
+    """`gsws plugin add ticker` writes what the page shows under the editor's line, and the project stays valid."""
     ran = gsws("plugin", "add", "ticker", cwd=starter, PYTHONPATH=str(site))
     assert ran.code == 0, ran
-    assert (starter / "eventsources/ticker.yaml").read_text() == block("eventsources/ticker.yaml")
+    modeline, _, text = (starter / "eventsources/ticker.yaml").read_text().partition("\n")
+    assert modeline.startswith("# yaml-language-server: $schema=")
+    assert text == block("eventsources/ticker.yaml")
     assert gsws("new", "event", "ticker.second", cwd=starter, PYTHONPATH=str(site)).code == 0
     checked = gsws("validate", cwd=starter, PYTHONPATH=str(site))
     assert (checked.code, checked.out) == (0, ""), checked
