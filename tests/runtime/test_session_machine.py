@@ -200,6 +200,14 @@ class SessionMachine(RuleBasedStateMachine):
         else:
             self.noticed(connection)
 
+    @precondition(lambda self: self.connection is not None)
+    @rule(half_open=st.booleans(), seconds=st.sampled_from([0.0, 0.1, 0.5, 2.0, 4.0, 6.0]), compact=st.booleans())
+    def be_away(self, half_open: bool, seconds: float, compact: bool) -> None:
+        """Lose the connection, and come back: in time, or not."""
+        self.lose_the_connection(half_open)
+        self.wait(seconds)
+        self.come_back(compact)
+
     @precondition(lambda self: bool(self.deaf))
     @rule()
     def the_server_notices(self) -> None:
@@ -210,7 +218,7 @@ class SessionMachine(RuleBasedStateMachine):
         else:
             connection.cut()
 
-    @rule(seconds=st.sampled_from([0.0, 0.01, 0.1, 0.25, 1.0, 2.0]))
+    @rule(seconds=st.sampled_from([0.0, 0.01, 0.1, 0.25, 1.0, 6.0]))
     def wait(self, seconds: float) -> None:
         self.loop.advance(seconds)
 
