@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from websockets.exceptions import ConnectionClosed as Closed
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -270,6 +270,8 @@ class Client:
         except InvalidStatus as refused:
             body = refused.response.body or b""
             raise HandshakeRefused(refused.response.status_code, bytes(body).decode("utf-8", "replace")) from None
+        except (Closed, InvalidHandshake, EOFError) as failed:
+            raise ConnectionClosed(1006, "cut in the handshake") from failed
 
     def _read(self, deadline: float, what: str) -> None:
         """Read one frame and put it where it belongs."""
