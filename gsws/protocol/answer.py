@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-import orjson
+import msgspec
 
 from gsws.protocol.codec import Unserialisable, encode
 from gsws.protocol.errors import ERRORS, name_for_status
@@ -32,6 +32,15 @@ _DATA: Final = frozenset({str, list, int, bool, float})
 """Types that are always a reply's data, never a status."""
 
 TERMINAL: Final = frozenset({"reply", "stream.end", "stream.error"})
+
+
+class _Chunk(msgspec.Struct):
+    """The part of a chunk that is read back; its id may be an integer of any size, which orjson cannot read."""
+
+    payload: dict[str, Any]
+
+
+_read_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +268,7 @@ def chunk_text(data: bytes) -> str | None:
     """Read the text of a ``stream.chunk`` that `Answer` made; None for any other frame, and for a chunk with more."""
     if not data.startswith(_CHUNK):
         return None
-    payload = orjson.loads(data)["payload"]
+    payload = _read_chunk(data).payload
     return payload["message"] if payload.keys() == {"message"} else None
 
 

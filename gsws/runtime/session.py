@@ -308,11 +308,12 @@ def _wanted(streams: object, session: SessionClient | None) -> dict[RequestId, i
     wanted: dict[RequestId, int] = {}
     for key, seq in list(streams.items())[:1000]:
         id: RequestId = key
-        if session is not None and session.log.read(key, -1) is None and key not in session.requests:
+        after = seq if _is_seq(seq) else -1
+        if session is not None and session.log.read(key, after) is None and key not in session.requests:
             number = _as_integer(key)
-            if number is not None and (number in session.requests or session.log.read(number, -1) is not None):
+            if number is not None and (number in session.requests or session.log.read(number, after) is not None):
                 id = number
-        wanted[id] = seq if _is_seq(seq) else -1
+        wanted[id] = after
     return wanted
 
 
