@@ -25,10 +25,7 @@ demo: $(VENV)/.installed  ## Serve the starter project and ask it a question
 	@$(BIN)/python tests/tools/demo.py
 
 test: lint  ## Lint, type-check and test, as CI does
-	@# A test that met a busy machine gets one more chance, in a process of its own; what fails twice has failed.
-	$(BIN)/python -m pytest $(PYTEST_ARGS) || { \
-		echo "running what failed once more, by itself"; \
-		$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST_ARGS); }
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/ruff check

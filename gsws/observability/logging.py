@@ -15,6 +15,14 @@ import structlog
 
 __all__ = ["configure_logging"]
 
+_METHODS = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warning",
+    logging.ERROR: "error",
+    logging.CRITICAL: "critical",
+}
+
 
 def configure_logging(
     *, level: str = "info", format: Literal["console", "json"] | None = None, stream: TextIO | None = None
@@ -77,10 +85,15 @@ class _Unbreakable:
 
 
 class _ToStructlog(logging.Handler):
-    """Hands the transport's standard log records to structlog."""
+    """Hands the transport's standard log records to structlog; what fails here is reported and goes no further."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger(record.name).log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        try:
+            # A method by name, since a program's own structlog may have a wrapper without `log(level, ...)`.
+            write = getattr(structlog.get_logger(record.name), _METHODS.get(record.levelno, "info"))
+            write(record.getMessage(), exc_info=record.exc_info)
+        except Exception:
+            self.handleError(record)
 
 
 def _is_terminal(stream: TextIO) -> bool:

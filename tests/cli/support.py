@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import pty
 import signal
@@ -12,6 +13,8 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+import structlog
 
 from gsws.cli.entry import main
 
@@ -58,12 +61,16 @@ def inside(*arguments: str, cwd: Path) -> Ran:
     """The same in this process, for the many cases that end before anything is started."""
     out, err = io.StringIO(), io.StringIO()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    log = logging.getLogger("gsws")
+    logs, level, propagate, structured = log.handlers[:], log.level, log.propagate, structlog.get_config()
     try:
         with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(arguments)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        log.handlers[:], log.level, log.propagate = logs, level, propagate
+        structlog.configure(**structured)
     return Ran(code, out.getvalue(), err.getvalue())
 
 

@@ -66,3 +66,24 @@ class Broken(io.StringIO):
 def test_a_stream_that_cannot_be_written_breaks_nobody(format):
     configure_logging(format=format, stream=Broken())
     structlog.get_logger("gsws").error("lost", user="\ud800")
+
+
+def test_a_sink_that_fails_never_reaches_the_code_that_logs(capsys):
+    """A program may set structlog up anew, or badly: the transport's records go there, or are reported, no more."""
+    configure_logging(stream=io.StringIO())
+    entries = []
+
+    def keep(logger, method, event):
+        entries.append((method, event["event"]))
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[keep], wrapper_class=structlog.BoundLogger)
+    logging.getLogger("gsws.transport").info("from %s", "afar")
+    assert entries == [("info", "from afar")]
+
+    def fail(logger, method, event):
+        raise RuntimeError("no sink")
+
+    structlog.configure(processors=[fail])
+    logging.getLogger("gsws.transport").info("lost")
+    assert "no sink" in capsys.readouterr().err
