@@ -1,5 +1,5 @@
 """
-Tests of a project by its users: serve it in this process, ask it, cut its connections.
+Tests of a project by its users: serve it in this process, ask it, cut its connections, stand in for its model.
 
 Only names; they are imported when they are asked for, so that the pytest plugin costs a run without it nothing.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gsws.testing.client import HandshakeRefused as HandshakeRefused
     from gsws.testing.faults import Fault as Fault
     from gsws.testing.faults import random_faults as random_faults
+    from gsws.testing.gemini.fake import FakeGemini as FakeGemini
     from gsws.testing.loading import ProjectError as ProjectError
     from gsws.testing.project import ServedProject as ServedProject
     from gsws.testing.project import serve as serve
@@ -27,6 +28,7 @@ __all__ = [
     "Broadcast",
     "Client",
     "ConnectionClosed",
+    "FakeGemini",
     "Fault",
     "FaultProxy",
     "HandshakeRefused",
@@ -42,6 +44,7 @@ _LAZY = {
     "Broadcast": "gsws.testing.capture",
     "Client": "gsws.testing.client",
     "ConnectionClosed": "gsws.errors",
+    "FakeGemini": "gsws.testing.gemini.fake",
     "Fault": "gsws.testing.faults",
     "FaultProxy": "gsws.testing.proxy",
     "HandshakeRefused": "gsws.testing.client",

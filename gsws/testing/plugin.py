@@ -1,5 +1,5 @@
 """
-The pytest plugin: a fixture that serves the project under test.
+The pytest plugin: fixtures that serve the project under test, and a stand-in of the Gemini API.
 
 pytest imports this in every run of whoever has gsws installed, so it imports nothing of gsws before it is used.
 """
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from gsws.testing.gemini.fake import FakeGemini
     from gsws.testing.project import ServedProject
 
-__all__ = ["gsws_project", "pytest_configure"]
+__all__ = ["fake_gemini", "gsws_project", "pytest_configure"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,3 +41,18 @@ def gsws_project(request: pytest.FixtureRequest) -> Iterator[ServedProject]:
     path = Path(options.pop("path", arguments[0] if arguments else request.path.parent))
     with serve(request.config.rootpath / path, **options) as project:
         yield project
+
+
+@pytest.fixture
+def fake_gemini(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGemini]:
+    """
+    A stand-in of the Gemini API for the time of one test; the environment sends Google's clients there.
+
+    Ask for it before `gsws_project`, whose model is built when the project is served.
+    """
+    from gsws.testing.gemini.fake import FakeGemini
+
+    with FakeGemini() as gemini:
+        for name, value in gemini.env.items():
+            monkeypatch.setenv(name, value)
+        yield gemini

@@ -1,0 +1,163 @@
+"""
+A recorded conversation: the file, and when two requests are the same.
+
+The file is JSON for people to read and compare: ``{"version": 1, "exchanges": [{"request": {"operation", "model",
+"body"}, "response": {"status", "chunks" | "body", "outcome"}}]}``. It has no headers and no key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from gsws.testing.gemini.request import Outcome
+
+__all__ = ["Exchanged", "RecordingError", "difference", "normalised", "read_recording", "says", "write_recording"]
+
+_VERSION: Final = 1
+_LINES: Final = 60
+_COMPARED: Final = 200
+_NUMBERS: Final = re.compile(r"\[\n\s*(-?[\d.][-+\d.eE,\s]*?)\n\s*\]")
+"""A list of numbers over several lines: a vector. No text of JSON holds a line break."""
+
+
+class RecordingError(Exception):
+    """A file that is no recording; the text says why."""
+
+
+@dataclass(slots=True)
+class Exchanged:
+    """
+    One request and its answer.
+
+    Attributes:
+        operation: As in `Request`.
+        model: As in `Request`.
+        body: What was asked.
+        status: HTTP status of the answer.
+        chunks: The objects of a stream, or None.
+        answer: The one JSON value of an answer that was no stream.
+        outcome: ``answered``, ``failed`` (the last chunk is a bare error object), ``left`` or ``dropped``.
+    """
+
+    operation: str
+    model: str
+    body: Any
+    status: int = 0
+    chunks: list[Any] | None = None
+    answer: Any = None
+    outcome: Outcome = "running"
+    key: Any = field(default=None, repr=False)
+
+
+def normalised(operation: str, model: str, body: Any, ignore: Sequence[str] = ()) -> Any:
+    """What two requests must have in common: all but empty members, ids, signatures and what is ignored."""
+    kept = {name: value for name, value in body.items() if name not in ignore} if isinstance(body, Mapping) else body
+    return {"operation": operation, "model": model, "body": _pruned(kept)}
+
+
+def difference(asked: Any, recorded: Sequence[Any]) -> str:
+    """How a request differs from the nearest of those that were recorded, as a unified diff of bounded length."""
+    wanted = _lines(asked)
+    alike = [one for one in recorded if one["operation"] == asked["operation"]]
+    if not alike:
+        return "nothing of the kind was recorded; this request is:\n" + "\n".join(wanted[:_LINES])
+    candidates = [_lines(one) for one in alike[:_COMPARED]]
+    nearest = max(candidates, key=lambda lines: difflib.SequenceMatcher(None, lines, wanted).quick_ratio())
+    shown = list(difflib.unified_diff(nearest, wanted, "nearest recorded request", "this request", "", "", 2, ""))
+    more = [f"… and {len(shown) - _LINES} lines more"] if len(shown) > _LINES else []
+    return "\n".join([*shown[:_LINES], *more])
+
+
+def says(chunk: Any) -> bool:
+    """Whether a chunk has a text or a call."""
+    candidates = chunk.get("candidates") if isinstance(chunk, dict) else None
+    return any(
+        part.get("text") or "functionCall" in part
+        for candidate in candidates or ()
+        for part in (candidate.get("content") or {}).get("parts") or ()
+    )
+
+
+def read_recording(path: Path, ignore: Sequence[str] = ()) -> list[Exchanged]:
+    """
+    Read a file.
+
+    Raises:
+        RecordingError: It is no recording.
+        OSError: It cannot be read.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise RecordingError(f"`{path}` is no JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("version") != _VERSION:
+        raise RecordingError(f"`{path}` is no recording of version {_VERSION}")
+    try:
+        found = [_read(one) for one in document["exchanges"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RecordingError(f"`{path}` is no recording: {type(error).__name__} {error}") from None
+    for one in found:
+        one.key = normalised(one.operation, one.model, one.body, ignore)
+    return found
+
+
+def write_recording(path: Path, exchanges: Sequence[Exchanged], secrets: Sequence[str]) -> None:
+    """Write a file whole; secrets that should have come into a text are masked."""
+    text = f'{{"version": {_VERSION}, "exchanges": [\n' + ",\n".join(map(_written, exchanges)) + "\n]}"
+    for secret in secrets:
+        text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], "***")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
+        file.write(text + "\n")
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(path)
+
+
+def _read(one: Mapping[str, Any]) -> Exchanged:
+    request, response = one["request"], one["response"]
+    exchanged = Exchanged(request["operation"], request["model"], request["body"], int(response["status"]))
+    exchanged.chunks, exchanged.answer = response.get("chunks"), response.get("body")
+    exchanged.outcome = response.get("outcome", "answered")
+    if exchanged.chunks is not None and not isinstance(exchanged.chunks, list):
+        raise TypeError("`chunks` is a list")
+    return exchanged
+
+
+def _written(one: Exchanged) -> str:
+    """One exchange; each chunk of a stream has a line."""
+    request = _dump({"operation": one.operation, "model": one.model, "body": one.body})
+    head = f'"status": {one.status}, "outcome": "{one.outcome}"'
+    if one.chunks is None:
+        answer = f'{{{head}, "body": {_dump(one.answer)}}}'
+    else:
+        lines = ",\n".join(f"    {json.dumps(chunk, ensure_ascii=False)}" for chunk in one.chunks)
+        answer = f'{{{head}, "chunks": [\n{lines}\n  ]}}'
+    return f'{{"request": {request},\n  "response": {answer}}}'
+
+
+def _pruned(value: Any, *, within: str = "") -> Any:
+    """``value`` without what is empty or differs from run to run."""
+    if isinstance(value, Mapping):
+        kept = {name: _pruned(value[name], within=name) for name in sorted(value) if not _varies(name, within)}
+        return {name: item for name, item in kept.items() if item not in (None, [], {})}
+    return [_pruned(one) for one in value] if isinstance(value, list) else value
+
+
+def _varies(name: str, within: str) -> bool:
+    return name == "thoughtSignature" or (name == "id" and within in ("functionCall", "functionResponse"))
+
+
+def _lines(value: Any) -> list[str]:
+    return _dump(value).splitlines()
+
+
+def _dump(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
