@@ -87,6 +87,18 @@ class GSActor:
     authenticated: bool = False
     claims: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def key(self) -> str:
+        """
+        What is private to this actor is kept under it: threads, budgets, rates.
+
+        Without a credential the subject is a label that the client chose. It is marked, so that a client that may
+        stay anonymous does not reach what belongs to the subject of that name; no two actors share a key.
+        """
+        if not self.authenticated:
+            return f"anonymous:{self.subject}"
+        return f"subject:{self.subject}" if self.subject.startswith(("anonymous:", "subject:")) else self.subject
+
 
 @dataclass(slots=True)
 class GSCloudEvent:

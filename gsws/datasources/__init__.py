@@ -1,0 +1,1 @@
+"""The built-in datasources of agents, which use nothing but the plugin contract; what they make is `gsws.ai`'s."""
