@@ -1,5 +1,5 @@
 # Everything here works on a machine that has only Python 3.11 or newer and make.
-# `make demo` serves the starter project, `make test` is what CI runs; `make help` lists the rest.
+# `make demo` serves the agent template, `make test` is what CI runs; `make help` lists the rest.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +21,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/.installed  ## Serve the starter project and ask it a question
+demo: $(VENV)/.installed  ## Serve the agent template, offline, and ask it a question
 	@$(BIN)/python tests/tools/demo.py
 
 test: lint  ## Lint, type-check and test, as CI does
@@ -69,10 +69,10 @@ $(VENV)/.made:
 
 $(VENV)/.installed: $(VENV)/.made pyproject.toml gsws/__about__.py
 	@echo "installing gsws into $(VENV)"
-	@$(PIP) install --quiet --editable .
+	@$(PIP) install --quiet --editable '.[ai]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
 	@echo "installing the development tools into $(VENV)"
-	@$(PIP) install --quiet --group dev
+	@$(PIP) install --quiet --group dev --editable '.[ai,postgres,testing]'
 	@touch $@

@@ -34,6 +34,7 @@ FLOORS: Mapping[str, int] = {
     "scaffold": 3,
     "plugins": 4,
     "eventsources": 4,
+    "datasources": 4,
     "runtime": 5,
     "reload": 6,
     "observability": 6,
@@ -51,6 +52,8 @@ SIBLINGS = {
     ("errors", "types"),
     ("project", "schema"),
     ("eventsources", "plugins"),
+    ("datasources", "plugins"),
+    ("cli", "testing"),  # `gsws fake-gemini` runs the stand-in that tests use
 }
 
 # Libraries that one place only may know: top-level name -> prefixes of the modules that may import it.

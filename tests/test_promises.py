@@ -24,15 +24,15 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path for path in (ROOT / "gsws").rglob("*.py"))
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
-# What is served so far. Joined chunks (P6.5) and rooms across processes (P11.3) are not.
+# What is served so far. Rooms across processes (P11.3) are not.
 POINTS = (
     *("P1.1", "P1.2", "P1.3"),
     *("P2.1", "P2.2", "P2.3", "P2.4", "P2.5"),
     *("P3.1", "P3.2", "P4.1", "P4.2", "P4.3"),
     *("P5.1", "P5.2", "P5.3", "P5.4"),
-    *("P6.1", "P6.2", "P6.3", "P6.4", "P6.6", "P6.7"),
+    *("P6.1", "P6.2", "P6.3", "P6.4", "P6.5", "P6.6", "P6.7"),
     *("P7.1", "P7.2", "P7.3", "P7.4"),
-    *("P8.1", "P8.2", "P8.3", "P8.4", "P8.5", "P8.6", "P8.7"),
+    *("P8.1", "P8.2", "P8.3", "P8.4", "P8.5", "P8.6", "P8.7", "P8.8"),
     *("P9.1", "P9.2", "P9.3", "P9.4", "P10.1", "P10.2", "P11.1", "P11.2"),
 )
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from typing import Final
 
 from gsws.backplane.contract import StreamState
+from gsws.backplane.pool import STEP, Pool
 from gsws.protocol.answer import chunk_text
 from gsws.types import RequestId
 
 __all__ = ["MemorySessionLog"]
+
+_SLACK: Final = 16
+"""A full log frees this part of its bound at once, so that it does not look for something to forget at each frame."""
 
 
 class _Stream:
@@ -21,12 +26,14 @@ class _Stream:
     One stream.
 
     ``first`` is the sequence number of the oldest frame that is held, or of the next one; ``seen`` is the text of the
-    frames before it, or None if there was no room for it. The text of those that are held is read out of them when
-    somebody asks: that is rare, and a token is not. Frames lie one behind the other in ``data``: kept as objects of
-    their own they cost 3 µs each, for an encoder's buffer is larger than what it writes.
+    frames before it and ``others`` those of them that are no text, with their numbers; both are gone (``seen`` is
+    None) if there was no room for them. The text of those that are held is read out of them when somebody asks: that
+    is rare, and a token is not. Frames lie one behind the other in ``data``: kept as objects of their own they cost
+    3 µs each, for an encoder's buffer is larger than what it writes. ``acked`` is None, or with several readers the
+    number up to which frames may be freed when room is short. ``told`` is the number of the last text in ``seen``.
     """
 
-    __slots__ = ("data", "dropped", "ended_at", "ends", "first", "is_lost", "seen")
+    __slots__ = ("acked", "data", "dropped", "ended_at", "ends", "extra", "first", "is_lost", "others", "seen", "told")
 
     def __init__(self) -> None:
         self.first = 0
@@ -34,12 +41,16 @@ class _Stream:
         self.ends = array("Q")
         self.dropped = 0
         self.seen: str | None = ""
+        self.others: list[tuple[int, bytes]] | None = None
+        self.extra = 0
         self.ended_at: float | None = None
+        self.acked: int | None = None
+        self.told = -1
         self.is_lost = False
 
     @property
     def size(self) -> int:
-        return len(self.data) + len(self.seen or "")
+        return len(self.data) + self.extra
 
     def frames(self, index: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The held frames from an index on; ``ends`` counts from the stream's beginning."""
@@ -48,6 +59,36 @@ class _Stream:
             yield bytes(self.data[start - self.dropped : end - self.dropped])
             start = end
 
+    def release(self, count: int) -> None:
+        """Drop the oldest frames; of a stream that goes on, what a compact resume needs of them is kept."""
+        if self.seen is not None:
+            texts = [self.seen]
+            for number, data in enumerate(self.frames(0, count), self.first):
+                text = chunk_text(data)
+                if text is not None:
+                    texts.append(text)
+                    self.told = number
+                    self.extra += len(text)
+                else:
+                    self.others = self.others or []
+                    self.others.append((number, data))
+                    self.extra += len(data)
+            self.seen = "".join(texts)
+        end = self.ends[count - 1]
+        del self.data[: end - self.dropped], self.ends[:count]
+        self.dropped = end
+        self.first += count
+
+    def condense(self) -> None:
+        """Give up what only a compact resume needs."""
+        self.seen, self.others, self.extra = None, None, 0
+
+    def lose(self) -> None:
+        """Hold nothing any more."""
+        self.condense()
+        self.data, self.ends = bytearray(), array("Q")
+        self.is_lost = True
+
 
 class MemorySessionLog:
     """
@@ -55,12 +96,16 @@ class MemorySessionLog:
 
     Args:
         limit: Bytes of frames and text that are held for the whole session.
+        pool: What all sessions may hold together.
     """
 
-    __slots__ = ("_limit", "_size", "_streams", "has_forgotten")
+    __slots__ = ("_limit", "_mark", "_pool", "_reserved", "_size", "_streams", "has_forgotten")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, pool: Pool | None = None) -> None:
         self._limit = limit
+        self._pool = pool or Pool()
+        self._reserved = 0
+        self._mark = 0
         self._size = 0
         self._streams: dict[RequestId, _Stream] = {}
         self.has_forgotten = False
@@ -87,37 +132,52 @@ class MemorySessionLog:
             stream.ended_at = ended_at
             if stream.is_lost:
                 self._forget(id)
-        if self._size > self._limit:
-            self._shrink()
+        if self._size > self._mark:
+            self._grow()
 
-    def read(self, id: RequestId, seq: int) -> StreamState | None:
+    def read(self, id: RequestId, seq: int, *, compact: bool = False) -> StreamState | None:
         stream = self._streams.get(id)
-        if stream is None or stream.is_lost or not stream.first - 1 <= seq < stream.first + len(stream.ends):
+        if stream is None or stream.is_lost or seq >= stream.first + len(stream.ends):
             return None
-        frames = tuple(stream.frames(seq + 1 - stream.first))
-        text = None if stream.seen is None else stream.seen + _text(stream.frames())
-        return StreamState(frames, text, stream.ended_at is not None)
+        if seq >= stream.first - 1:
+            text = self._text(stream) if compact else None
+            return StreamState(tuple(stream.frames(seq + 1 - stream.first)), stream.ended_at is not None, text)
+        if not compact or stream.seen is None:
+            return None
+        earlier = [(number, data) for number, data in stream.others or () if number > seq]
+        return StreamState(
+            (*(data for _, data in earlier), *stream.frames()),
+            stream.ended_at is not None,
+            self._text(stream),
+            stream.told if stream.told > seq else None,
+            sum(number < stream.told for number, _ in earlier),
+        )
 
     def holds(self, id: RequestId) -> bool:
         return id in self._streams
+
+    def share(self, id: RequestId) -> None:
+        stream = self._streams.get(id)
+        if stream is not None and stream.acked is None:
+            stream.acked = -1
 
     def acknowledge(self, id: RequestId, seq: int) -> None:
         stream = self._streams.get(id)
         if stream is None or stream.is_lost or seq < stream.first:
             return
+        if stream.acked is not None:
+            stream.acked = max(stream.acked, seq)
+            return
         count = min(seq + 1 - stream.first, len(stream.ends))
         if not count:
             return
-        before = stream.size
-        if stream.seen is not None:
-            stream.seen += _text(stream.frames(0, count))
-        end = stream.ends[count - 1]
-        del stream.data[: end - stream.dropped], stream.ends[:count]
-        stream.dropped = end
-        stream.first += count
-        self._size += stream.size - before
-        if not stream.ends and stream.ended_at is not None:
+        if count == len(stream.ends) and stream.ended_at is not None:
             self._forget(id)
+        else:
+            before = stream.size
+            stream.release(count)
+            self._size += stream.size - before
+        self._settle()
 
     def trim(self, ended_before: float) -> None:
         for id in [
@@ -125,38 +185,71 @@ class MemorySessionLog:
         ]:
             self._forget(id)
             self.has_forgotten = True
+        self._settle()
 
-    def _shrink(self) -> None:
-        """
-        Forget until the bound holds: ended streams in the order of their ends, then of the largest that runs.
+    def close(self) -> None:
+        for id, stream in tuple(self._streams.items()):
+            if stream.ended_at is None:
+                stream.lose()
+            else:
+                self._forget(id)
+        self._size = self._limit = self._mark = 0
+        self.has_forgotten = True
+        self._settle()
 
-        Of that one the acknowledged text goes first: without it there is no snapshot, but no frame is missing.
+    # The bounds.
+
+    def _grow(self) -> None:
+        """Reserve what is needed, or forget something."""
+        if self._size > self._limit:
+            self._shrink(self._limit)
+        wanted = min(-(-self._size // STEP) * STEP, self._limit) - self._reserved
+        if wanted > 0:
+            if not self._pool.take(wanted):
+                self._shrink(self._reserved)
+            elif not self._limit:
+                # This very log had to give way, and is closed.
+                self._pool.give(wanted)
+            else:
+                self._reserved += wanted
+        self._mark = self._reserved
+
+    def _settle(self) -> None:
+        """Give back what is no longer needed."""
+        spare = self._reserved - min(-(-self._size // STEP) * STEP, self._reserved)
+        if spare > STEP or not self._size:
+            self._pool.give(spare)
+            self._reserved -= spare
+            self._mark = self._reserved
+
+    def _shrink(self, limit: int) -> None:
         """
-        ended = sorted(
-            (stream.ended_at, number, id)
-            for number, (id, stream) in enumerate(self._streams.items())
-            if stream.ended_at is not None
-        )
-        for _, _, id in ended:
-            if self._size <= self._limit:
-                return
+        Forget until a bound holds: ended streams from the oldest on, then of the largest that runs.
+
+        Of that one what was acknowledged goes first: without it there is no snapshot, but no frame is missing.
+        """
+        for id in [id for id, stream in self._streams.items() if stream.ended_at is not None]:
             self._forget(id)
             self.has_forgotten = True
-        while self._size > self._limit:
+            if self._size <= limit - limit // _SLACK:
+                break
+        while self._size > limit:
             largest = max(self._streams.values(), key=lambda stream: stream.size)
-            if largest.seen:
-                self._size -= len(largest.seen)
-                largest.seen = None
-                continue
-            self._size -= largest.size
-            largest.data, largest.ends, largest.seen = bytearray(), array("Q"), ""
-            largest.is_lost = True
+            before = largest.size
+            if largest.acked is not None and largest.acked >= largest.first and largest.ends:
+                largest.release(min(largest.acked + 1 - largest.first, len(largest.ends)))
+            elif largest.extra:
+                largest.condense()
+            else:
+                largest.lose()
+            self._size += largest.size - before
 
     def _forget(self, id: RequestId) -> None:
         stream = self._streams.pop(id, None)
         if stream is not None:
             self._size -= stream.size
 
-
-def _text(frames: Iterator[bytes]) -> str:
-    return "".join(text for data in frames if (text := chunk_text(data)) is not None)
+    def _text(self, stream: _Stream) -> str | None:
+        if stream.seen is None:
+            return None
+        return stream.seen + "".join(text for data in stream.frames() if (text := chunk_text(data)) is not None)

@@ -13,36 +13,18 @@ from typing import Annotated, Any
 
 import typer
 
-from gsws.cli import output
+from gsws.cli import gemini_options, output, threads_group
+from gsws.cli.options import JSON, Env, group
 
 __all__ = ["command"]
 
-_CONTEXT = {"help_option_names": ["-h", "--help"]}
-
-
-def _typer(help: str, epilog: str | None = None) -> typer.Typer:
-    return typer.Typer(
-        help=help,
-        epilog=epilog,
-        no_args_is_help=True,
-        add_completion=False,
-        # typer's drawn help names the type of every flag, and importing rich doubles the time it takes.
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings=_CONTEXT,
-    )
-
-
-_app = _typer(
+_app = group(
     "Real-time WebSocket services and streaming agents, declared in files.",
     "To begin: gsws init my-app, then cd my-app, then gsws serve.",
 )
-_plugins = _typer("Add, remove and show plugins.")
-_keys = _typer("Make, show and revoke API keys.")
-_new = _typer("Write one element of a project, wired and working.")
-
-JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Env = Annotated[str, typer.Option("--env", help="Environment: which config/<env>.yaml is read.", metavar="NAME")]
+_plugins = group("Add, remove and show plugins.")
+_keys = group("Make, show and revoke API keys.")
+_new = group("Write one element of a project, wired and working.")
 
 
 @_app.callback()
@@ -60,7 +42,7 @@ def _root(
 def _init(
     directory: Annotated[str, typer.Argument(metavar="DIR", help="Where; made if it is not there.")] = ".",
     template: Annotated[
-        str, typer.Option("--template", "-t", help="What to start from: starter or bare.", metavar="NAME")
+        str, typer.Option("--template", "-t", help="What to start from: starter, agent or bare.", metavar="NAME")
     ] = "starter",
     json: JSON = False,
 ) -> int:
@@ -191,6 +173,21 @@ def _events(env: Env = "development", json: JSON = False) -> int:
     return events.run(env=env, as_json=json)
 
 
+@_app.command("index")
+def _index(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One datasource; default: all of type documents.")
+    ] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read every file anew.")] = False,
+    env: Env = "development",
+    json: JSON = False,
+) -> int:
+    """Index the documents that the project's agent answers from."""
+    from gsws.cli.commands import index
+
+    return index.run(name=name, rebuild=rebuild, env=env, as_json=json)
+
+
 @_new.command("event")
 def _new_event(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Event key, e.g. websocket.hello; or just hello.")],
@@ -277,6 +274,9 @@ def _plugin_info(
     return plugin_show.show(type, as_json=json)
 
 
+_app.command("fake-gemini")(gemini_options.fake_gemini)
+
+
 File = Annotated[str | None, typer.Option("--file", help="File of keys; default: the project's.", metavar="FILE")]
 
 
@@ -332,6 +332,7 @@ def _completion(
 _app.add_typer(_new, name="new")
 _app.add_typer(_plugins, name="plugin")
 _app.add_typer(_keys, name="keys")
+_app.add_typer(threads_group.commands, name="threads")
 
 
 def command() -> Any:

@@ -17,6 +17,7 @@ from gsws.client.errors import (
     RemoteError,
     ResumeLost,
 )
+from gsws.client.following import Share
 from gsws.client.frames import Chunk, Frame, Push
 from gsws.client.policy import Backoff
 from gsws.client.pushes import Pushes
@@ -37,6 +38,7 @@ __all__ = [
     "Pushes",
     "RemoteError",
     "ResumeLost",
+    "Share",
     "Stream",
     "connect",
 ]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from gsws.client.credentials import Credentials, TokenSource
 from gsws.client.errors import AnswerTimeout
+from gsws.client.following import Followed, Share
 from gsws.client.link import Endpoint
 from gsws.client.pending import Pending
 from gsws.client.policy import Backoff
@@ -38,6 +39,7 @@ def connect(
     heartbeat: float = 20.0,
     buffer: int = 2**20,
     max_bytes: int = 2**25,
+    compact: bool = False,
     on_session: Callable[[Client], Awaitable[None]] | None = None,
     on_frame: Callable[[object], None] | None = None,
 ) -> Client:
@@ -57,6 +59,7 @@ def connect(
         heartbeat: Seconds between pings, and until a missed answer ends the connection.
         buffer: Bytes that wait for their consumers before the client stops reading.
         max_bytes: Size of the largest frame that is taken.
+        compact: Whether text that was missed in a cut comes as one chunk, and not in the pieces that it was made in.
         on_session: Awaited at the beginning of each new session: the first, and each that could not be resumed.
         on_frame: Told of every message as it arrives, decoded; for logs.
     """
@@ -77,6 +80,7 @@ def connect(
             backoff=backoff or Backoff(),
             buffer=buffer,
             on_frame=on_frame,
+            compact=compact,
         ),
         Credentials(token),
         timeout,
@@ -236,6 +240,47 @@ class Client:
         is_idempotent = idempotent or idempotency_key is not None
         pending = Pending(id or session.new_id(), body, session, is_idempotent=is_idempotent)
         return Stream(session, pending, self._timeout if timeout is ... else timeout)
+
+    def share(self) -> Share:
+        """
+        What another client of the same subject needs to `follow` streams of this session.
+
+        Raises:
+            RuntimeError: In the plain profile, which has no sessions.
+        """
+        session = self._session
+        if session.id is None:
+            raise RuntimeError("there is no session to share: the server, or `resume=False`, has the plain profile")
+        return Share(session.id, session.secret)
+
+    def follow(
+        self,
+        share: Share,
+        id: str,
+        *,
+        after: int = -1,
+        timeout: float | EllipsisType | None = ...,
+        compact: bool = True,
+    ) -> Stream:
+        """
+        Read a stream of another session beside its own client; leaving the block stops following, and nothing else.
+
+        Args:
+            share: Of the session's own client, see `share`.
+            id: The stream's id there (`Stream.id`).
+            after: Number of the last frame that is known already, or -1.
+            timeout: Seconds to wait for each frame, as in `stream`.
+            compact: Whether text that was there before comes as one chunk; without it, what the other client
+                acknowledged before cannot be had.
+
+        Raises:
+            RuntimeError: In the plain profile.
+        """
+        session = self._session
+        if session.id is None:
+            raise RuntimeError("streams are followed in the session profile only")
+        followed = Followed(id, share, after, session, compact=compact)
+        return Stream(session, followed, self._timeout if timeout is ... else timeout)
 
     def pushes(self) -> Pushes:
         """

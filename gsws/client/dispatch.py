@@ -40,7 +40,7 @@ class Dispatch(ABC):
 
     Attributes:
         pending: Requests whose terminal frame has not come, by id.
-        orphans: Ids of cancelled requests whose consumers are gone.
+        orphans: Ids of cancelled requests whose consumers are gone → whether they were followed.
         control: Control frames to be sent.
         acknowledged: Id → number up to which frames were seen, not yet said.
         draining_until: Loop time before which the server wants no new connection, or None.
@@ -52,7 +52,7 @@ class Dispatch(ABC):
     def __init__(self, buffer: int, on_frame: Callable[[object], None] | None) -> None:
         self.link = None
         self.pending: dict[str, Pending] = {}
-        self.orphans: set[str] = set()
+        self.orphans: dict[str, bool] = {}
         self.control: deque[bytes] = deque()
         self.ready = asyncio.Event()
         self.acknowledged: dict[str, int] = {}
@@ -76,6 +76,10 @@ class Dispatch(ABC):
         """The rest of an answer will not come."""
 
     @abstractmethod
+    def unfollowed(self, id: str) -> None:
+        """No further frame of a followed stream comes."""
+
+    @abstractmethod
     def progressed(self) -> None:
         """Something new arrived."""
 
@@ -87,7 +91,11 @@ class Dispatch(ABC):
 
     def say(self, eventtype: str, payload: dict[str, Any]) -> None:
         """Queue a control frame."""
-        self.control.append(encode({"eventtype": eventtype, "payload": payload}))
+        self.tell(encode({"eventtype": eventtype, "payload": payload}))
+
+    def tell(self, message: bytes) -> None:
+        """Queue a control frame that is encoded already."""
+        self.control.append(message)
         self.ready.set()
 
     def flush(self) -> None:
@@ -148,6 +156,8 @@ class Dispatch(ABC):
         if eventtype[:5] == "gsws.":
             if eventtype == "gsws.draining":
                 self._drain(incoming.payload)
+            elif eventtype == "gsws.unfollowed":
+                self.unfollowed(str(incoming.payload.get("id")))
             return
         pending = self.pending.get(id) if isinstance(id, str) else None
         if pending is not None:
@@ -156,14 +166,16 @@ class Dispatch(ABC):
             self.progressed()
             self._push(Push(eventtype, incoming.payload), incoming.size)
         elif id in self.orphans and eventtype in TERMINAL:
-            self.orphans.discard(str(id))
+            if self.orphans[str(id)]:
+                return  # the server's word that it sends no more is still to come
+            del self.orphans[str(id)]
             if incoming.seq is not None:
                 self._acknowledge(str(id), incoming.seq)
 
     def _answer(self, pending: Pending, incoming: Incoming) -> None:
         if incoming.seq is None and incoming.eventtype == "stream.error" and self._refused(pending, incoming):
             return
-        place = pending.place(incoming.seq)
+        place = pending.place(incoming)
         if place == "seen":
             return
         if place == "gap":
@@ -180,12 +192,14 @@ class Dispatch(ABC):
             self.leave_if_idle()
         if incoming.seq is not None and (pending.is_ended or pending.unacknowledged >= _ACKNOWLEDGED_BYTES):
             pending.unacknowledged = 0
-            self._acknowledge(pending.id, incoming.seq)
+            if not pending.is_followed:
+                self._acknowledge(pending.id, incoming.seq)
 
     def _refused(self, pending: Pending, incoming: Incoming) -> bool:
         """Whether an error is about a request, but no part of its answer."""
         name = incoming.payload.get("error")
-        if name == "resume_lost":
+        if name == "resume_lost" or (name == "forbidden" and pending.is_followed and pending.seen):
+            # What was followed before and may not be now has ended with its session.
             self.lost(pending, is_unknown=incoming.payload.get("retryable") is True)
         elif name == "unknown_id" and pending.is_cancelled:
             del self.pending[pending.id]

@@ -26,7 +26,8 @@ class Frame:
     One frame of an answer.
 
     Attributes:
-        eventtype: ``stream.start``, ``stream.chunk``, ``tool.call`` …
+        eventtype: ``stream.start``, ``stream.chunk``, ``tool.call`` …; with `compact` also ``stream.snapshot``, whose
+            ``message`` is all text of the stream so far.
         payload: Its payload.
         seq: Its number in the answer, or None if the server sent none.
     """
@@ -83,6 +84,11 @@ class Incoming:
     seq: int | None
     payload: JSONObject
     size: int
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a chunk of text and nothing more; such are what a snapshot stands for."""
+        return self.eventtype == "stream.chunk" and self.payload.keys() == {"message"}
 
 
 def read(data: bytes) -> tuple[object, Incoming | None]:

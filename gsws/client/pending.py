@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from gsws.client.errors import AnswerTimeout
-from gsws.client.frames import Frame, Incoming
+from gsws.client.frames import TERMINAL, Frame, Incoming
+from gsws.protocol.codec import encode
 
 __all__ = ["Flow", "Pending"]
 
@@ -37,6 +38,8 @@ class Pending:
         is_idempotent: Whether it may be sent again if it is unknown how far it got.
         is_sent: Whether the server may have it.
         is_cancelled: Whether the consumer wants no more.
+        is_compact: Whether missed text may come as a snapshot, so that numbers before it are left out.
+        is_followed: Whether it is another session's.
         last: Number of the last frame seen, or -1.
         unacknowledged: Bytes seen since the last acknowledgement.
         gaps: How often a frame was missing.
@@ -51,6 +54,7 @@ class Pending:
         "gaps",
         "id",
         "is_cancelled",
+        "is_compact",
         "is_ended",
         "is_idempotent",
         "is_sent",
@@ -59,12 +63,15 @@ class Pending:
         "unacknowledged",
     )
 
+    is_followed: ClassVar[bool] = False
+
     def __init__(self, id: str, body: dict[str, object], flow: Flow, *, is_idempotent: bool) -> None:
         self.id = id
         self.body = body
         self.is_idempotent = is_idempotent
         self.is_sent = False
         self.is_cancelled = False
+        self.is_compact = False
         self.is_ended = False
         self.last = -1
         self.seen = 0
@@ -80,16 +87,30 @@ class Pending:
         """What is asked."""
         return str(self.body["eventtype"])
 
-    def place(self, seq: int | None) -> Literal["next", "seen", "gap"]:
+    def message(self) -> bytes:
+        """What asks for it."""
+        return encode({**self.body, "id": self.id})
+
+    def cancel_message(self) -> bytes:
+        """What asks for its end."""
+        return encode({"eventtype": "gsws.cancel", "payload": {"id": self.id}})
+
+    def place(self, incoming: Incoming) -> Literal["next", "seen", "gap"]:
         """Where a frame stands: the next one, seen before, or after one that is missing."""
+        seq = incoming.seq
         if seq is None or seq == self.last + 1:
             return "next"
-        return "seen" if seq <= self.last else "gap"
+        if seq <= self.last:
+            return "seen"
+        # Of a compact answer, what is left out is text, and the snapshot that has it is still to come or is this.
+        return "next" if self.is_compact and not (incoming.is_text or incoming.eventtype in TERMINAL) else "gap"
 
     def put(self, incoming: Incoming) -> None:
         """Queue the next frame for the consumer."""
         if incoming.seq is not None:
             self.last = incoming.seq
+        if self.is_compact and (incoming.is_text or incoming.eventtype == "stream.snapshot"):
+            self.is_compact = False
         self.seen += 1
         self.unacknowledged += incoming.size
         frame = Frame(incoming.eventtype, incoming.payload, incoming.seq)

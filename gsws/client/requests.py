@@ -24,12 +24,16 @@ class Requests(Dispatch):
     Attributes:
         unsent: Those that the server does not have, in order.
         failure: Why no more can be made, or None.
+        unfollowing: Ids of followed streams that the server was asked to send no more of, until it has confirmed that.
+        deferred: Streams that are to be followed again after that, by id.
     """
 
     def __init__(self, buffer: int, on_frame: Callable[[object], None] | None) -> None:
         super().__init__(buffer, on_frame)
         self.unsent: deque[Pending] = deque()
         self.failure: ClientError | None = None
+        self.unfollowing: set[str] = set()
+        self.deferred: dict[str, Pending] = {}
         self._prefix = secrets.token_hex(4)
         self._count = 0
 
@@ -48,8 +52,13 @@ class Requests(Dispatch):
         """
         if self.failure is not None:
             raise self.failure
-        if pending.id in self.pending or pending.id in self.orphans:
+        is_left = pending.is_followed and pending.id in self.unfollowing
+        if pending.id in self.pending or pending.id in self.deferred or (pending.id in self.orphans and not is_left):
             raise ValueError(f"a request with the id `{pending.id}` is still running")
+        if is_left:
+            # What is still under way belongs to the one before.
+            self.deferred[pending.id] = pending
+            return
         self.pending[pending.id] = pending
         self.unsent.append(pending)
         self.ready.set()
@@ -60,7 +69,12 @@ class Requests(Dispatch):
             return
         pending.is_cancelled = True
         if pending.is_sent:
-            self.say("gsws.cancel", {"id": pending.id})
+            if pending.is_followed:
+                self.unfollowing.add(pending.id)
+            self.tell(pending.cancel_message())
+        elif self.deferred.get(pending.id) is pending:
+            del self.deferred[pending.id]
+            pending.end(cancelled())
         else:
             self.unsent.remove(pending)
             del self.pending[pending.id]
@@ -71,11 +85,19 @@ class Requests(Dispatch):
         if not pending.is_ended:
             was_sent = pending.is_sent
             self.cancel(pending)
-            if self.pending.pop(pending.id, None) is not None and was_sent:
-                self.orphans.add(pending.id)
+            if was_sent and self.pending.pop(pending.id, None) is not None:
+                self.orphans[pending.id] = pending.is_followed
             pending.fail(ClientClosed())
         pending.drop()
         self.leave_if_idle()
+
+    def unfollowed(self, id: str) -> None:
+        self.unfollowing.discard(id)
+        if self.orphans.pop(id, None) is None and id in self.pending:
+            self.pending.pop(id).end(cancelled())
+            self.leave_if_idle()
+        if id in self.deferred:
+            self.submit(self.deferred.pop(id))
 
     def lost(self, pending: Pending, *, is_unknown: bool, error: ClientError | None = None) -> None:
         """
@@ -89,7 +111,7 @@ class Requests(Dispatch):
         self.pending.pop(pending.id, None)
         if pending.is_cancelled:
             pending.end(cancelled())
-        elif pending.seen == 0 and (is_unknown or pending.is_idempotent):
+        elif pending.seen == 0 and (is_unknown or pending.is_idempotent) and not pending.is_followed:
             pending.id = self.new_id()
             pending.is_sent = False
             self.pending[pending.id] = pending
@@ -103,8 +125,9 @@ class Requests(Dispatch):
         if self.failure is None:
             self.failure = error
         self.unsent.clear()
-        for pending in self.pending.values():
+        for pending in (*self.pending.values(), *self.deferred.values()):
             pending.fail(self.failure)
         self.pending.clear()
+        self.deferred.clear()
         self.orphans.clear()
         self.end_pushes(self.failure)

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gsws.client.credentials import Credentials
+from gsws.client.dispatch import cancelled
 from gsws.client.errors import ClientClosed, ClientError, ConnectFailed, ConnectionLost
 from gsws.client.link import Endpoint, Link, LinkEnded, open_link
+from gsws.client.pending import Pending
 from gsws.client.policy import UNAUTHORIZED, Backoff, may_reconnect
 from gsws.client.requests import Requests
 from gsws.protocol.codec import encode
@@ -38,6 +40,7 @@ class Options:
         backoff: How long to wait before.
         buffer: Bytes that wait for their consumers before the client stops reading.
         on_frame: Told of every message as it arrives, decoded.
+        compact: Whether text that was missed in a cut comes as one piece.
     """
 
     endpoint: Endpoint
@@ -46,6 +49,7 @@ class Options:
     backoff: Backoff = field(default_factory=Backoff)
     buffer: int = 2**20
     on_frame: Callable[[object], None] | None = None
+    compact: bool = False
 
 
 class Session(Requests):
@@ -59,6 +63,7 @@ class Session(Requests):
 
     Attributes:
         id: The session's id on the server; None in the plain profile and before the first connection.
+        secret: Proves that the session is this client's.
         connections: How many connections were made.
     """
 
@@ -71,7 +76,7 @@ class Session(Requests):
         self._on_session = on_session
         self.id: str | None = None
         self.connections = 0
-        self._secret = ""
+        self.secret = ""
         self._rng = random.Random()  # noqa: S311  # jitter
         self._attempt = 0
         self._task: asyncio.Task[None] | None = None
@@ -162,7 +167,7 @@ class Session(Requests):
                     continue
                 pending = self.unsent.popleft()
                 pending.is_sent = True
-                await link.send(encode({**pending.body, "id": pending.id}))
+                await link.send(pending.message())
             await self.ready.wait()
 
     async def _renew(self) -> None:
@@ -252,12 +257,18 @@ class Session(Requests):
             self.id = None
         self.connections += 1
         self.link = link
-        for id in self.orphans:
-            self.say("gsws.cancel", {"id": id})
+        for id, is_followed in self.orphans.items():
+            if not is_followed:
+                self.say("gsws.cancel", {"id": id})
         self.orphans.clear()
-        for pending in self.pending.values():
-            if pending.is_sent and pending.is_cancelled:
-                self.say("gsws.cancel", {"id": pending.id})
+        self.unfollowing.clear()
+        for id in tuple(self.deferred):
+            self.submit(self.deferred.pop(id))
+        for pending in tuple(self.pending.values()):
+            if pending.is_sent and pending.is_followed:
+                self._follow_again(pending)
+            elif pending.is_sent and pending.is_cancelled:
+                self.tell(pending.cancel_message())
         if self.acknowledged:
             self.flush()
         self.ready.set()
@@ -267,24 +278,37 @@ class Session(Requests):
     async def _resume(self, link: Link) -> bool:
         """Exchange the first frames; True if the session is a new one."""
         hello = await self.expect(link, "gsws.hello")
-        before, secret = self.id, self._secret
-        session, self._secret = str(hello.get("session")), str(hello.get("secret"))
+        before, secret = self.id, self.secret
+        session, self.secret = str(hello.get("session")), str(hello.get("secret"))
         self.id = session
         if before is None:
             return True
-        streams = {one.id: one.last for one in self.pending.values() if one.is_sent}
-        await link.send(
-            encode({"eventtype": "gsws.resume", "payload": {"session": before, "secret": secret, "streams": streams}})
-        )
+        asked = {one.id: one for one in self.pending.values() if one.is_sent and not one.is_followed}
+        streams = {id: one.last for id, one in asked.items()}
+        payload: dict[str, Any] = {"session": before, "secret": secret, "streams": streams}
+        if self.options.compact:
+            payload["compact"] = True
+            for one in asked.values():
+                one.is_compact = True
+        await link.send(encode({"eventtype": "gsws.resume", "payload": payload}))
         # Until it is known which session goes on, another cut must ask for the old one again.
-        self.id, self._secret, fresh = before, secret, self._secret
+        self.id, self.secret, fresh = before, secret, self.secret
         resumed = await self.expect(link, "gsws.resumed")
         found = resumed.get("streams")
         goes_on = resumed.get("session") == before if "session" in resumed else bool(found) or not streams
         if not goes_on:
-            self.id, self._secret = session, fresh
+            self.id, self.secret = session, fresh
             self.acknowledged.clear()
         return not goes_on
+
+    def _follow_again(self, pending: Pending) -> None:
+        """What was followed over another connection is asked for again, from where it was."""
+        if pending.is_cancelled:
+            del self.pending[pending.id]
+            pending.end(cancelled())
+        else:
+            pending.is_sent = False
+            self.unsent.append(pending)
 
     async def _told(self, work: Awaitable[None]) -> None:
         try:

@@ -31,7 +31,7 @@ class Stream:
         self._timeout = timeout
         self._is_submitted = False
         self._is_cancelled = False
-        self._start: int | None = None
+        self._length = self._before = 0
         self.result: Mapping[str, Any] | None = None
         self.reason: str | None = None
 
@@ -51,9 +51,12 @@ class Stream:
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:
         async for frame in self.frames():
+            text = frame.payload.get("message")
             if frame.eventtype == "stream.chunk":
-                text = frame.payload.get("message")
                 yield Chunk(text if isinstance(text, str) else "", frame.payload, frame.seq)
+            elif frame.eventtype == "stream.snapshot" and isinstance(text, str):
+                rest = text[self._before :]
+                yield Chunk(rest, {"message": rest}, frame.seq)
 
     async def frames(self) -> AsyncIterator[Frame]:
         """
@@ -71,6 +74,7 @@ class Stream:
         try:
             while self.result is None:
                 frame = await self._pending.get(self._timeout)
+                self._count(frame)
                 if frame.is_terminal:
                     self._finish(frame)
                 yield frame
@@ -93,6 +97,14 @@ class Stream:
         """Take no more; the server is told if it still runs."""
         if self._is_submitted:
             self._session.abandon(self._pending)
+
+    def _count(self, frame: Frame) -> None:
+        """Know how much of the text was taken, for a snapshot has all of it."""
+        text = frame.payload.get("message")
+        if frame.eventtype == "stream.chunk" and len(frame.payload) == 1 and isinstance(text, str):
+            self._length += len(text)
+        elif frame.eventtype == "stream.snapshot" and isinstance(text, str):
+            self._before, self._length = self._length, len(text)
 
     def _submit(self) -> None:
         if not self._is_submitted:

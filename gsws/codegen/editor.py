@@ -64,6 +64,7 @@ _ABOUT: Final[Mapping[str, str]] = {
     "timeout": "longest time for an answer; default 60s, none for a stream",
     "on_disconnect": "whether the function is cancelled when its client leaves; default cancel",
     "rate": "how many messages a client may send",
+    "presence": "tell the members of rooms that the function joins who comes and goes: true, or a pattern: `chat.*`",
     "authn": "false: clients without a credential may send this too",
     "authz": "who may send this: a function, or `{scopes: […]}`",
     "name": "the project's name",

@@ -39,4 +39,4 @@ def optional(shape: JSONObject) -> JSONObject:
     if "anyOf" in inner:
         return {"anyOf": [*inner["anyOf"], {"type": "null"}]}
     types = inner["type"]
-    return {**inner, "type": [*([types] if isinstance(types, str) else types), "null"]}
+    return {**inner, "type": list(dict.fromkeys([*([types] if isinstance(types, str) else types), "null"]))}

@@ -129,6 +129,11 @@ class SourceContext(Protocol):
         ...
 
     @property
+    def environ(self) -> Mapping[str, str]:
+        """The variables that the project's YAML sees: the process's environment over those of ``.env``."""
+        ...
+
+    @property
     def logger(self) -> Any:
         """A structlog logger bound to the source's name."""
         ...
@@ -217,6 +222,7 @@ class Plugin(Protocol):
         Make a source from a checked config; nothing is opened or started yet.
 
         Returns:
-            An `EventSource`, or any object for a datasource (see `Datasource`).
+            An `EventSource`, or any object for a datasource (see `Datasource`); a datasource may also be an
+            awaitable of it, since its `create` runs in a thread and is then awaited on the loop.
         """
         ...

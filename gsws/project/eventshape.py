@@ -100,6 +100,7 @@ EVENT: Final[Mapping[str, Any]] = {
                 "burst": {"type": "integer", "minimum": 0, "maximum": 1_000_000_000},
             },
         },
+        "presence": {"anyOf": [{"type": "boolean"}, {"type": "string", "minLength": 1, "maxLength": 256}]},
         "on_request_validation_error": _FUNCTION,
         "log": {
             "type": "object",

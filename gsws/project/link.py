@@ -160,6 +160,7 @@ class Linker:
                 timeout=draft.timeout(),
                 on_disconnect=draft.on_disconnect(),
                 rate=draft.rate(),
+                presence=draft.text("presence") or draft.values.get("presence") is True,
                 hook=hook if hook is not None else source.hook if source is not None else None,
                 log_attributes=_mapping(_mapping(draft.values.get("log")).get("attributes")),
                 id=str(draft.values["id"]) if isinstance(draft.values.get("id"), str | int) else None,

@@ -20,7 +20,7 @@ from gsws.project.report import error, quoted, warning
 from gsws.project.sources import CheckedFile
 from gsws.source.span import Pointer, Span
 
-__all__ = ["network_findings", "port_conflicts"]
+__all__ = ["is_loopback", "network_findings", "port_conflicts"]
 
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
@@ -34,6 +34,7 @@ def network_findings(source: CheckedFile, root: Path) -> list[Finding]:
     if isinstance(authn, dict):
         findings += _authn(source, authn)
     findings += _files(source, root)
+    findings += _limits(source, isinstance(authn, dict) and bool(authn))
     return findings
 
 
@@ -69,7 +70,7 @@ def _exposure(source: CheckedFile, guarded: bool) -> Iterator[Finding]:
             "write `127.0.0.1` for this machine alone, `0.0.0.0` for all that can reach it",
         )
         return
-    if isinstance(host, str) and not isinstance(host, Unresolved) and not _is_loopback(host) and not guarded:
+    if isinstance(host, str) and not isinstance(host, Unresolved) and not is_loopback(host) and not guarded:
         yield warning(
             "GS603",
             f"`{source.name}` can be reached from other machines and has no `authn`",
@@ -97,6 +98,19 @@ def _exposure(source: CheckedFile, guarded: bool) -> Iterator[Finding]:
                 "any origin",
                 "list the origins of your own pages",
             )
+
+
+def _limits(source: CheckedFile, guarded: bool) -> Iterator[Finding]:
+    limits = source.written.get("limits")
+    rate = limits.get("rate") if isinstance(limits, dict) else None
+    if isinstance(rate, dict) and rate.get("by") == "subject" and not guarded:
+        yield warning(
+            "GS309",
+            "`by: subject` does nothing without `authn`: nobody has a subject that can be trusted",
+            _span(source, "limits", "rate", "by"),
+            "counted by connection",
+            "add `authn`, or leave out `by`",
+        )
 
 
 def _authn(source: CheckedFile, authn: Mapping[str, Any]) -> Iterator[Finding]:
@@ -258,7 +272,8 @@ def _span(source: CheckedFile, *place: str | int) -> Span:
     return document.value_span(place) if document.has(place) else source.type_span
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address or a host name means this machine alone."""
     name = host.strip("[]").lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True

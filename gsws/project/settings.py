@@ -34,7 +34,12 @@ SETTINGS_SHAPE: Final[Mapping[str, Any]] = {
         "resume": {
             "type": "object",
             "additionalProperties": False,
-            "properties": {"window": {"x-gsws-kind": "duration"}, "bytes": {"x-gsws-kind": "size"}},
+            "properties": {
+                "window": {"x-gsws-kind": "duration"},
+                "bytes": {"x-gsws-kind": "size"},
+                "total": {"x-gsws-kind": "size"},
+                "sessions": {"type": "integer", "minimum": 0},
+            },
         },
         "backplane": {
             "anyOf": [
@@ -107,10 +112,20 @@ def _typed(root: Path, data: Mapping[str, Any]) -> Settings:
         version=str(version) if isinstance(version, int | float) else _text(version) or "0.0.0",
         drain_timeout=_or(duration(data.get("drain_timeout")), 30.0),
         log=LogSpec(level if level in _LEVELS else "info", format if format in ("console", "json") else None),
-        resume=ResumeSpec(_or(duration(resume.get("window")), 120.0), _or(size(resume.get("bytes")), 2**20)),
+        resume=_resume(resume),
         backplane=_backplane(data.get("backplane")),
         telemetry=telemetry if isinstance(telemetry, dict) else {"enabled": True} if telemetry is True else {},
         written=frozenset(data),
+    )
+
+
+def _resume(data: Mapping[str, Any]) -> ResumeSpec:
+    default, sessions = ResumeSpec(), data.get("sessions")
+    return ResumeSpec(
+        _or(duration(data.get("window")), default.window),
+        _or(size(data.get("bytes")), default.bytes),
+        _or(size(data.get("total")), default.total),
+        sessions if type(sessions) is int and sessions >= 0 else default.sessions,
     )
 
 

@@ -137,10 +137,20 @@ class LogSpec:
 
 @dataclass(frozen=True, slots=True)
 class ResumeSpec:
-    """How much of a session is kept for a client that comes back (protocol P8.5)."""
+    """
+    How much of a session is kept for a client that comes back (protocol P8.5).
+
+    Attributes:
+        window: Seconds that it waits for its client.
+        bytes: Bytes of one session.
+        total: Bytes of all sessions together.
+        sessions: Sessions that may wait for their clients; 0 for no limit.
+    """
 
     window: float = 120.0
     bytes: int = 2**20
+    total: int = 256 * 2**20
+    sessions: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +254,7 @@ class EventSpec:
         timeout: Seconds; None is the default for the handler's kind, ``math.inf`` is none (written as 0).
         on_disconnect: None is the profile's default; a number is seconds of grace.
         rate: Own limit, or None.
+        presence: Whether the rooms that its handler joins are told of it; a text is a pattern of their names.
         hook: ``on_request_validation_error``, own or the source's.
         log_attributes: Fields to bind to the log of each request.
         span: The key in the file.
@@ -271,6 +282,7 @@ class EventSpec:
     timeout: float | None
     on_disconnect: Literal["cancel", "continue"] | float | None
     rate: RateSpec | None
+    presence: bool | str
     hook: HandlerRef | None
     log_attributes: Mapping[str, Any]
     id: str | None

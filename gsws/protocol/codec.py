@@ -54,17 +54,18 @@ def decode(data: bytes, max_depth: int = DEFAULT_DEPTH) -> Envelope:
     try:
         message = _loads(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise WireError("invalid_json", _explain(error)) from None
+        limit = "json_depth" if isinstance(error, RecursionError) else None
+        raise WireError("invalid_json", _explain(error), limit=limit) from None
     if type(message) is not dict:
         if _is_deeper(data, max_depth):
-            raise WireError("invalid_json", f"the message is nested deeper than {max_depth} levels")
+            raise _too_deep(max_depth)
         raise WireError("invalid_message", f"a message is a JSON object, not {_name(message)}")
     request_id = None
     if "id" in message:
         request_id = message.pop("id")
         _check_id(request_id)
     if data.count(b"{") + data.count(b"[") > max_depth and _is_deeper(data, max_depth):
-        raise WireError("invalid_json", f"the message is nested deeper than {max_depth} levels", request_id)
+        raise _too_deep(max_depth, request_id)
     eventtype = message.get("eventtype")
     if type(eventtype) is not str:
         found = f"`eventtype` is {_name(eventtype)}" if "eventtype" in message else "`eventtype` is missing"
@@ -159,6 +160,10 @@ def _is_deeper(data: bytes, max_depth: int) -> bool:
             return False
         brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
+
+
+def _too_deep(max_depth: int, id: RequestId | None = None) -> WireError:
+    return WireError("invalid_json", f"the message is nested deeper than {max_depth} levels", id, limit="json_depth")
 
 
 def _check_id(value: object) -> None:

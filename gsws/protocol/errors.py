@@ -7,11 +7,16 @@ How an error becomes a frame is in `gsws.protocol.answer`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from gsws.types import RequestId
 
-__all__ = ["ERRORS", "ErrorKind", "WireError", "name_for_status"]
+__all__ = ["ERRORS", "ERROR_HEAD", "ErrorKind", "WireError", "error_name", "name_for_status"]
+
+ERROR_HEAD: Final = b'{"eventtype":"stream.error",'
+"""How a ``stream.error`` begins that `gsws.protocol.answer` made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,21 @@ def name_for_status(code: int) -> str:
     return _BY_STATUS.get(code, "failed")
 
 
+class _Error(msgspec.Struct):
+    """The part of an error's frame that is read back."""
+
+    payload: dict[str, Any]
+
+
+_read_error = msgspec.json.Decoder(_Error).decode
+
+
+def error_name(data: bytes) -> str:
+    """Read the name of an error from its frame, which begins with `ERROR_HEAD`."""
+    name = _read_error(data).payload.get("error")
+    return name if isinstance(name, str) else "failed"
+
+
 class WireError(Exception):
     """
     One inbound message cannot be taken; the connection goes on (protocol P7.3).
@@ -73,10 +93,12 @@ class WireError(Exception):
         name: Key of `ERRORS`.
         message: One sentence for the client.
         id: The message's id, if it could be read.
+        limit: The key of ``limits`` that it is over, if that is what is wrong.
     """
 
-    def __init__(self, name: str, message: str, id: RequestId | None = None) -> None:
+    def __init__(self, name: str, message: str, id: RequestId | None = None, *, limit: str | None = None) -> None:
         super().__init__(name, message, id)
+        self.limit = limit
         self.name = name
         self.message = message
         self.id = id

@@ -66,6 +66,7 @@ class Route:
         whole: Whether ``check`` takes the whole message instead of its payload.
         timeout: Seconds, or None.
         authn: Whether an anonymous client may not send it, where its source has ``authn``.
+        presence: Which rooms that its handler joins are told of it: none, all, or those that fit a pattern.
         checks_reply: Whether there is ``reply`` or ``responses``.
         reply: Check on the ``data`` of a successful status.
         responses: Checks on ``data`` by status code; they win over ``reply``.
@@ -88,6 +89,7 @@ class Route:
     on_disconnect: float | Literal["cancel", "continue"] | None = None
     authn: bool = True
     authz: Authz | None = None
+    presence: bool | str = False
     checks_reply: bool = False
     reply: Check | None = None
     responses: Mapping[int, Check] = field(default_factory=dict)
@@ -171,7 +173,7 @@ class _Builder:
             return None
         try:
             kind, call = kind_of(function), bind(function)
-            on_invalid = self._hook(event, hook)
+            on_invalid = self._hook(event, hook, authz)
         except SignatureError as error:
             self._add("GS204", f"handler `{event.fn}` cannot be called: {error}", event.span, "named here")
             return None
@@ -193,6 +195,7 @@ class _Builder:
             on_disconnect=event.on_disconnect,
             authn=event.authn,
             authz=authz,
+            presence=event.presence,
             checks_reply=event.reply is not None or bool(event.responses),
             reply=event.reply.check if event.reply is not None else None,
             responses={code: validator.check for code, validator in event.responses.items()},
@@ -201,7 +204,8 @@ class _Builder:
             log_attributes=event.log_attributes,
         )
 
-    def _hook(self, event: EventSpec, function: Callable[..., Any] | None) -> Route | None:
+    def _hook(self, event: EventSpec, function: Callable[..., Any] | None, authz: Authz | None) -> Route | None:
+        """The route of ``on_request_validation_error``; it runs for those alone who may send the event."""
         reference = event.hook
         if function is None or reference is None:
             return None
@@ -212,6 +216,10 @@ class _Builder:
             kind=kind_of(function),
             call=bind(function),
             shared=self.shared,
+            authn=event.authn,
+            authz=authz,
+            presence=event.presence,
+            log_attributes=event.log_attributes,
         )
 
     def _authz(self, spec: AuthzSpec | None, span: Span) -> Authz | None:

@@ -17,9 +17,8 @@ from gsws.protocol.answer import Answer, error_payload, frame
 from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
-from gsws.routing.table import Route
+from gsws.runtime.admission import Throttle, is_over_rate, is_refused, slow_down
 from gsws.runtime.identity.lease import renew
-from gsws.runtime.rate import Buckets
 from gsws.runtime.request import Request
 from gsws.runtime.scheduling import Scheduler
 from gsws.types import GSActor, JSONObject, RequestId
@@ -27,6 +26,7 @@ from gsws.types import GSActor, JSONObject, RequestId
 if TYPE_CHECKING:
     from gsws.runtime.hub import Hub
     from gsws.runtime.identity.lease import Lease
+    from gsws.runtime.presence import Attendance
     from gsws.runtime.source import LiveSource
     from gsws.runtime.transport import Connection
 
@@ -35,6 +35,9 @@ __all__ = ["Client", "label_of"]
 _LABEL_LENGTH: Final = 128
 _MAX_FIELDS: Final = 1000
 _LONGEST_NAME: Final = 2**20
+_MISUSES: Final = 16
+"""``gsws.*`` frames without sense after which a connection is closed with 4509."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -54,16 +57,20 @@ class Client(Scheduler):
         label: The ``clientId`` (P4.1).
         requests: Requests with an id that have no terminal frame yet, by id.
         in_flight: Requests that are queued or running, those without an id included.
+        throttle: Its token buckets, or None if it never needed one.
         lease: How long its credential is good, or None if it has none.
+        attendance: The rooms that are told of it, or None if there never was one.
     """
 
     __slots__ = (
         "_actor",
-        "_buckets",
         "_counter",
+        "_misuses",
         "_rooms",
+        "attendance",
         "label",
         "lease",
+        "throttle",
     )
 
     def __init__(self, source: LiveSource, connection: Connection, actor: GSActor | None = None) -> None:
@@ -72,8 +79,10 @@ class Client(Scheduler):
         self._actor = actor
         self.lease: Lease | None = None
         self._counter = 0
+        self._misuses = 0
         self._rooms: set[str] | None = None
-        self._buckets: Buckets | None = None
+        self.throttle: Throttle | None = None
+        self.attendance: Attendance | None = None
 
     @property
     def session_id(self) -> str | None:
@@ -137,30 +146,35 @@ class Client(Scheduler):
         try:
             eventtype, id, meta, message = decode(data, source.json_depth)
         except WireError as error:
-            self._refuse(error.name, error.message, error.id)
+            if error.limit is not None:
+                source.counters.add(f"limits.{error.limit}")
+            if source.rate is None or not is_over_rate(self, "", source.rate, error.id):
+                self.refuse(error.name, error.message, error.id)
+            return
+        if source.rate is not None and is_over_rate(self, eventtype, source.rate, id):
             return
         if eventtype[:5] == "gsws.":
             self._control(eventtype, id, message.get("payload"))
             return
         if id is not None and id in self.requests:
-            self._send(_refusal("duplicate_id", f"a request with the id {_shown(id)} is still running", id))
+            self._deny("duplicate_id", f"a request with the id {_shown(id)} is still running", id)
             return
         route = source.routes.get(eventtype)
         if route is None:
             shown = eventtype if len(eventtype) <= _LONGEST_NAME else f"{eventtype[:64]}…"
-            self._refuse("unknown_event", f"Unknown or unconfigured event type: {shown}", id)
+            self.refuse("unknown_event", f"Unknown or unconfigured event type: {shown}", id)
             return
         if self.in_flight >= source.max_in_flight:
-            self._refuse("too_many_requests", "too many requests are queued or running", id, retry_after_ms=1000)
+            slow_down(self, "in_flight", "too many requests are queued or running", id, 1.0)
             return
-        if source.is_guarded and self._is_refused(route, id):
+        if source.is_guarded and is_refused(self, route, id):
             return
         request = Request(self, route, Answer(id), message, meta)
         if route.check is not None and not route.check(message if route.whole else request.payload):
             if not self._violates(request):
                 return
         elif route.query is not None and not route.query(self.query()):
-            self._refuse("schema_violation", "the connection's query does not fit the event's `params`", id)
+            self.refuse("schema_violation", "the connection's query does not fit the event's `params`", id)
             return
         self.schedule(request)
 
@@ -172,6 +186,8 @@ class Client(Scheduler):
         """The connection has ended: end, or go on with, what runs, as each event says (P6.7)."""
         self.source.clients.discard(self)
         self._leave_rooms()
+        if self.attendance is not None:
+            self.source.presence.away(self, code)
         if self.lease is not None:
             self.lease.end()
         for request in self._unfinished():
@@ -212,6 +228,11 @@ class Client(Scheduler):
         self.connection.close(code, reason)
         self._leave_rooms()
 
+    @property
+    def lingers(self) -> bool:
+        """Whether it waits for something while nothing of its own runs."""
+        return False
+
     def drain(self, seconds: float) -> None:
         """The service begins to drain; a plain client is not told."""
 
@@ -248,37 +269,8 @@ class Client(Scheduler):
             return True
         first = errors[0] if errors else None
         text = f"{first['pointer'] or 'the message'}: {first['message']}" if first else "the message does not fit"
-        self._refuse("schema_violation", f"Request validation failed: {text}", request.answer.id, errors=errors)
+        self.refuse("schema_violation", f"Request validation failed: {text}", request.answer.id, errors=errors)
         return False
-
-    def _is_refused(self, route: Route, id: RequestId | None) -> bool:
-        """Refuse who must say who they are, while draining, and over the rates; only called when one of them may be."""
-        source = self.source
-        if source.identity is not None and route.authn and not self.actor.authenticated:
-            self._refuse("unauthorized", f"`{route.key}` needs a credential", id)
-            return True
-        if source.is_draining:
-            self._refuse("draining", "the server is shutting down; reconnect", id)
-            return True
-        if wait := self._over_rate(route):
-            self._refuse("too_many_requests", "over the rate limit", id, retry_after_ms=max(1, int(wait * 1000)))
-            return True
-        return False
-
-    def _over_rate(self, route: Route) -> float:
-        """Seconds until the connection's rate and the event's allow this message; an event's is per user (P7.2)."""
-        source, now, wait = self.source, self.source.loop.time(), 0.0
-        if self._buckets is None:
-            self._buckets = Buckets()
-        if source.rate is not None:
-            wait = self._buckets.take("", source.rate, now)
-        rate = source.event_rates.get(route.key)
-        if rate is not None and not wait:
-            if self.actor.authenticated:
-                wait = source.buckets.take((self.actor.subject, route.key), rate, now)
-            else:
-                wait = self._buckets.take(route.key, rate, now)
-        return wait
 
     def _control(self, eventtype: str, id: RequestId | None, payload: Any) -> None:
         """Answer ``gsws.cancel``, ``gsws.ping`` and ``gsws.auth``; others are ignored (P2.4)."""
@@ -289,26 +281,34 @@ class Client(Scheduler):
         elif eventtype == "gsws.cancel":
             target = payload.get("id", id) if isinstance(payload, dict) else id
             if not isinstance(target, str | int) or isinstance(target, bool):
-                self._refuse("invalid_message", "`gsws.cancel` needs the `id` of a request in its payload", id)
+                self.misused("`gsws.cancel` needs the `id` of a request in its payload", id)
                 return
             request = self.requests.get(target)
             if request is None:
-                self._send(_refusal("unknown_id", f"no request with the id {_shown(target)} is running", target))
+                self._deny("unknown_id", f"no request with the id {_shown(target)} is running", target)
             else:
                 self.abort(request, "cancelled")
 
-    def _refuse(self, name: str, message: str, id: RequestId | None, **details: Any) -> None:
+    def refuse(self, name: str, message: str, id: RequestId | None, **details: Any) -> None:
         """Answer a message that never becomes a request."""
+        self.source.counters.add(f"errors.{name}")
         self._send(Answer(id).error(name, message, **details))
 
+    def misused(self, message: str, id: RequestId | None) -> None:
+        """Answer a ``gsws.*`` frame without sense; who goes on sending such is closed with 4509 (P7.4)."""
+        self._misuses += 1
+        self.refuse("invalid_message", message, id)
+        if self._misuses >= _MISUSES:
+            self.close(CloseCode.PROTOCOL_MISUSE, "misuse of gsws frames")
 
-def _refusal(name: str, message: str, id: RequestId) -> bytes:
-    """
-    Make an error about an id that names another request, or none.
+    def _deny(self, name: str, message: str, id: RequestId) -> None:
+        """
+        Answer about an id that names another request, or none.
 
-    It carries the id but no ``seq``: it is no part of that request's answer (P5.4).
-    """
-    return frame("stream.error", error_payload(name, message), id)
+        The error carries the id but no ``seq``: it is no part of that request's answer (P5.4).
+        """
+        self.source.counters.add(f"errors.{name}")
+        self._send(frame("stream.error", error_payload(name, message), id))
 
 
 def _fields(query: str) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,10 @@ class Context:
     @property
     def base(self) -> Path:
         return self.service.project.base
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        return self.service.project.environ
 
     @property
     def logger(self) -> Any:

@@ -59,7 +59,9 @@ async def _build(service: Service, spec: DatasourceSpec) -> Any:
         installed = service.plugins[spec.type or ""]
         if installed.plugin is None:
             raise ServeError(installed.error or f"no plugin for `type: {spec.type}`")
-        return installed.plugin.create(spec.config, DatasourceContext(service, spec.name))
+        # In a thread: opening a database or importing a model's client would hold up the loop.
+        made = await asyncio.to_thread(installed.plugin.create, spec.config, DatasourceContext(service, spec.name))
+        return await made if inspect.isawaitable(made) else made
     module = await asyncio.to_thread(service.modules.load, spec.handler.module)
     factory = getattr(module, spec.handler.callable)
     arguments = (spec.config,) if inspect.signature(factory).parameters else ()

@@ -48,7 +48,10 @@ def make_handle(live: LiveSource, key: str) -> EventHandle:
             return GSStatus(False, 400, "Request validation failed", {"errors": errors})
         client.in_flight = 1
         live.mark_busy(client)
-        await client.run_detached(request)
+        try:
+            await client.run_detached(request)
+        finally:
+            client.closed(1000, "")  # it leaves the rooms that its handler joined
         return sink.status()
 
     return handle

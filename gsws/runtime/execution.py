@@ -79,7 +79,7 @@ async def invoke(kind: HandlerKind, call: Callable[[Any], Any], request: Request
     if kind == "async":
         return await call(request)
     # What the call needs is looked up in the thread too; nothing of it changes meanwhile.
-    result = await request.client.source.threads.run(partial(call, request))
+    result = await _run_in_thread(request, partial(call, request))
     if inspect.isawaitable(result):
         result = await result
     return result
@@ -95,9 +95,11 @@ async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
             if request.aborted is not None:
                 return
             if type(item) is Frame or isinstance(item, GSStatus):
-                if await _special(request, item):
-                    return
-                continue
+                if type(item) is not Frame or item.eventtype != "stream.chunk":
+                    if await _special(request, item):
+                        return
+                    continue
+                item = item.payload  # a chunk, whichever way it was yielded
             payload = {"message": item} if type(item) is str else chunk_payload(item)
             if checks:
                 request.check_emit("stream.chunk", payload)
@@ -140,14 +142,23 @@ async def _special(request: Request, item: Any) -> bool:
 
 async def _from_thread(request: Request, call: Callable[[Any], Any]) -> AsyncIterator[Any]:
     """Iterate a plain generator, one step in a thread after the other."""
-    run = request.client.source.threads.run
-    iterator = await run(partial(call, request))
+    iterator = await _run_in_thread(request, partial(call, request))
     try:
-        while (item := await run(partial(next, iterator, _END))) is not _END:
+        while (item := await _run_in_thread(request, partial(next, iterator, _END))) is not _END:
             yield item
     finally:
         if request.task is None or not request.task.cancelling():
-            await run(iterator.close)
+            await _run_in_thread(request, iterator.close)
+
+
+async def _run_in_thread(request: Request, function: Callable[[], Any]) -> Any:
+    """Call a function in a thread; one that outlives its request is named in the log."""
+
+    def abandoned() -> None:
+        request.client.source.counters.add("threads.abandoned")
+        request.logger.warning("handler goes on in its thread, which cannot be stopped", fn=request.route.fn)
+
+    return await request.client.source.threads.run(function, abandoned)
 
 
 async def _is_authorized(request: Request) -> bool:

@@ -49,6 +49,10 @@ class Hub:
             member.push(frame)
         return len(members)
 
+    def size(self, room: str) -> int:
+        """How many members a room has."""
+        return len(self._rooms.get(room, ()))
+
     def members(self, room: str) -> Iterator[Member]:
         """The members of a room in the order they joined."""
         return iter(tuple(self._rooms.get(room, ())))

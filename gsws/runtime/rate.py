@@ -74,7 +74,7 @@ class Buckets:
     def take(self, key: Hashable, rate: Rate, now: float) -> float:
         """Take one token of a key's bucket, as `TokenBucket.take`; a rate that changed begins anew."""
         known, bucket = self._buckets.get(key, (None, None))
-        if bucket is None or known != rate:
+        if bucket is None or (known is not rate and known != rate):
             bucket = TokenBucket(rate.messages, rate.per, rate.burst)
             self._buckets[key] = (rate, bucket)
             if len(self._buckets) > self._limit:

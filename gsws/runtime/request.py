@@ -16,6 +16,7 @@ from gsws.protocol.answer import Answer, chunk_payload, frame
 from gsws.routing.context import GSContext
 from gsws.routing.table import Route, SharedState
 from gsws.runtime.handlersocket import DONE, HandlerSocket, pause
+from gsws.runtime.presence import announces
 from gsws.runtime.transport import encode_frame
 from gsws.types import GSActor, JSONObject
 
@@ -204,9 +205,12 @@ class Request:
 
     def join(self, room: str) -> None:
         self.client.join(room)
+        if announces(self.route.presence, room):
+            self.client.source.presence.enter(room, self.client)
 
     def leave(self, room: str) -> None:
         self.client.leave(room)
+        self.client.source.presence.exit(room, self.client)
 
     def broadcast(self, room: str, eventtype: str, payload: Any) -> int:
         data = payload if isinstance(payload, dict) else chunk_payload(payload)

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from gsws.protocol.errors import ERROR_HEAD, error_name
 from gsws.runtime.execution import run_plain, run_stream
 from gsws.runtime.request import CURRENT, Request
 from gsws.types import RequestId
@@ -74,6 +75,9 @@ class Scheduler:
         id = request.answer.id
         if id is not None and self.requests.get(id) is request:
             del self.requests[id]
+        last = request.last
+        if last is not None and last.startswith(ERROR_HEAD):
+            self.source.counters.add(f"errors.{error_name(last)}")
         if request.idempotency is not None:
             self._settle(request, keep=request.aborted not in ("disconnected", "draining"))
 
@@ -95,6 +99,10 @@ class Scheduler:
                     self.abort(request, "timeout")
             elif now - request.aborted_at >= ABANDON_AFTER and request.task is not None:
                 self._abandon(request)
+
+    def is_owed(self) -> bool:
+        """Whether something is queued or runs that nobody has ended."""
+        return any(request.aborted is None for request in self._unfinished())
 
     def abort_all(self, reason: str) -> None:
         """End everything that is queued or running, each with its terminal frame."""

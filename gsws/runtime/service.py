@@ -23,6 +23,7 @@ from gsws.plugins.registry import Registry, registry
 from gsws.project.specs import Project, SourceSpec
 from gsws.routing.modules import ModuleSet
 from gsws.routing.table import Build, RouteTable, build_table
+from gsws.runtime.away import Away
 from gsws.runtime.children import CHILDREN, account
 from gsws.runtime.contexts import Context
 from gsws.runtime.datasources import build_datasources, close_datasource
@@ -73,6 +74,7 @@ class Service:
         self.plugins = plugins
         self._listeners: dict[str, LiveListener] = {}
         self._hurry = asyncio.Event()
+        self._away = Away(project.settings.resume.total, project.settings.resume.sessions)
         self._table: RouteTable = {}
         self.authn: Mapping[str, Callable[..., Any]] = {}
         self._previous_handler: Any = None
@@ -123,6 +125,10 @@ class Service:
     def health(self) -> dict[str, Health]:
         """How each source is."""
         return {name: source.health() for name, source in self.sources.items()}
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What each source refused, failed and closed so far, by name; see `gsws.runtime.counters`."""
+        return {name: live.counters.read() for name, live in self.live.items()}
 
     def is_ready(self) -> bool:
         """Whether new work is welcome."""
@@ -236,6 +242,7 @@ class Service:
                 routes={},
                 resume_window=self.project.settings.resume.window,
                 resume_bytes=self.project.settings.resume.bytes,
+                away=self._away,
             )
             live.apply(self._table.get(name, {}), _rates(self.project, name))
         return live

@@ -21,16 +21,22 @@ from gsws.plugins.contract import Health
 from gsws.protocol.answer import error_payload, frame
 from gsws.protocol.closecodes import CloseCode
 from gsws.routing.table import Route
+from gsws.runtime.away import Away
 from gsws.runtime.client import Client
+from gsws.runtime.counters import Counters, Reporter
+from gsws.runtime.drain import end_requests, finish_requests
 from gsws.runtime.hub import Hub
 from gsws.runtime.idempotency import Replies
 from gsws.runtime.identity import Identity
+from gsws.runtime.options import listen_options
+from gsws.runtime.presence import Presence
 from gsws.runtime.rate import Buckets
+from gsws.runtime.receiver import SessionReceiver
 from gsws.runtime.scheduling import Scheduler
-from gsws.runtime.session import SUBPROTOCOL, SessionClient, SessionReceiver
+from gsws.runtime.session import SUBPROTOCOL, SessionClient
 from gsws.runtime.threads import ThreadPool
 from gsws.runtime.tls import Certificate
-from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, ListenOptions, Receiver, Wheel
+from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, Receiver, Wheel
 
 __all__ = ["LiveListener", "LiveSource"]
 
@@ -49,9 +55,12 @@ class LiveSource:
     Attributes:
         routes: Event key → route; replaced whole by a reload.
         sessions: Sessions by id, connected or not (protocol section 8).
+        away: Those of them that wait for their clients, and the bound over all.
         busy: Clients with a queued or running request.
         identity: Who checks credentials; None without ``authn``, when a client is who it says.
-        is_guarded: Whether a message must be looked at before its schema: with ``authn`` or rates, while draining.
+        is_guarded: Whether a message must be looked at before its schema: with rates of events, while draining, and
+            with ``authn`` once an anonymous client was let in.
+        counters: What was refused, failed and closed.
         is_stopped: Whether no new work may start at all.
     """
 
@@ -73,7 +82,9 @@ class LiveSource:
     buckets: Buckets = field(default_factory=Buckets)
     replies: Replies = field(default_factory=Replies)
     sessions: dict[str, SessionClient] = field(default_factory=dict)
+    away: Away = field(default_factory=Away)
     hub: Hub = field(default_factory=Hub)
+    counters: Counters = field(default_factory=Counters)
     clients: set[Client] = field(default_factory=set)
     busy: set[Scheduler] = field(default_factory=set)
     is_draining: bool = False
@@ -82,9 +93,12 @@ class LiveSource:
     logger: Any = None
     thread: int = field(default_factory=threading.get_ident)
     _ticking: bool = False
+    _has_anonymous: bool = False
+    presence: Presence = field(init=False)
 
     def __post_init__(self) -> None:
         self.logger = structlog.get_logger("gsws").bind(source=self.name)
+        self.presence = Presence(self.hub, self.wheel)
 
     def mark_busy(self, client: Scheduler) -> None:
         """A client has its first request in flight: watch its deadlines."""
@@ -115,6 +129,13 @@ class LiveSource:
         before, self.identity = self.identity, identity
         if before is not None and before is not identity:
             before.close()
+        # Whoever is in already may be from a time when nobody was asked for a credential.
+        self._has_anonymous = bool(self.clients) or bool(self.sessions)
+        self._guard()
+
+    def admit_anonymous(self) -> None:
+        """A client without a credential connects: from now on messages are asked whose they are."""
+        self._has_anonymous = True
         self._guard()
 
     def drain(self) -> None:
@@ -123,9 +144,8 @@ class LiveSource:
         self._guard()
 
     def _guard(self) -> None:
-        self.is_guarded = (
-            self.identity is not None or self.is_draining or self.rate is not None or bool(self.event_rates)
-        )
+        is_asked = self.identity is not None and self._has_anonymous
+        self.is_guarded = is_asked or self.is_draining or bool(self.event_rates)
 
     def _tick(self) -> None:
         now = self.loop.time()
@@ -180,7 +200,8 @@ class LiveListener:
         self._is_shut = False
         self._certificate = None if config.tls is None else Certificate(config.tls, root, live.wheel, live.logger)
         options = listen_options(config, development=development, base=base, certificate=self._certificate)
-        self._listener = Listener(self, options)
+        self._listener = Listener(self, options, live.counters)
+        self._reporter = Reporter(live.counters, live.wheel, live.logger)
         live.configure(config)
         live.identify(self._identity(config))
 
@@ -204,24 +225,8 @@ class LiveListener:
         if self._certificate is not None:
             self._certificate.close()
         live.drain()
-        loop = live.loop
-        deadline = loop.time() + self.drain_timeout
-        for client in live.clients:
-            client.drain(self.drain_timeout)
-        while live.clients:
-            for client in tuple(live.clients - live.busy):
-                client.shut()
-                live.clients.discard(client)
-            if not live.busy & live.clients or self._hurry.is_set() or loop.time() >= deadline:
-                break
-            await asyncio.sleep(0.02)
-        live.is_stopped = True
-        for client in tuple(live.clients):
-            client.abort_all("draining")
-            client.shut()
-        unfinished = [task for client in live.busy for task in client.tasks()]
-        for task in unfinished:
-            task.cancel()
+        await finish_requests(live, self.drain_timeout, self._hurry)
+        unfinished = end_requests(live)
         await self._listener.close(
             CloseCode.GOING_AWAY, "server shutdown", timeout=0.2 if self._hurry.is_set() else self._close_timeout
         )
@@ -230,8 +235,10 @@ class LiveListener:
             if stuck:
                 live.logger.warning("handlers ignore the shutdown; leaving without them", tasks=len(stuck))
         live.clients.clear()
-        live.sessions.clear()
+        for session in tuple(live.sessions.values()):
+            session.drop()
         live.busy.clear()
+        self._reporter.close()
         if live.identity is not None:
             live.identity.close()
 
@@ -292,6 +299,8 @@ class LiveListener:
         client = (SessionClient if is_session else Client)(self.live, connection, actor)
         if identity is not None:
             identity.watch(client, handshake)
+            if actor is None:
+                self.live.admit_anonymous()
         self.live.clients.add(client)
         if isinstance(client, SessionClient):
             client.hello()
@@ -302,31 +311,8 @@ class LiveListener:
         return self._listening and not self.live.is_draining and self._is_ready()
 
     def too_large(self, limit: int) -> bytes:
+        self.live.counters.add("limits.message_bytes")
+        self.live.counters.add("errors.too_large")
         return frame("stream.error", error_payload("too_large", f"the message is larger than {limit} bytes"))
 
     _close_timeout: Final = 5.0
-
-
-def listen_options(
-    config: WebSocketConfig, *, development: bool, base: Path, certificate: Certificate | None = None
-) -> ListenOptions:
-    """Turn a source's config into the transport's options."""
-    limits = config.limits
-    return ListenOptions(
-        host=config.host,
-        port=config.port,
-        path=config.path,
-        origins=config.origins,
-        development=development,
-        public=base / "public",  # whether or not it is there yet
-        message_bytes=limits.message_bytes,
-        send_buffer=limits.send_buffer,
-        connections=limits.connections,
-        connections_per_ip=limits.connections_per_ip,
-        handshake_timeout=limits.handshake_timeout,
-        heartbeat_interval=config.heartbeat.interval,
-        heartbeat_timeout=config.heartbeat.timeout,
-        compression=config.compression,
-        subprotocols=(SUBPROTOCOL,),
-        ssl=None if certificate is None else certificate.context,
-    )

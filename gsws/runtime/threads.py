@@ -19,6 +19,9 @@ __all__ = ["ThreadPool"]
 
 _IDLE_SECONDS: Final = 30.0
 
+_SPARE: Final = 3
+"""Abandoned threads that are replaced, as a multiple of the pool's size; then jobs wait until one comes back."""
+
 _Job: TypeAlias = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", contextvars.Context, Callable[[], Any]]
 
 
@@ -38,11 +41,11 @@ class ThreadPool:
         self._threads = 0
         self._idle = 0
 
-    async def run(self, function: Callable[[], Any]) -> Any:
+    async def run(self, function: Callable[[], Any], on_abandon: Callable[[], object] | None = None) -> Any:
         """
         Call a function in a thread, in a copy of the caller's context.
 
-        If the caller is cancelled the thread goes on by itself: threads cannot be stopped.
+        If the caller is cancelled the thread goes on by itself: threads cannot be stopped. ``on_abandon`` is told so.
 
         Raises:
             BaseException: What the function raised; StopIteration as RuntimeError.
@@ -55,7 +58,7 @@ class ThreadPool:
             self._jobs.append((loop, future, contextvars.copy_context(), job))
             if len(self._jobs) <= self._idle:
                 self._change.notify()
-            elif self._threads < self.size + self.abandoned:
+            elif self._threads < self.size + min(self.abandoned, _SPARE * self.size):
                 self._threads += 1
                 threading.Thread(target=self._work, name="gsws-handler", daemon=True).start()
         try:
@@ -65,6 +68,8 @@ class ThreadPool:
                 with self._change:
                     self.abandoned += 1
                 running.abandoned = self._reclaim
+                if on_abandon is not None:
+                    on_abandon()
             raise
 
     def _reclaim(self) -> None:

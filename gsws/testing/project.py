@@ -11,6 +11,7 @@ import contextlib
 import textwrap
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,6 +170,14 @@ class ServedProject:
     def port(self) -> int:
         """The port of the only event source."""
         return self.addresses[self._source(None)][1]
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What all event sources refused, failed and closed so far, by name; 0 for what never happened."""
+        total: Counter[str] = Counter()
+        for counts in self.service.counters().values():
+            total.update(counts)
+        return total
 
     # Changing it.
 

@@ -36,7 +36,7 @@ def test_read_gives_everything_after_a_number(make):
     assert seqs(log.read("a", -1)) == [0, 1, 2, 3, 4]
     assert seqs(log.read("a", 2)) == [3, 4]
     assert seqs(log.read("a", 4)) == []
-    assert log.read("a", 4).text == "x" * 50
+    assert log.read("a", 4, compact=True).text == "x" * 50
     assert not log.read("a", 4).is_ended
 
 
@@ -57,7 +57,7 @@ def test_acknowledged_frames_are_gone(make):
 
     assert log.read("a", 1) is None
     assert seqs(log.read("a", 2)) == [3, 4]
-    assert log.read("a", 3).text == "x" * 50
+    assert log.read("a", 3, compact=True).text == "x" * 50
     log.acknowledge("a", 4)
     assert len(log) == 0
 
@@ -93,6 +93,73 @@ def test_an_id_that_is_used_again_is_a_new_stream(make):
     fill(log, "a", 1)
 
     assert seqs(log.read("a", -1)) == [0]
+
+
+def note(log, id, seq):
+    log.append(id, seq, encode({"eventtype": "note", "id": id, "seq": seq, "payload": {"n": seq}}), None)
+
+
+def test_a_compact_read_has_the_text_of_what_was_acknowledged_and_the_frames_that_are_no_text(make):
+    """P8.3, P8.6: nothing but text is missing, and it says up to which number."""
+    log = make(10_000)
+    fill(log, "a", 3)
+    note(log, "a", 3)
+    fill(log, "a", 2, start=4)
+    note(log, "a", 6)
+    log.acknowledge("a", 6)
+    fill(log, "a", 2, start=7)
+
+    assert log.read("a", -1) is None
+    state = log.read("a", -1, compact=True)
+    assert (seqs(state), state.text, state.gap, state.earlier) == ([3, 6, 7, 8], "x" * 70, 5, 1)
+    state = log.read("a", 5, compact=True)
+    assert (seqs(state), state.gap) == ([6, 7, 8], None)
+    assert log.read("a", 6) == log.read("a", 6)
+    assert seqs(log.read("a", 6)) == [7, 8]
+
+
+def test_where_room_is_short_a_compact_read_is_lost_before_an_exact_one(make):
+    """P8.4: what was acknowledged goes first."""
+    log = make(2000)
+    fill(log, "a", 15)
+    log.acknowledge("a", 13)
+    assert log.read("a", -1, compact=True).text == "x" * 150
+    fill(log, "a", 22, start=15)
+
+    assert log.read("a", -1, compact=True) is None
+    assert seqs(log.read("a", 14)) == list(range(15, 37))
+
+
+def test_what_is_shared_is_held_though_one_reader_acknowledged_it_until_room_is_short(make):
+    """P8.6, P8.8."""
+    log = make(2500)
+    fill(log, "a", 10)
+    log.share("a")
+    log.acknowledge("a", 8)
+    assert seqs(log.read("a", -1)) == list(range(10))
+    fill(log, "a", 24, start=10)
+    assert log.read("a", 7) is None
+    assert seqs(log.read("a", 8)) == list(range(9, 34))
+
+    log = make(10_000)
+    fill(log, "b", 3, ended=True)
+    log.share("b")
+    log.acknowledge("b", 2)
+    assert seqs(log.read("b", -1)) == [0, 1, 2]
+
+
+def test_a_closed_log_holds_nothing_and_keeps_nothing(make):
+    """P8.5."""
+    log = make(10_000)
+    fill(log, "ended", 3, ended=True)
+    fill(log, "running", 3)
+    log.close()
+    fill(log, "running", 3, start=3, ended=True)
+    fill(log, "new", 3, ended=True)
+
+    assert [log.read(id, -1) for id in ("ended", "running", "new")] == [None] * 3
+    assert len(log) == 0
+    assert log.has_forgotten
 
 
 @given(

@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m tests.benchmarks [--quick] [--json] [--only cpu,memory,reload,start,validate] …`."""
+"""Run the benchmarks: `python -m tests.benchmarks [--quick] [--json] [--only cpu,memory,guards,stream,…] …`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.agent import measure_agent, measure_cancel, measure_turns
 from tests.benchmarks.delivery import measure_fan_out, measure_streams
-from tests.benchmarks.figures import Comparison, Latency, as_json, as_text
+from tests.benchmarks.figures import Added, Comparison, Latency, as_json, as_text
+from tests.benchmarks.guards import measure_guards
 from tests.benchmarks.latency import measure_reload, measure_start
 from tests.benchmarks.server import LOAD_CORE, SERVER_CORE, Contestant, contestants
 from tests.benchmarks.throughput import CONNECTIONS, IN_FLIGHT, measure_cpu, measure_memory
 from tests.benchmarks.validation import measure_scaling, measure_validate
 
-PARTS = ("cpu", "memory", "stream", "fan-out", "reload", "start", "validate")
+PARTS = ("cpu", "memory", "guards", "stream", "fan-out", "reload", "start", "validate", "agent")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     _allow_sockets(5000)
     quick = options.quick
-    tables: dict[str, Sequence[Comparison | Latency]] = {}
+    tables: dict[str, Sequence[Comparison | Latency | Added]] = {}
     with tempfile.TemporaryDirectory(prefix="gsws-bench-") as name:
         folder = Path(name)
         entries = _able(contestants(folder))
@@ -52,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "memory" in parts:
             measured = measure_memory(entries, 1 if quick else 3, 200 if quick else 2000)
             tables |= {f"Memory of an idle connection, {title}": rows for title, rows in measured.items()}
+        if "guards" in parts:
+            title = "CPU of an answered message with identity and limits; gsws is the one without any"
+            rounds = options.rounds or (2 if quick else 9)
+            tables[title] = measure_guards(folder / "guards", rounds, 10_000 if quick else 50_000)
         if "stream" in parts:
             title = "CPU of a streamed token, gsws with sequence numbers and a log for resume"
             tables[title] = measure_streams(folder, 1 if quick else 5, 200 if quick else 3000)
@@ -66,6 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tables |= measure_validate(folder, 100 if quick else 1000, 2 if quick else 5)
             if options.full:
                 tables |= measure_scaling(folder, (500, 2500, 10_000), 1 if quick else 3)
+        if "agent" in parts:
+            tables |= measure_turns(2 if quick else 15, 200 if quick else 2000)
+            title = "CPU of an agent's token, whole servers, the same graph"
+            tables[title] = measure_agent(folder, 1 if quick else 5, 50 if quick else 1000)
+            tables["Cancel"] = measure_cancel(5 if quick else 100)
 
     if options.json:
         print(json.dumps({"machine": _machine(), "figures": {title: as_json(rows) for title, rows in tables.items()}}))

@@ -18,7 +18,7 @@ from tests.benchmarks.figures import Comparison, compare
 from tests.benchmarks.load import masked
 from tests.benchmarks.server import GSWS, Contestant, Server
 
-__all__ = ["measure_fan_out", "measure_streams"]
+__all__ = ["measure_fan_out", "measure_streams", "run_streams"]
 
 _STREAMS, _MEMBERS = 20, 200
 _HANDSHAKE = (
@@ -63,7 +63,7 @@ def measure_streams(folder: Path, rounds: int, tokens: int) -> list[Comparison]:
                 name = server.contestant.name
                 protocol = b"Sec-WebSocket-Protocol: gsws.v1\r\n" if "sessions" in name else b""
                 before = server.cpu()
-                _stream(server.port, tokens, protocol)
+                run_streams(server.port, tokens, _STREAMS, protocol)
                 used = (server.cpu() - before) / (tokens * _STREAMS) * 1e6
                 print(f"stream round {number + 1} of {rounds}: {name} {used:.2f} us", file=sys.stderr)
                 if number >= 0:
@@ -116,8 +116,9 @@ def _contestants(folder: Path) -> list[Contestant]:
     ]
 
 
-def _stream(port: int, tokens: int, protocol: bytes) -> None:
-    connections = [_open(port, protocol) for _ in range(_STREAMS)]
+def run_streams(port: int, tokens: int, streams: int, protocol: bytes = b"") -> None:
+    """Ask for so many streams at once, each on its own connection, and read them to their ends."""
+    connections = [_open(port, protocol) for _ in range(streams)]
     for connection in connections:
         _send(connection, "websocket.tokens", {"count": tokens})
     for connection in connections:

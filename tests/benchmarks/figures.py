@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Comparison", "Latency", "as_json", "as_text", "compare", "latency"]
+__all__ = ["Added", "Comparison", "Latency", "as_json", "as_text", "compare", "latency"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,23 @@ class Latency:
     p95: float
     worst: float
     goal: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What one adds to another, round by round: the median of the differences with its extremes."""
+
+    name: str
+    unit: str
+    median: float
+    low: float
+    high: float
+    goal: float | None = None
+
+    @classmethod
+    def of(cls, name: str, unit: str, differences: Sequence[float], goal: float | None = None) -> Added:
+        """Summarise the differences of all rounds."""
+        return cls(name, unit, statistics.median(differences), min(differences), max(differences), goal)
 
 
 def compare(
@@ -75,7 +92,7 @@ def latency(name: str, seconds: Sequence[float], goal: float | None = None) -> L
     return Latency(name, len(ordered), statistics.median(ordered), p95, ordered[-1], goal)
 
 
-def as_text(title: str, rows: Sequence[Comparison | Latency]) -> str:
+def as_text(title: str, rows: Sequence[Comparison | Latency | Added]) -> str:
     """A table for people."""
     lines = [title]
     for row in rows:
@@ -84,6 +101,10 @@ def as_text(title: str, rows: Sequence[Comparison | Latency]) -> str:
             ratio = f"{row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f})"
             goal = "" if row.goal is None else f"  at most {row.goal}: {_verdict(row.ratio, row.goal)}"
             lines.append(f"  {row.name:28} {spread:34}  gsws / it: {ratio}{goal}")
+        elif isinstance(row, Added):
+            spread = f"{row.median:8.2f} {row.unit}  ({row.low:.2f} to {row.high:.2f})"
+            goal = "" if row.goal is None else f"  at most {row.goal:g} {row.unit}: {_verdict(row.median, row.goal)}"
+            lines.append(f"  {row.name:28} {spread:34}{goal}")
         else:
             goal = "" if row.goal is None else f"  at most {row.goal:g} ms: {_verdict(row.p95, row.goal)}"
             times = f"p50 {row.p50:7.1f} ms  p95 {row.p95:7.1f} ms  worst {row.worst:7.1f} ms"
@@ -91,7 +112,7 @@ def as_text(title: str, rows: Sequence[Comparison | Latency]) -> str:
     return "\n".join(lines)
 
 
-def as_json(rows: Sequence[Comparison | Latency]) -> list[dict[str, Any]]:
+def as_json(rows: Sequence[Comparison | Latency | Added]) -> list[dict[str, Any]]:
     """The same rows for programs, rounded to what was measured."""
     return [{k: round(v, 3) if isinstance(v, float) else v for k, v in asdict(row).items()} for row in rows]
 

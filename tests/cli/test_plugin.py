@@ -96,8 +96,11 @@ def test_add_in_a_project_under_src(starter):
         ("WebSocket", "did you mean `websocket`?"),
         ("web-socket", "did you mean `websocket`?"),
         ("@godspeedsystems/plugins-websocket-as-eventsource", "use `gsws plugin add websocket`"),
-        ("@godspeedsystems/plugins-kafka-as-datasource-as-eventsource", "plugins have plain names: `websocket`"),
-        ("-x", "known here: `websocket`"),
+        (
+            "@godspeedsystems/plugins-kafka-as-datasource-as-eventsource",
+            "plugins have plain names: `chat_model`, `documents`, `threads`, `websocket`",
+        ),
+        ("-x", "known here: `chat_model`, `documents`, `threads`, `websocket`"),
         ("--index-url=http://127.0.0.1:9", "known here"),
         ("https://example.com/x.whl", "known here"),
         ("git+https://example.com/x", "known here"),
@@ -181,7 +184,8 @@ def test_a_plugin_that_raises_is_named_and_isolated(starter, tmp_path):
     assert "the plugin `bad` (gsws-plugin-bad 0.3.0) cannot be loaded: RuntimeError: no luck" in ran.err
     assert not (starter / "eventsources/bad.yaml").exists()
     listed = gsws("plugin", "list", "--json", cwd=starter, PYTHONPATH=path).json["plugins"]
-    assert [(plugin["type"], plugin["error"] is None) for plugin in listed] == [("bad", False), ("websocket", True)]
+    usable = {plugin["type"]: plugin["error"] is None for plugin in listed}
+    assert usable == {"bad": False, "chat_model": True, "documents": True, "threads": True, "websocket": True}
     assert gsws("validate", cwd=starter, PYTHONPATH=path).code == 0
 
 
@@ -237,7 +241,10 @@ def test_list_and_info(starter, site, tmp_path):
     ran = gsws("plugin", "list", cwd=starter, PYTHONPATH=str(site))
     assert ran.out == (
         "PLUGIN\tMAKES\tFROM\tUSED BY\tSTATE\n"
+        "chat_model\tdatasource\tbuilt in\t-\tok\n"
+        "documents\tdatasource\tbuilt in\t-\tok\n"
         "fine\teventsource\tgsws-plugin-fine 0.3.0\t-\tok\n"
+        "threads\tdatasource\tbuilt in\t-\tok\n"
         "websocket\teventsource\tbuilt in\twebsocket\tok\n"
     )
     outside = inside("plugin", "list", "--json", cwd=tmp_path)

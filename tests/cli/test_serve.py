@@ -182,8 +182,16 @@ def test_a_host_that_is_no_host(starter):
 
 
 def test_open_to_everybody_is_said(starter):
+    """P4.2: the last word of the start, whether the command line opened it or the file; not for this machine alone."""
     with serving(starter, "--host", "0.0.0.0") as served:
-        assert "anybody may connect: there is no `authn`" in "".join(served.err)
+        served.wait_for("listens on 0.0.0.0 and anybody may connect: there is no `authn`")
+    with serving(starter, "--host", "127.0.0.2") as served:
+        served.wait_for("^try npx wscat")
+        assert "anybody" not in "".join(served.err)
+    source = starter / "eventsources" / "websocket.yaml"
+    source.write_text(source.read_text().replace("host: 127.0.0.1", "host: 0.0.0.0"))
+    with serving(starter) as served:
+        served.wait_for("listens on 0.0.0.0 and anybody may connect: there is no `authn`")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

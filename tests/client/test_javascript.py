@@ -209,6 +209,85 @@ for (const client of clients) client.close();
         assert int(printed) > 20
 
 
+@pytest.mark.node
+def test_streams_are_followed_in_node(served: Served, tmp_path: Path) -> None:
+    """P8.8: from the beginning, from a number on, and only for a while."""
+    node(
+        served.port,
+        tmp_path,
+        """
+const [owner, one, two] = [await connect(), await connect(), await connect()];
+const whole = [...Array(100).keys()].map((n) => `é${n} `).join("");
+const ask = (more) => owner.stream("websocket.count", { to: 100, tag: "é", s: 0.01, ...more });
+const stream = ask();
+const share = owner.share();
+await sleep(300);
+for (let n = 0; n < 5; n++) for await (const chunk of two.follow(share, stream.id)) break;
+const left = two.follow(share, stream.id);
+assert.throws(() => two.follow(share, stream.id), RangeError);
+left.cancel();
+assert.equal(await left.text(), "");
+const followed = one.follow(share, stream.id);
+await sleep(100);
+const [text, rest, own] = await Promise.all([followed.text(),
+  collect(two.follow(share, stream.id, { after: 5 }).frames()), stream.text()]);
+assert.equal(own, whole);
+assert.equal(text, whole);
+assert.equal(rest.at(-1).seq, 101);
+assert.ok(rest.some((frame) => frame.eventtype === "stream.snapshot"));
+assert.equal(followed.reason, "complete");
+
+const second = ask();
+const stopped = two.follow(share, second.id, { compact: false });
+let count = 0;
+for await (const chunk of stopped) if (++count === 3) stopped.cancel();
+assert.equal(stopped.reason, "cancelled");
+assert.equal(await second.text(), whole);
+const third = ask({ to: 10000 });
+await sleep(100);
+const cancelled = assert.rejects(two.follow(share, third.id).text(), Interrupted);
+await sleep(100);
+third.cancel();
+await cancelled;
+await third.text();
+await assert.rejects(one.follow(share, "never").text(), ResumeLost);
+await assert.rejects(one.follow({ ...share, secret: "wrong" }, "x").text(), { error: "forbidden" });
+assert.equal(await one.call("websocket.echo", 1), 1);
+for (const client of [owner, one, two]) client.close();
+""",
+    )
+
+
+@pytest.mark.node
+def test_followers_and_compact_resumes_survive_random_cuts_in_node(served: Served, tmp_path: Path) -> None:
+    """P8.3, P8.8: the text of each is the whole text, joined by snapshots or not."""
+    print(f"seed {SEED}")
+    with proxied(served.port, None) as (proxy, call):
+        call(setattr, proxy, "mean", 5_000)
+        printed = node(
+            proxy.port,
+            tmp_path,
+            """
+const clients = [];
+const open = () => connect({ compact: clients.length % 2 === 0 }).then((client) => clients.push(client), () => {});
+while (clients.length < 6) await open();
+const [owner, ...others] = clients;
+const whole = [...Array(150).keys()].map((n) => `é${n} `).join("");
+for (let round = 0; round < 4; round++) {
+  const stream = owner.stream("websocket.count", { to: 150, tag: "é", s: 0.01 }, { idempotent: true });
+  await sleep(400);
+  const share = owner.share();
+  const texts = [stream, ...others.map((other) => other.follow(share, stream.id))].map((one) => one.text());
+  assert.deepEqual(await Promise.all(texts), Array(6).fill(whole));
+}
+console.log(clients.reduce((sum, client) => sum + client.connections, 0));
+for (const client of clients) client.close();
+""",
+        )
+        print(f"{proxy.cuts} cuts, {printed} connections")
+        assert int(printed) > 12
+
+
 @pytest.mark.browser
 def test_a_page_streams_with_the_served_client(served: Served, tmp_path: Path) -> None:
     """A module that imports `/gsws.js` calls, streams, and goes on after a cut, in a real browser."""

@@ -18,10 +18,16 @@ from gsws.routing.table import build_table
 from tests.docs.pages import DOCS, ROOT, Block, Stage, blocks, pages, title
 from tests.e2e.available import node_modules
 from tests.e2e.seed import CLIENT, QUESTION
-from tests.e2e.serving import serve, write_project
+from tests.e2e.serving import GSWS, serve, write_project
 from tests.e2e.test_node_client import PREAMBLE
 
-FROM_NOTHING = (ROOT / "README.md", DOCS / "tutorial" / "first-service.md")
+TUTORIALS = DOCS / "tutorial"
+FROM_NOTHING = (
+    ROOT / "README.md",
+    TUTORIALS / "first-service.md",
+    TUTORIALS / "first-agent.md",
+    TUTORIALS / "resumable-stream.md",
+)
 IN_A_PROJECT = [
     page
     for page in pages()
@@ -91,18 +97,13 @@ def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.node
-def test_the_client_of_the_readme_prints_what_the_readme_says(tmp_path: Path) -> None:
-    """P3.1: the ten lines, unchanged, against the starter."""
+def test_the_client_of_the_readme_reads_the_agent_s_answer(tmp_path: Path) -> None:
+    """P3.1: the original's ten lines, unchanged, against the template `agent`, offline."""
     modules = node_modules()
-    script = blocks(ROOT / "README.md")
-    client = next(block.text for block in script if block.language == "js")
-    printed = next(block.text for block in script if "client" in block.words)
-    files = {block.title: block.text for block in script if block.title is not None}
-    project = write_project(tmp_path / "app", {**BASE, **files})
-
-    with serve(project) as server:
+    subprocess.run([GSWS, "init", "app", "--template", "agent"], cwd=tmp_path, check=True, timeout=60)
+    with serve(tmp_path / "app", environ={"AGENT_MODEL": "offline"}) as server:
         (tmp_path / "preamble.cjs").write_text(PREAMBLE)
-        (tmp_path / "client.cjs").write_text(client.replace("8000", str(server.port)))
+        (tmp_path / "client.cjs").write_text(CLIENT.replace("8000", str(server.port)))
         done = subprocess.run(
             ["node", "--require", "./preamble.cjs", "client.cjs"],
             cwd=tmp_path,
@@ -113,14 +114,18 @@ def test_the_client_of_the_readme_prints_what_the_readme_says(tmp_path: Path) ->
             check=False,
         )
 
-    assert [line.rstrip() for line in done.stdout.splitlines()] == [line.rstrip() for line in printed.splitlines()]
+    lines = done.stdout.splitlines()
+    assert lines[0] == "[stream.start] [STREAM_START]"
+    assert lines[-1] == "[stream.end] [STREAM_END]"
+    assert "machine" in done.stdout
+    assert "undefined" not in done.stdout, "every frame has a text for clients that read just that (P2.3)"
 
 
 def test_the_client_is_everywhere_the_same() -> None:
-    """The README and the protocol show the original's client, with a question of their own."""
-    for page in (ROOT / "README.md", DOCS / "reference" / "protocol.md"):
+    """The README and the protocol show the original's client."""
+    for page, question in ((ROOT / "README.md", QUESTION), (DOCS / "reference" / "protocol.md", "hello there")):
         client = next(block.text for block in blocks(page) if block.language == "js")
-        assert client == CLIENT.replace(QUESTION, "hello there")
+        assert client == CLIENT.replace(QUESTION, question)
 
 
 @pytest.mark.parametrize("page", pages(), ids=title)

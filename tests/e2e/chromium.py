@@ -42,7 +42,11 @@ FLAGS = (
 
 
 class Page:
-    """One tab: what its console and network said, and what a person could do with it."""
+    """
+    One tab: what its console and network said, and what a person could do with it.
+
+    `sent` and `received` are the messages of its WebSockets, in order, control frames left out.
+    """
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
@@ -50,6 +54,8 @@ class Page:
         self.console: list[str] = []
         self.exceptions: list[str] = []
         self.requested: list[str] = []
+        self.sent: list[str] = []
+        self.received: list[str] = []
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.command(f"{domain}.enable")
 
@@ -112,6 +118,10 @@ class Page:
                 self.requested.append(message["params"]["request"]["url"])
             case "Network.webSocketCreated":
                 self.requested.append(message["params"]["url"])
+            case "Network.webSocketFrameSent":
+                self.sent.append(message["params"]["response"]["payloadData"])
+            case "Network.webSocketFrameReceived":
+                self.received.append(message["params"]["response"]["payloadData"])
         return message
 
 

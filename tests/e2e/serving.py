@@ -74,11 +74,13 @@ class Served:
 
 
 def write_project(root: Path, files: Mapping[str, str]) -> Path:
-    """Write a project's files (relative path -> text) and return its root."""
+    """Write a project's files (relative path -> text), secrets for their owner alone, and return its root."""
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        if path.name == ".env":
+            path.chmod(0o600)
     return root
 
 

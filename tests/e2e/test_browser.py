@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from gsws.testing import FaultProxy
 from tests.e2e.available import ROOT, find_chromium
 from tests.e2e.chromium import Page, open_page
 from tests.e2e.seed import STREAM_PROJECT, client_for, expected_lines
-from tests.e2e.serving import GSWS, serve, write_project
+from tests.e2e.serving import GSWS, Served, serve, write_project
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 
@@ -48,25 +50,121 @@ def test_the_seed_client_prints_a_whole_stream(tmp_path: Path, page: Page) -> No
         page.navigate("about:blank")
 
 
+@contextmanager
+def starter(folder: Path) -> Iterator[Served]:
+    """The project that `gsws init` writes, served."""
+    subprocess.run([GSWS, "init", "app", "--template", "starter"], cwd=folder, check=True, timeout=60)
+    with serve(folder / "app") as server:
+        yield server
+
+
+def text(page: Page, name: str) -> str:
+    """What an element of the page says."""
+    said = page.evaluate(f"document.getElementById({name!r})?.textContent")
+    return said or ""
+
+
+def press(page: Page, key: str, code: int, **more: str) -> None:
+    """Press a key as a person does, wherever the focus is."""
+    page.command("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, **more)
+    page.command("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
+
+
+def ask(page: Page, message: str) -> None:
+    """Type a message into the starter's page and press Enter."""
+    page.evaluate("document.getElementById('message').select()")
+    page.command("Input.insertText", text=message)
+    press(page, "Enter", 13, text="\r")
+
+
 def test_the_starter_page_streams_an_answer(tmp_path: Path, page: Page) -> None:
     """The page that `gsws init` writes sends what a person typed and shows the answer as it streams."""
-    subprocess.run([GSWS, "init", "app", "--template", "starter"], cwd=tmp_path, check=True, timeout=60)
-
-    with serve(tmp_path / "app") as server:
+    with starter(tmp_path) as server:
         page.navigate(f"http://localhost:{server.port}/")
-        page.wait(lambda: page.evaluate("document.getElementById('state')?.textContent") == "connected")
+        page.wait(lambda: text(page, "state") == "connected")
         page.screenshot(SCREENSHOTS / "starter-empty.png")
-        page.evaluate("document.getElementById('message').select()")
-        page.command("Input.insertText", text="Hello from a browser <b>1</b>")
-        enter = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
-        page.command("Input.dispatchKeyEvent", type="keyDown", text="\r", **enter)
-        page.command("Input.dispatchKeyEvent", type="keyUp", **enter)
-        page.wait(lambda: page.evaluate("document.getElementById('answer').textContent.length > 5"))
-        page.wait(lambda: page.evaluate("document.getElementById('state').textContent") == "complete")
+        ask(page, "Hello from a browser <b>1</b>")
+        page.wait(lambda: len(text(page, "answer")) > 5)
+        page.wait(lambda: text(page, "outcome") == "complete")
         page.screenshot(SCREENSHOTS / "starter-answer.png")
 
-        answer = page.evaluate("document.getElementById('answer').textContent")
-        assert "Hello from a browser <b>1</b>" in answer, "what was sent is text, never markup"
+        assert text(page, "answer") == "You said: Hello from a browser <b>1</b> ", "what was sent is text, never markup"
         assert page.exceptions == [], server.output
         assert hosts(page) == {"localhost"}, "the page asks nobody but its own server"
         page.navigate("about:blank")
+
+
+def test_the_starter_page_survives_a_cut_and_says_so(tmp_path: Path, page: Page) -> None:
+    """P8.3: connected, reconnecting, offline and connected again; the answer is whole; narrow and dark."""
+    message = " ".join(f"word{number}" for number in range(80))
+    with starter(tmp_path) as server, FaultProxy(server.port) as proxy:
+        page.command("Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=2, mobile=True)
+        page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+        page.navigate(f"http://localhost:{proxy.address[1]}/")
+        page.wait(lambda: text(page, "state") == "connected")
+        ask(page, message)
+        page.wait(lambda: "word5" in text(page, "answer"))
+        assert page.evaluate("document.getElementById('answer').getAttribute('aria-busy')") == "true"
+        proxy.refuses = True
+        proxy.cut()
+        page.wait(lambda: text(page, "state") == "reconnecting…")
+        page.screenshot(SCREENSHOTS / "starter-narrow-dark.png")
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, "nothing sticks out"
+        network(page, offline=True)
+        page.wait(lambda: text(page, "state") == "offline")
+        network(page, offline=False)
+        proxy.refuses = False
+        page.wait(lambda: text(page, "outcome") == "complete")
+
+        assert text(page, "state") == "connected"
+        assert text(page, "answer") == f"You said: {message} "
+        assert page.evaluate("document.getElementById('answer').getAttribute('aria-busy')") == "false"
+        page.navigate("about:blank")
+
+
+def test_the_starter_page_is_used_with_the_keyboard_alone(tmp_path: Path, page: Page) -> None:
+    """Enter sends, Tab and Enter stop, the focus comes back, and a newer message takes the place of a running one."""
+    with starter(tmp_path) as server:
+        page.navigate(f"http://localhost:{server.port}/")
+        page.wait(lambda: text(page, "state") == "connected")
+        ask(page, "first " * 500)
+        page.wait(lambda: "first" in text(page, "answer"))
+        ask(page, "second " * 500)
+        page.wait(lambda: "second" in text(page, "answer"))
+        press(page, "Tab", 9)
+        press(page, "Tab", 9)
+        assert page.evaluate("document.activeElement.id") == "stop"
+        press(page, "Enter", 13, text="\r")
+        page.wait(lambda: text(page, "outcome") == "cancelled")
+
+        assert "first" not in text(page, "answer")
+        assert page.evaluate("document.activeElement.id") == "message"
+        assert page.evaluate("document.getElementById('stop').disabled")
+        assert page.evaluate("document.getElementById('message').labels.length") == 1
+        page.navigate("about:blank")
+
+
+def test_the_starter_page_waits_for_a_server_that_is_gone(tmp_path: Path, page: Page) -> None:
+    """A page whose first connection fails says that it is offline, and the next message tries again."""
+    with starter(tmp_path) as server, FaultProxy(server.port) as nobody:
+        nobody.refuses = True
+        first = f"ws://localhost:{nobody.address[1]}/"
+        page.command(
+            "Page.addScriptToEvaluateOnNewDocument",
+            source=f"const Real = WebSocket; let first = {first!r}; window.WebSocket = function (url, protocols) {{"
+            " const now = first || url; first = ''; return new Real(now, protocols); };",
+        )
+        page.navigate(f"http://localhost:{server.port}/")
+        page.wait(lambda: text(page, "state") == "offline")
+        ask(page, "hello again")
+        page.wait(lambda: text(page, "outcome") == "complete")
+
+        assert text(page, "answer") == "You said: hello again "
+        assert nobody.connections > 0
+        page.navigate("about:blank")
+
+
+def network(page: Page, *, offline: bool) -> None:
+    """The developer tools' *Offline*."""
+    rates = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.command("Network.emulateNetworkConditions", offline=offline, **rates)

@@ -35,9 +35,9 @@ def test_built_in_websocket_meets_the_contract():
 def test_names_cost_no_import(site):
     install_plugin(site, "loud", "raise RuntimeError('imported')\n")
     plugins = Registry()
-    assert set(plugins) == {"websocket", "loud"}
+    assert set(plugins) == {"websocket", "chat_model", "documents", "threads", "loud"}
     assert "loud" in plugins
-    assert len(facts(plugins)) == 2
+    assert len(facts(plugins)) == 5
     assert "gsws_plugin_loud" not in sys.modules
 
 

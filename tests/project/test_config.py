@@ -28,7 +28,7 @@ name: chat
 version: 1.2.3
 drain_timeout: 10s
 log: {level: debug, format: json}
-resume: {window: 1m, bytes: 64KiB}
+resume: {window: 1m, bytes: 64KiB, total: 8MiB, sessions: 50}
 backplane: {type: nats, url: nats://localhost:4222, stream: x}
 telemetry: {metrics: true}
 """
@@ -38,6 +38,7 @@ telemetry: {metrics: true}
     assert (settings.name, settings.version, settings.drain_timeout) == ("chat", "1.2.3", 10.0)
     assert (settings.log.level, settings.log.format) == ("debug", "json")
     assert (settings.resume.window, settings.resume.bytes) == (60.0, 65536)
+    assert (settings.resume.total, settings.resume.sessions) == (8 * 2**20, 50)
     assert settings.backplane == BackplaneSpec("nats", "nats://localhost:4222", {"stream": "x"})
     assert settings.telemetry == {"metrics": True}
     assert "resume" in settings.written
@@ -59,6 +60,9 @@ telemetry: {metrics: true}
         ("log: debug\n", ["GS306"]),
         ("drain_timeout: later\n", ["GS306"]),
         ("drain_timeout: -1\n", ["GS307"]),
+        ("resume: {sessions: -1}\n", ["GS307"]),
+        ("resume: {total: much}\n", ["GS306"]),
+        ("resume: {totals: 1MiB}\n", ["GS305"]),
         ("backplane: kafka\n", ["GS307"]),
         ("backplane: {url: x}\n", ["GS304"]),
         ("[]\n", ["GS306"]),

@@ -108,6 +108,23 @@ def test_the_body_of_the_original_framework_is_the_payload(event):
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
+        ("summary: x", False),
+        ("presence: false", False),
+        ("presence: null", False),
+        ("presence: true", True),
+        ("presence: chat.*", "chat.*"),
+    ],
+)
+def test_rooms_that_are_told_who_comes_and_goes(event, keys, expected):
+    project = event(keys)
+
+    assert project.findings == ()
+    assert project.events[0].presence == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
         ("timeout: 0", math.inf),
         ("timeout: 2", 2.0),
         ("timeout: 500ms", 0.5),
@@ -147,6 +164,10 @@ def test_timeouts(event, keys, expected):
         ("rate: {messages: 1.5}", ["GS306"]),
         ("rate: {messages: 1, per: 0}", ["GS307"]),
         ("rate: 5", ["GS306"]),
+        ("presense: true", ["GS305"]),
+        ("presence: 5", ["GS306"]),
+        ("presence: [chat]", ["GS306"]),
+        ("presence: ''", ["GS307"]),
         ("authn: maybe", ["GS306"]),
         ("authz: true", ["GS307"]),
         ("authz: 5", ["GS306"]),

@@ -46,6 +46,15 @@ def found(tree, *lines):
         (["authn: {api_keys: {}}"], [("GS304", True)]),
         (["authn: {api_keys: {file: none.yaml}}"], [("GS003", True)]),
         (["tls: {cert: a.pem}"], [("GS304", True), ("GS604", True)]),
+        (["limits: {rate: {messages: 5, by: subject}}"], [("GS309", False)]),
+        (["limits: {rate: {messages: 5, by: subject}}", "authn: {fn: chat}"], []),
+        (["limits: {rate: {messages: 5, by: user}}"], [("GS307", True)]),
+        (["limits: {connect_rate: {connections: 5, per: 1s, burst: 10}}"], []),
+        (["limits: {connect_rate: {messages: 5}}"], [("GS305", True)]),
+        (["limits: {message_bytes: 0}"], [("GS307", True)]),
+        (["limits: {send_buffer: 0}"], [("GS307", True)]),
+        (["limits: {handshake_timeout: 0}"], [("GS307", True)]),
+        (["limits: {in_flight: 0, connections: 0, rate: {messages: 0}}"], []),
     ],
 )
 def test_keys_that_say_something_together(tree, lines, expected):

@@ -85,7 +85,7 @@ def test_the_config_is_the_file_over_the_defaults(tree):
     source = project.sources["websocket"]
 
     assert source.config["limits"]["in_flight"] == 4
-    assert source.config["limits"]["rate"] == {"messages": 5, "per": "1s", "burst": 0}
+    assert source.config["limits"]["rate"] == {"messages": 5, "per": "1s", "burst": 0, "by": "connection"}
     assert source.config["limits"]["connections"] == 10000
     assert source.written == {"type": "websocket", "limits": {"in_flight": 4, "rate": {"messages": 5}}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import urllib.error
@@ -94,3 +95,66 @@ def test_readiness_turns_red_and_liveness_stays_green(tmp_path):
             urllib.request.urlopen(f"{url}/readyz", timeout=2)
         refused.value.close()
         assert urllib.request.urlopen(f"{url}/healthz", timeout=2).status == 200
+
+
+@pytest.mark.parametrize("profile", ["plain", "session"])
+def test_what_runs_for_clients_that_are_away_gets_its_time_too(tmp_path, profile):
+    """P10.2, P6.7: `on_disconnect: continue`, and the grace of a session."""
+    files = {
+        "events/all.yaml": "websocket.note: {fn: work.note, payload: {}, on_disconnect: continue}\n",
+        "functions/work.py": NOTE,
+        "gsws.yaml": "drain_timeout: 5s\n",
+    }
+    if profile == "session":
+        files["events/all.yaml"] = "websocket.note: {fn: work.note, payload: {}}\n"
+    place = tmp_path / "noted"
+    with served(tmp_path, files) as running:
+        leave(running, profile, {"s": 0.4, "place": str(place)})
+    assert place.read_text() == "finished"
+
+
+def test_what_runs_for_clients_that_are_away_ends_with_the_drain_time(tmp_path):
+    """P10.2: as draining, and its handler winds up."""
+    files = {
+        "events/all.yaml": "websocket.note: {fn: work.note, payload: {}}\n",
+        "functions/work.py": NOTE,
+        "gsws.yaml": "drain_timeout: 200ms\n",
+    }
+    place = tmp_path / "noted"
+    began = time.monotonic()
+    with served(tmp_path, files) as running:
+        leave(running, "session", {"s": 60, "place": str(place)})
+        log = next(iter(running.service.live["websocket"].sessions.values())).log
+        kept = []
+        append = log.append
+        running.call(lambda: setattr(type(log), "append", lambda self, *frame: (kept.append(frame), append(*frame))[1]))
+        try:
+            stop_later(running).join()
+            running._thread.join(5)
+        finally:
+            type(log).append = append.__func__
+    assert place.read_text() == "cut short"
+    assert time.monotonic() - began < 10
+    assert [json.loads(frame[2])["payload"]["error"] for frame in kept] == ["draining"]
+
+
+NOTE = """
+import asyncio, pathlib
+async def note(payload):
+    said = "cut short"
+    try:
+        await asyncio.sleep(payload["s"])
+        said = "finished"
+    finally:
+        pathlib.Path(payload["place"]).write_text(said)
+"""
+
+
+def leave(running, profile, payload):
+    """Ask for something, and be cut off."""
+    with running.client(subprotocols=["gsws.v1"] if profile == "session" else None) as client:
+        client.send("websocket.note", payload, id="n")
+        running.wait_for(running.service.is_busy)
+        client.socket.socket.shutdown(2)
+    running.wait_for(lambda: not running.service.live["websocket"].clients)
+    assert running.call(running.service.is_busy)

@@ -150,7 +150,7 @@ def test_a_client_that_was_closed_for_being_slow_is_in_its_rooms_again(loop, sou
     connection.message("join", {"room": "r"}, id="j")
     loop.settle()
     connection.buffered = 2**21
-    source.hub.publish("r", b"\x81\x00")
+    source.hub.publish("r", b"\x81\x02{}")
     loop.settle()
     assert connection.close_code == 4430
     assert list(source.hub.members("r")) == []

@@ -115,6 +115,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.asked: dict[str, Asked] = {}
         self.connection: FakeConnection | None = None
         self.deaf: list[FakeConnection] = []
+        self.followed: list[tuple[FakeConnection, str]] = []
         self.read_to = 0
         self.left_at: float | None = None
         self.session: dict[str, str] = {}
@@ -237,7 +238,42 @@ class SessionMachine(RuleBasedStateMachine):
         assert {frame["payload"]["error"] for frame in thief.sent[2:]} <= {"resume_lost"}
         thief.cut()
 
+    @precondition(lambda self: bool(self.asked))
+    @rule(data=st.data())
+    def somebody_follows(self, data: st.DataObject) -> None:
+        """P8.8: another connection with the secret, which takes nothing over."""
+        id = data.draw(st.sampled_from(list(self.asked)))
+        connection = open_connection(self.loop, self.source, session=True)
+        connection.message("gsws.follow", {**self.session, "streams": {id: -1}})
+        answer = connection.sent[1]
+        if answer["eventtype"] == "gsws.following" and answer["payload"]["streams"]:
+            self.followed.append((connection, id))
+        else:
+            assert connection.sent[-1]["payload"]["error"] in ("resume_lost", "forbidden", "too_many_requests")
+            connection.cut()
+
+    @precondition(lambda self: bool(self.followed))
+    @rule(data=st.data())
+    def a_follower_leaves(self, data: st.DataObject) -> None:
+        connection, id = data.draw(st.sampled_from(self.followed))
+        self.followed.remove((connection, id))
+        connection.cut()
+        self.loop.settle()
+
     # What must hold.
+
+    @invariant()
+    def followers_have_everything_once(self) -> None:
+        """P8.8: no duplicate, no gap, nothing after the end, and the end that its own client got."""
+        for connection, id in self.followed:
+            frames = [frame for frame in connection.sent[2:] if "seq" in frame]
+            assert connection.is_open
+            assert {frame["id"] for frame in frames} <= {id}
+            assert [frame["seq"] for frame in frames] == list(range(len(frames)))
+            assert all(frame["eventtype"] not in TERMINAL for frame in frames[:-1])
+            one = self.asked[id]
+            if one.last is not None:
+                assert frames[-1] == one.last
 
     @invariant()
     def counts_are_right(self) -> None:
@@ -276,7 +312,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert not open_ones, open_ones
         for one in self.asked.values():
             one.check()
-        for connection in (self.connection, *self.deaf):
+        for connection in (self.connection, *self.deaf, *(connection for connection, _ in self.followed)):
             if connection is not None:
                 connection.cut()
         self.loop.advance(WINDOW + 65.0)

@@ -76,6 +76,38 @@ def test_a_burst_after_idleness_does_not_queue_behind_one_thread():
     run(main)
 
 
+def test_abandoned_threads_are_replaced_up_to_a_bound():
+    """A client that cancels what runs for ever gets no thread for each: work waits until one comes back."""
+    release = threading.Event()
+    begun, told = [], []
+
+    def hang():
+        begun.append(1)
+        release.wait(8)
+
+    async def main():
+        pool = ThreadPool(size=2)
+        for number in range(30):
+            stuck = asyncio.ensure_future(pool.run(hang, lambda: told.append(1)))
+            await asyncio.sleep(0)
+            while len(begun) < min(number + 1, 8):
+                await asyncio.sleep(0.001)
+            stuck.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await stuck
+        assert pool._threads == len(begun) == 8
+        assert len(told) == pool.abandoned == 8
+        waiting = asyncio.ensure_future(pool.run(lambda: "next"))
+        await asyncio.sleep(0.02)
+        assert not waiting.done()
+        release.set()
+        assert await waiting == "next"
+        while pool.abandoned:
+            await asyncio.sleep(0.01)
+
+    run(main)
+
+
 def test_an_abandoned_thread_gives_its_place_away_and_takes_it_back():
     release = threading.Event()
 

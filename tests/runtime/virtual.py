@@ -12,7 +12,8 @@ from typing import Any
 from gsws.routing.adapt import bind, kind_of
 from gsws.routing.table import Route, SharedState
 from gsws.runtime.client import Client
-from gsws.runtime.session import SessionClient, SessionReceiver
+from gsws.runtime.receiver import SessionReceiver
+from gsws.runtime.session import SessionClient
 from gsws.runtime.source import LiveSource
 from gsws.runtime.threads import ThreadPool
 from gsws.runtime.transport import Wheel
@@ -83,6 +84,7 @@ class FakeConnection:
 
     def send_prepared(self, frame: bytes) -> None:
         assert self.is_open
+        self.sent.append(json.loads(frame[frame.index(b"{") :]))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         if self.is_open:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gsws.scaffold.templates import Template, find_template, template_names
 
 
 def test_names():
-    assert template_names() == ("starter", "bare")
+    assert template_names() == ("starter", "agent", "bare")
     assert find_template("nothing") is None
     assert find_template("../starter") is None
 
 
-@pytest.mark.parametrize("name", ["starter", "bare"])
+@pytest.mark.parametrize("name", ["starter", "agent", "bare"])
 def test_template_is_complete(name):
     """Every placeholder is filled, and the files of a project are there."""
     template = find_template(name)
@@ -46,7 +48,10 @@ def test_unknown_placeholder_is_a_mistake_of_the_template(tmp_path):
         Template("t", tmp_path, "", "").files({"name": "x"})
 
 
-def test_starter_page_makes_no_external_request():
-    page = find_template("starter").files({"name": "x", "version": "1"})["public/index.html"].decode()
-    assert "http://" not in page
-    assert "https://" not in page
+@pytest.mark.parametrize("name", ["starter", "agent"])
+def test_a_page_makes_no_external_request(name):
+    """No script, style, font or image of another host; the links of an answer are made by the answer."""
+    files = find_template(name).files({"name": "x", "version": "1"})
+    for path, content in files.items():
+        if path.startswith("public/"):
+            assert re.findall(rb"""(?:src|href|from|import|url\()\s*=?\s*["']?(?:https?:)?//""", content) == [], path

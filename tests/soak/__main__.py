@@ -25,6 +25,8 @@ def main() -> None:
     print("  " + ", ".join(f"{count} {kind}" for kind, count in outcome.faults.items()))
     print(f"{report.streams} streams whole, byte for byte; {report.frames} frames; {report.resumes} resumes")
     print(f"{report.returned} returns within the window, all held; {report.lost} streams lost past it, all of them")
+    print(f"{report.watched} were followed over other connections, byte for byte, {report.rejoined} times after a cut;")
+    print(f"  {report.refused} times there was nothing to follow any more")
     print(f"{report.resent} requests were cut before they arrived and ran once when sent again")
     print(f"{report.unclear} streams came back too close to the end of the window to judge")
 

@@ -12,64 +12,16 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
 
-__all__ = ["Follower", "Report", "Telling", "Violation"]
+from tests.soak.telling import BROKEN, Report, Telling, Violation, check, receive
+from tests.soak.watcher import Watcher
 
-SILENCE = 0.3
-"""Seconds without a frame after which a connection is taken for dead."""
+__all__ = ["Follower"]
 
 STUCK = 60.0
 """Seconds that a round may take."""
-
-_LOST = (OSError, TimeoutError, EOFError, WebSocketException)
-
-
-class Violation(AssertionError):
-    """The server broke the protocol; the text says how."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What happened to all followers."""
-
-    streams: int = 0
-    frames: int = 0
-    resumes: int = 0
-    resent: int = 0
-    lost: int = 0
-    returned: int = 0
-    unclear: int = 0
-
-
-@dataclass(slots=True)
-class Telling:
-    """One stream: what came of it, as it was on the wire."""
-
-    id: str
-    name: str
-    run: str
-    raw: list[bytes] = field(default_factory=list)
-    seq: int = -1
-    sent: bool = False
-    done: bool = False
-    lost: bool = False
-    missing: bool = False
-    excuse: str = ""
-    compact: bool = False
-    ahead: dict[int, bytes] = field(default_factory=dict)
-
-    def add(self, raw: bytes) -> None:
-        """Take the next frame, and those after it that came before."""
-        self.raw.append(raw)
-        self.seq += 1
-        while (raw := self.ahead.pop(self.seq + 1, b"")) != b"":
-            self.raw.append(raw)
-            self.seq += 1
 
 
 class Follower:
@@ -81,6 +33,7 @@ class Follower:
         proxied: Where connections break.
         direct: Where they do not.
         window: Seconds that the server holds a session.
+        is_held: Tells whether the server has a session.
         held: Tells what the server knows of a stream, for the text of a violation.
         expected: The frames of each stream by its id, as a connection without faults got them, which named them so.
     """
@@ -96,6 +49,7 @@ class Follower:
         expected: Mapping[str, list[bytes]],
         report: Report,
         held: Callable[[Mapping[str, str], str], str],
+        is_held: Callable[[str], bool],
     ) -> None:
         self.number = number
         self.draw = random.Random(f"{seed}/follower/{number}")
@@ -104,6 +58,8 @@ class Follower:
         self._expected = expected
         self._report = report
         self._held = held
+        self._is_held = is_held
+        self._watching: list[asyncio.Task[None]] = []
         self._session: dict[str, str] | None = None
         self._begun = 0.0
         self._must_be = self._was_to_be = ""
@@ -112,7 +68,10 @@ class Follower:
     async def round(self, names: list[str], turn: int) -> list[Telling]:
         """Ask for some streams at once and follow them to their ends, through whatever happens."""
         # An id that is used again in a session would mean the stream before if the second request is cut.
-        made = [Telling(f"{name}.{turn}", name, f"{turn}/{self.number}/{name}") for name in names]
+        ids = {name: f"{name}.{turn}" for name in names}
+        made = [
+            Telling(ids[name], name, f"{turn}/{self.number}/{name}", self._whole(ids[name], name)) for name in names
+        ]
         self.tellings = {telling.id: telling for telling in made}
         run = f"round {turn}"
         deadline = time.monotonic() + STUCK
@@ -121,10 +80,12 @@ class Follower:
                 raise Violation(f"{run}: stuck: {[t for t in self.tellings.values() if not t.done]}")
             try:
                 await self._connection()
-            except _LOST:
+            except BROKEN:
                 await asyncio.sleep(self.draw.uniform(0.0, 0.02))
         for telling in self.tellings.values():
-            self._judge(telling)
+            telling.judge()
+        await asyncio.gather(*self._watching)
+        self._watching.clear()
         return list(self.tellings.values())
 
     async def _connection(self) -> None:
@@ -164,8 +125,8 @@ class Follower:
         self._must_be = "lost" if for_good else "held"
 
     async def _begin(self, socket: ClientConnection) -> None:
-        hello = json.loads(await _receive(socket))
-        _check(hello["eventtype"] == "gsws.hello", hello)
+        hello = json.loads(await receive(socket))
+        check(hello["eventtype"] == "gsws.hello", hello)
         fresh = {key: hello["payload"][key] for key in ("session", "secret")}
         if self._session is None:
             self._session = fresh
@@ -189,8 +150,8 @@ class Follower:
         streams = {telling.id: telling.seq for telling in running.values()}
         payload = {**self._session, "streams": streams, "compact": compact}
         await socket.send(json.dumps({"eventtype": "gsws.resume", "payload": payload}))
-        resumed = json.loads(await _receive(socket))
-        _check(resumed["eventtype"] == "gsws.resumed", resumed)
+        resumed = json.loads(await receive(socket))
+        check(resumed["eventtype"] == "gsws.resumed", resumed)
         self._report.resumes += 1
         found = resumed["payload"]["streams"]
         self._away = time.monotonic() - self._begun
@@ -203,13 +164,13 @@ class Follower:
                 is_unclear = self._away > self._window * 0.8
                 telling.excuse = "left" if self._was_to_be == "lost" else "unclear" if is_unclear else ""
             if id in found:
-                _check(found[id]["from"] == telling.seq + 1, found, telling.seq)
-                _check(self._was_to_be != "lost", "held beyond the window", telling.run)
+                check(found[id]["from"] == telling.seq + 1, found, telling.seq)
+                check(self._was_to_be != "lost", "held beyond the window", telling.run)
         if self._was_to_be == "held" and running:
             self._report.returned += 1
         if resumed["payload"]["session"] != self._session["session"]:
-            _check(resumed["payload"]["session"] == fresh["session"], resumed)
-            _check(not found, "streams of a session that is not held", found)
+            check(resumed["payload"]["session"] == fresh["session"], resumed)
+            check(not found, "streams of a session that is not held", found)
             self._session = fresh
 
     def _missed(self, telling: Telling) -> None:
@@ -225,13 +186,13 @@ class Follower:
             self._report.unclear += 1
         else:
             facts = (telling.run, telling.seq, f"away {self._away:.3f}", self._held(self._session or {}, telling.id))
-            _check(telling.seq == -1, "lost within the window", *facts)
+            check(telling.seq == -1, "lost within the window", *facts)
             # The request itself was cut. If it was not, it now runs a second time, and is found out at the end.
             telling.sent = False
             self._report.resent += 1
 
     async def _frame(self, socket: ClientConnection) -> None:
-        self._take(await _receive(socket))
+        self._take(await receive(socket))
         await self._ask(socket)
         if self.draw.random() < 0.05:
             telling = self.draw.choice(list(self.tellings.values()))
@@ -243,53 +204,34 @@ class Follower:
         frame = json.loads(raw)
         self._report.frames += 1
         telling = self.tellings.get(frame.get("id", ""))
-        _check(telling is not None and telling.sent and not telling.done, "a frame of nothing that runs", frame)
+        check(telling is not None and telling.sent and not telling.done, "a frame of nothing that runs", frame)
         assert telling is not None
         if telling.missing:
-            _check(frame["payload"].get("error") == "resume_lost" and "seq" not in frame, "more than an error", frame)
+            check(frame["payload"].get("error") == "resume_lost" and "seq" not in frame, "more than an error", frame)
             self._missed(telling)
             return
-        seq = frame["seq"]
-        if frame["eventtype"] == "stream.snapshot":
-            self._snapshot(telling, frame)
-        elif telling.compact and seq > telling.seq + 1:
-            telling.ahead[seq] = raw
-        else:
-            _check(seq == telling.seq + 1, "a duplicate or a gap", telling.run, telling.seq, frame)
-            telling.add(raw)
-        last = json.loads(telling.raw[-1]) if telling.raw else {}
-        if last.get("eventtype") in ("stream.end", "reply", "stream.error"):
-            telling.done = True
+        is_first = telling.seq == -1
+        telling.take(raw, frame)
+        if telling.done:
             self._report.streams += 1
+        elif is_first and telling.seq >= 0 and self.draw.random() < 0.3:
+            self._watch(telling)
 
-    def _snapshot(self, telling: Telling, frame: dict[str, Any]) -> None:
-        """A snapshot is what the frames that it stands for say; those take its place."""
-        whole = self._whole(telling)[: frame["seq"] + 1]
-        messages = [json.loads(raw) for raw in whole]
-        text = "".join(one["payload"]["message"] for one in messages if one["eventtype"] == "stream.chunk")
-        _check(telling.compact, "a snapshot that nobody asked for", frame)
-        _check(frame["payload"] == {"message": text}, "a snapshot of something else", telling.run, frame["seq"])
-        while telling.seq < frame["seq"]:
-            seq = telling.seq + 1
-            _check(messages[seq]["eventtype"] == "stream.chunk", "a frame is missing", telling.run, seq)
-            telling.add(whole[seq])
+    def _watch(self, telling: Telling) -> None:
+        """Let another connection follow the stream."""
+        assert self._session is not None
+        copy = Telling(telling.id, telling.name, f"{telling.run} watched", telling.whole)
+        watcher = Watcher(
+            self._session,
+            copy,
+            port=self._proxied,
+            seed=f"{self.draw.random()}",
+            report=self._report,
+            is_held=self._is_held,
+        )
+        self._watching.append(asyncio.create_task(watcher.run()))
 
-    def _whole(self, telling: Telling) -> list[bytes]:
+    def _whole(self, id: str, name: str) -> list[bytes]:
         """The frames without faults, under this id."""
-        before, now = (f'"id":"{id}"'.encode() for id in (telling.name, telling.id))
-        return [raw.replace(before, now, 1) for raw in self._expected[telling.name]]
-
-    def _judge(self, telling: Telling) -> None:
-        whole = self._whole(telling)
-        expected = whole[: len(telling.raw)] if telling.lost else whole
-        _check(telling.raw == expected, "another transcript", telling.run)
-
-
-async def _receive(socket: ClientConnection) -> bytes:
-    async with asyncio.timeout(SILENCE):
-        return await socket.recv(decode=False)
-
-
-def _check(holds: bool, *facts: object) -> None:
-    if not holds:
-        raise Violation(" | ".join(str(fact)[:400] for fact in facts))
+        before, now = (f'"id":"{one}"'.encode() for one in (name, id))
+        return [raw.replace(before, now, 1) for raw in self._expected[name]]

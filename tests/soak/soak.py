@@ -14,8 +14,9 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 
 from gsws.testing import FaultProxy, ServedProject, serve
-from tests.soak.follower import Follower, Report, Violation
+from tests.soak.follower import Follower
 from tests.soak.project import STORIES, WINDOW, story, write_project
+from tests.soak.telling import Report, Violation
 
 __all__ = ["Outcome", "soak"]
 
@@ -62,6 +63,7 @@ async def _run(project: ServedProject, proxy: FaultProxy, faults: int, followers
             expected=expected,
             report=report,
             held=lambda session, id: _held(project, session, id),
+            is_held=lambda session: session in project.service.live["websocket"].sessions,
         )
         started = sys.modules["functions.soak"].STARTED
         turn = 0
@@ -87,7 +89,7 @@ def _held(project: ServedProject, session: Mapping[str, str], id: str) -> str:
         return "no such session"
     stream = client.log._streams.get(id)
     facts = (
-        {name: getattr(stream, name) for name in ("first", "ended_at", "is_lost", "dropped", "size")} if stream else {}
+        {name: getattr(stream, name) for name in ("first", "ended_at", "is_lost", "acked", "size")} if stream else {}
     )
     return f"{facts or 'no such stream'}, {client.log._size} bytes in {len(client.log)} streams, now {live.loop.time()}"
 

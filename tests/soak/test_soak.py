@@ -13,7 +13,7 @@ from tests.soak.soak import soak
 
 
 def test_random_faults_change_no_transcript(tmp_path):
-    """P8.3, P8.4: no duplicate, no gap, and lost exactly what was left beyond the window."""
+    """P8.3, P8.4, P8.8: no duplicate, no gap, and lost exactly what was left beyond the window; so for who follows."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # shown if it fails; repeat with: python -m tests.soak --seed N --faults 300
     outcome = soak(tmp_path, faults=300, followers=20, seed=seed)
@@ -21,6 +21,7 @@ def test_random_faults_change_no_transcript(tmp_path):
     assert sum(outcome.faults.values()) >= 300
     assert outcome.report.streams > 20
     assert outcome.report.resumes > 20
+    assert outcome.report.watched > 5
 
 
 def test_a_server_that_restarts_holds_nothing(tmp_path):

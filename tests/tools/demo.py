@@ -1,5 +1,5 @@
 """
-`make demo`: the starter project, served, asked one question, and left running on a terminal.
+`make demo`: the agent template, offline, asked two questions, and left running on a terminal.
 
 Lives here: making the project under `build/demo`, starting `gsws serve`, one `gsws call`, and a clean end.
 Not here: anything that gsws does itself; this script only types the commands that a newcomer would type.
@@ -22,7 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "build" / "demo"
 GSWS = str(Path(sys.executable).with_name("gsws.exe" if os.name == "nt" else "gsws"))
-QUESTION = "What can I build with you?"
+QUESTION = "What is LangGraph and how does it work?"
+DOCUMENT = "The Zorblax 9000 coffee machine must be descaled every 40 days with citric acid."
+ABOUT_IT = "How often must the Zorblax be descaled?"
 PORT = 8000
 DEADLINE = 60.0  # seconds for each step
 ADDRESS = re.compile(r"\b(?:ws|http)s?://(?:\[[^\]]+\]|[\w.-]+):(\d+)")
@@ -33,8 +35,8 @@ def main() -> int:
     stays = sys.stdout.isatty() and not os.environ.get("CI")
     shutil.rmtree(PROJECT, ignore_errors=True)
     PROJECT.parent.mkdir(parents=True, exist_ok=True)
-    show(f"cd {PROJECT.parent.relative_to(ROOT)}", f"gsws init {PROJECT.name} --template starter")
-    init = [GSWS, "init", PROJECT.name, "--template", "starter"]
+    show(f"cd {PROJECT.parent.relative_to(ROOT)}", f"gsws init {PROJECT.name} --template agent")
+    init = [GSWS, "init", PROJECT.name, "--template", "agent"]
     if code := subprocess.run(init, cwd=PROJECT.parent, timeout=DEADLINE, check=False).returncode:
         return code
 
@@ -48,7 +50,7 @@ def main() -> int:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "AGENT_MODEL": "offline"},
     )
     try:
         return talk(server, stays)
@@ -59,7 +61,7 @@ def main() -> int:
 
 
 def talk(server: subprocess.Popen[str], stays: bool) -> int:
-    """Wait for the server's address, ask the question, then stay as long as the server does, if told to."""
+    """Wait for the server's address, ask the questions, then stay as long as the server does, if told to."""
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=pass_on, args=(server, lines), daemon=True).start()
     port = port_in(lines)
@@ -67,16 +69,25 @@ def talk(server: subprocess.Popen[str], stays: bool) -> int:
         print("the server did not say where it listens", file=sys.stderr)
         return 1
 
-    show(f'gsws call websocket.stream message="{QUESTION}"')
-    call = [GSWS, "call", "websocket.stream", f"message={QUESTION}", "--url", f"ws://127.0.0.1:{port}"]
-    code = subprocess.run(call, cwd=PROJECT, timeout=DEADLINE, check=False).returncode
+    code = ask(QUESTION, port)
+    show(f'echo "{DOCUMENT}" > documents/zorblax.md')
+    (PROJECT / "documents" / "zorblax.md").write_text(DOCUMENT + "\n", encoding="utf-8")
+    code = code or ask(ABOUT_IT, port)
     if not stays:
         print(f"\nAnswered; on a terminal http://127.0.0.1:{port}/ would now stay open.", flush=True)
         return code
     print(f"\nOpen http://127.0.0.1:{port}/ in a browser.")
+    print("With GOOGLE_API_KEY in the environment, `gsws serve` in that folder answers with Gemini.")
     print(f"A file saved in {PROJECT.relative_to(ROOT)} is live at once.")
     print("Ctrl-C stops.", flush=True)
     return server.wait()
+
+
+def ask(question: str, port: int) -> int:
+    """Type one `gsws call`; returns its exit status."""
+    show(f'gsws call websocket.stream message="{question}"')
+    call = [GSWS, "call", "websocket.stream", f"message={question}", "--url", f"ws://127.0.0.1:{port}"]
+    return subprocess.run(call, cwd=PROJECT, timeout=DEADLINE, check=False).returncode
 
 
 def pass_on(server: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:

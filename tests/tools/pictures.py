@@ -109,7 +109,7 @@ def browse(profile: Path) -> None:
         print("no browser here: docs/images/starter.png stays as it is", file=sys.stderr)
         return
     with open_page(browser, profile) as page:
-        page.command("Emulation.setDeviceMetricsOverride", width=680, height=350, deviceScaleFactor=1.5, mobile=False)
+        page.command("Emulation.setDeviceMetricsOverride", width=680, height=340, deviceScaleFactor=1.5, mobile=False)
         page.navigate("http://localhost:8000/")
         page.wait(lambda: page.evaluate("document.getElementById('state')?.textContent") == "connected")
         page.evaluate(f"document.getElementById('message').value = {MESSAGE!r}")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import gsws.client
 from gsws.cli import output
+from gsws.cli.asides import aside
 from gsws.cli.here import load_here
 from gsws.cli.payload import payload
 from gsws.cli.suggest import did_you_mean
@@ -177,7 +178,7 @@ def _take(answer: _Answer, frame: Any, id: str, *, live: bool) -> None:
     elif live and kind == "stream.chunk":
         _chunk(answer, body)
     elif live and kind not in ("stream.start", "stream.end"):
-        _aside(answer, f"{kind} {json.dumps(body, ensure_ascii=False)}")
+        _aside(answer, aside(str(kind), body, whole=not output.is_terminal(sys.stderr)))
 
 
 def _chunk(answer: _Answer, body: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from gsws.errors import ServeError
 from gsws.observability.logging import configure_logging
 from gsws.plugins.registry import facts
 from gsws.project import EventSpec, Project, ProjectCache, load_project
+from gsws.project.network import is_loopback
 from gsws.reload.reloader import ReloadReport
 from gsws.runtime.service import Service
 
@@ -30,7 +31,6 @@ __all__ = ["run"]
 _LOG_FORMATS = ("console", "json")
 _MOST_EVENTS = 20
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def run(
@@ -53,7 +53,7 @@ def run(
     development = env == "development"
     format = log_format or project.settings.log.format
     configure_logging(level=project.settings.log.level, format="json" if format == "json" else "console")
-    presenter = _Presenter(host=host, reload=reload and development)
+    presenter = _Presenter(reload=reload and development)
     if not project.ok():
         presenter.failed(project, project.findings)
         return output.FAILED
@@ -66,8 +66,7 @@ def run(
 class _Presenter:
     """Tells the person at the terminal, or the log of a process manager; see `gsws.cli.host.Presenter`."""
 
-    def __init__(self, *, host: str | None, reload: bool) -> None:
-        self._host = host
+    def __init__(self, *, reload: bool) -> None:
         self._reload = reload
 
     def failed(self, project: Project, findings: tuple[Finding, ...]) -> None:
@@ -82,8 +81,8 @@ class _Presenter:
     def serving(self, service: Service, findings: tuple[Finding, ...]) -> None:
         """Show what is served, where, and how to try it."""
         self._tell(lambda: _show_findings(service.project, findings))
-        self._tell(lambda: _warn_open(service, self._host))
         self._tell(lambda: _show_service(service, reload=self._reload))
+        self._tell(lambda: _warn_open(service))
 
     def reloaded(self, report: ReloadReport) -> None:
         """Show that the change is live, or why it is not."""
@@ -121,15 +120,15 @@ def _show_findings(project: Project, findings: tuple[Finding, ...]) -> None:
         sys.stderr.write(render_full(shown, project.text_of, colour=output.colour(sys.stderr)).rstrip("\n") + "\n\n")
 
 
-def _warn_open(service: Service, host: str | None) -> None:
-    """The files were checked by `validate`; what ``--host`` opens is said here (protocol P4.2)."""
-    if host is None or host in _LOOPBACK:
-        return
-    for source in service.project.sources.values():
-        if source.type == "websocket" and not source.config.get("authn"):
+def _warn_open(service: Service) -> None:
+    """Say last, and loudly, what is open to the network, whether a file or ``--host`` opened it (protocol P4.2)."""
+    for name, (host, _) in service.addresses().items():
+        source = service.project.sources[name]
+        if source.type == "websocket" and not source.config.get("authn") and not is_loopback(host):
             output.warn(
-                f"`{source.name}` listens on {host} and anybody may connect: there is no `authn`",
-                f"add `authn` to {source.path}, or leave out `--host`",
+                f"`{name}` listens on {host} and anybody may connect: there is no `authn`, "
+                "and every client is who it says it is",
+                f"add `authn` to {source.path}, or listen on 127.0.0.1",
             )
 
 

@@ -19,10 +19,20 @@
  * @property {{base?: number, cap?: number, patience?: number}} [backoff] Milliseconds: the first wait at most, every
  *   wait at most, and how long without a connection until the client gives up (250, 15,000, 120,000).
  * @property {number} [openTimeout] Milliseconds for one connection to be made; 10,000 if left out.
+ * @property {boolean} [compact] Whether text that was missed in a cut comes as one chunk; false if left out.
  * @property {number} [buffer] Characters of one answer that may wait for their consumer; 16 Mi if left out.
  * @property {(state: "connected" | "reconnecting" | "closed") => void} [onState] Told how the connection is.
  * @property {(client: Client) => void} [onSession] Told of each new session: the first, and each that was not resumed.
  * @property {typeof WebSocket} [WebSocket] The class to use; the global one if left out.
+ *
+ * @typedef {{session: string, secret: string}} Share What another client of the same subject needs to follow streams.
+ *
+ * @typedef {object} FollowOptions
+ * @property {number} [after] Number of the last frame that is known already; -1 if left out.
+ * @property {boolean} [compact] Whether text that was there before comes as one chunk; true if left out. Without it,
+ *   what the other client acknowledged before cannot be had.
+ * @property {number | null} [timeout] Milliseconds for each frame; null for no deadline.
+ * @property {AbortSignal} [signal] Aborting it stops following.
  *
  * @typedef {object} RequestOptions
  * @property {number | null} [timeout] Milliseconds; null for no deadline.
@@ -181,6 +191,8 @@ export class Stream {
   /** Why the stream ended, or null. @type {string | null} */
   reason = null;
   #cancelled = false;
+  #before = 0;
+  #length = 0;
   #request;
   #client;
   #timeout;
@@ -203,6 +215,7 @@ export class Stream {
     try {
       while (this.result === null) {
         const frame = await queue.get(this.#timeout, () => new AnswerTimeout(body.eventtype, this.#timeout ?? 0));
+        this.#count(frame);
         if (TERMINAL.has(frame.eventtype)) this.#finish(frame);
         yield frame;
       }
@@ -215,8 +228,12 @@ export class Stream {
   /** The chunks. @returns {AsyncGenerator<Chunk>} */
   async *[Symbol.asyncIterator]() {
     for await (const { eventtype, payload, seq } of this.frames()) {
-      if (eventtype !== "stream.chunk") continue;
-      yield { text: typeof payload.message === "string" ? payload.message : "", payload, seq };
+      if (eventtype === "stream.chunk") {
+        yield { text: typeof payload.message === "string" ? payload.message : "", payload, seq };
+      } else if (eventtype === "stream.snapshot") {
+        const text = String(payload.message).slice(this.#before);
+        yield { text, payload: { message: text }, seq };
+      }
     }
   }
 
@@ -236,6 +253,16 @@ export class Stream {
   /** Take no more; the server is told if it still runs. @param {unknown} [reason] */
   close(reason) {
     this.#client.abandon(this.#request, reason ?? new ClientClosed());
+  }
+
+  /** Know how much of the text was taken, for a snapshot has all of it. @param {Frame} frame */
+  #count(frame) {
+    if (isText(frame)) {
+      this.#length += String(frame.payload.message).length;
+    } else if (frame.eventtype === "stream.snapshot") {
+      this.#before = this.#length;
+      this.#length = String(frame.payload.message).length;
+    }
   }
 
   /** @param {Frame} frame */
@@ -259,7 +286,12 @@ class Session {
   connections = 0;
   /** @type {unknown} */ failure = null;
   /** @type {Map<string, any>} */ pending = new Map();
-  /** @type {Set<string>} */ orphans = new Set();
+  /** Ids of requests that nobody reads any more, and whether they were followed. @type {Map<string, boolean>} */
+  orphans = new Map();
+  /** Ids of followed streams that are to stop, until the server has confirmed it. @type {Set<string>} */
+  unfollowing = new Set();
+  /** What is to be followed again after that. @type {Map<string, any>} */
+  deferred = new Map();
   /** @type {any[]} */ unsent = [];
   /** @type {Map<string, number>} */ acknowledged = new Map();
   /** @type {Set<Queue<Push>>} */ subscribers = new Set();
@@ -285,19 +317,32 @@ class Session {
 
   /** @param {any} body @param {RequestOptions} options */
   submit(body, options) {
+    return this.make(options.id ?? this.newId(), body, options, null);
+  }
+
+  /** @param {string} id @param {any} body @param {any} options @param {any} follow */
+  make(id, body, options, follow) {
     if (this.failure) throw this.failure;
-    const id = options.id ?? this.newId();
     if (id.length < 1 || id.length > 64) throw new RangeError("an id has 1 to 64 characters");
-    if (this.pending.has(id) || this.orphans.has(id)) throw new RangeError(`the id "${id}" is in use`);
+    const left = follow && this.unfollowing.has(id);
+    if (this.pending.has(id) || this.deferred.has(id) || (this.orphans.has(id) && !left)) {
+      throw new RangeError(`the id "${id}" is in use`);
+    }
     options.signal?.throwIfAborted();
     const again = options.idempotent === true || options.idempotencyKey !== undefined;
-    const request = { id, body, again, sent: false, cancelled: false, ended: false, last: -1, seen: 0, size: 0, gaps: 0,
-      queue: new Queue() };
+    const request = { id, body, again, follow, sent: false, cancelled: false, ended: false, compact: false,
+      last: follow ? follow.after : -1, seen: 0, size: 0, gaps: 0, queue: new Queue() };
     options.signal?.addEventListener("abort", () => this.abandon(request, options.signal?.reason), { once: true });
-    this.pending.set(id, request);
+    if (left) this.deferred.set(id, request); // what is still under way belongs to the one before
+    else this.begin(request);
+    return request;
+  }
+
+  /** @param {any} request */
+  begin(request) {
+    this.pending.set(request.id, request);
     this.unsent.push(request);
     this.write();
-    return request;
   }
 
   newId() {
@@ -309,7 +354,11 @@ class Session {
     if (request.ended || request.cancelled) return;
     request.cancelled = true;
     if (request.sent) {
-      this.say("gsws.cancel", { id: request.id });
+      if (request.follow) this.unfollowing.add(request.id);
+      this.say(request.follow ? "gsws.unfollow" : "gsws.cancel", { id: request.id });
+    } else if (this.deferred.get(request.id) === request) {
+      this.deferred.delete(request.id);
+      this.finishCancelled(request);
     } else {
       this.unsent = this.unsent.filter((one) => one !== request);
       this.end(request);
@@ -320,7 +369,7 @@ class Session {
   abandon(request, reason) {
     if (!request.ended) {
       this.cancel(request);
-      if (this.pending.delete(request.id)) this.orphans.add(request.id);
+      if (request.sent && this.pending.delete(request.id)) this.orphans.set(request.id, request.follow !== null);
       request.ended = true;
     }
     request.queue.clear();
@@ -331,6 +380,11 @@ class Session {
   /** End a request that the server does not have. @param {any} request */
   end(request) {
     this.pending.delete(request.id);
+    this.finishCancelled(request);
+  }
+
+  /** @param {any} request */
+  finishCancelled(request) {
     request.ended = true;
     request.queue.put({ eventtype: "stream.end", payload: { message: "", reason: "cancelled", chunks: 0 } }, 0);
   }
@@ -340,7 +394,7 @@ class Session {
     this.pending.delete(request.id);
     if (request.cancelled) {
       this.end(request);
-    } else if (request.seen === 0 && (unknown || request.again)) {
+    } else if (request.seen === 0 && (unknown || request.again) && !request.follow) {
       request.id = this.newId();
       request.sent = false;
       this.pending.set(request.id, request);
@@ -363,7 +417,13 @@ class Session {
     while (this.socket && !this.draining && this.unsent.length) {
       const request = this.unsent.shift();
       request.sent = true;
-      this.socket.send(JSON.stringify({ ...request.body, id: request.id }));
+      if (request.follow) {
+        const { share, compact } = request.follow;
+        request.compact = compact;
+        this.say("gsws.follow", { ...share, streams: { [request.id]: request.last }, compact });
+      } else {
+        this.socket.send(JSON.stringify({ ...request.body, id: request.id }));
+      }
     }
   }
 
@@ -388,15 +448,17 @@ class Session {
     const { eventtype, id, seq, payload } = frame;
     if (eventtype.startsWith("gsws.")) {
       if (eventtype === "gsws.draining") this.drain(Number(payload.reconnect_in_ms) || 0);
+      if (eventtype === "gsws.unfollowed") this.unfollowed(String(payload.id));
       return;
     }
     const request = this.pending.get(id);
     if (request) {
       this.answer(request, frame, size);
     } else if (this.orphans.has(id)) {
-      if (!TERMINAL.has(eventtype)) return;
-      this.orphans.delete(id);
+      // Of what was followed, the server's word that it sends no more is still to come.
+      if (!TERMINAL.has(eventtype) || this.orphans.get(id)) return;
       if (Number.isInteger(seq)) this.acknowledge(id, seq);
+      this.orphans.delete(id);
     } else if (id === undefined || !(eventtype.startsWith("stream.") || eventtype === "reply")) {
       this.attempt = 0;
       for (const queue of this.subscribers) {
@@ -409,21 +471,39 @@ class Session {
     }
   }
 
+  /** @param {string} id */
+  unfollowed(id) {
+    this.unfollowing.delete(id);
+    if (!this.orphans.delete(id) && this.pending.has(id)) {
+      this.end(this.pending.get(id));
+      this.leaveIfIdle();
+    }
+    const again = this.deferred.get(id);
+    this.deferred.delete(id);
+    if (again) this.begin(again);
+  }
+
   /** @param {any} request @param {any} frame @param {number} size */
   answer(request, { eventtype, seq, payload }, size) {
     const numbered = Number.isInteger(seq);
     if (!numbered && eventtype === "stream.error") {
-      if (payload.error === "resume_lost") return this.lost(request, payload.retryable === true);
+      // What was followed before and may not be now has ended with its session.
+      const gone = payload.error === "forbidden" && request.follow && request.seen > 0;
+      if (payload.error === "resume_lost" || gone) return this.lost(request, payload.retryable === true);
       if (payload.error === "unknown_id" && request.cancelled) return this.end(request);
     }
     if (numbered && seq <= request.last) return;
-    if (numbered && seq > request.last + 1) {
+    const text = isText({ eventtype, payload });
+    // Of a compact answer, what is left out is text, and the snapshot that has it is still to come or is this.
+    const leftOut = request.compact && !text && !TERMINAL.has(eventtype);
+    if (numbered && seq > request.last + 1 && !leftOut) {
       if (++request.gaps > 3) this.lost(request, false);
       else this.finish?.(1006, "frames are missing");
       return;
     }
     this.attempt = 0;
     if (numbered) request.last = seq;
+    if (text || eventtype === "stream.snapshot") request.compact = false;
     request.seen++;
     request.size += size;
     request.ended = TERMINAL.has(eventtype);
@@ -431,7 +511,7 @@ class Session {
     request.queue.put({ eventtype, payload, seq }, size);
     if (numbered && (request.ended || request.size >= ACKNOWLEDGED_CHARACTERS)) {
       request.size = 0;
-      this.acknowledge(request.id, seq);
+      if (!request.follow) this.acknowledge(request.id, seq);
     }
     if (request.ended) this.leaveIfIdle();
     else if (request.queue.size > (this.options.buffer ?? 2 ** 24)) {
@@ -500,9 +580,22 @@ class Session {
         isOpen = true;
         this.connections++;
         this.socket = socket;
-        for (const id of this.orphans) this.say("gsws.cancel", { id });
+        for (const [id, followed] of this.orphans) if (!followed) this.say("gsws.cancel", { id });
         this.orphans.clear();
-        for (const one of this.pending.values()) if (one.sent && one.cancelled) this.say("gsws.cancel", { id: one.id });
+        this.unfollowing.clear();
+        for (const one of this.deferred.values()) this.begin(one);
+        this.deferred.clear();
+        for (const one of [...this.pending.values()]) {
+          if (!one.sent) continue;
+          if (one.follow && one.cancelled) {
+            this.end(one);
+          } else if (one.follow) {
+            one.sent = false;
+            this.unsent.push(one);
+          } else if (one.cancelled) {
+            this.say("gsws.cancel", { id: one.id });
+          }
+        }
         const every = Math.max(1000, Number(fresh.heartbeat_ms) || 20000);
         beat = setInterval(() => {
           if (Date.now() - heard > 2 * every) finish(1006, "the server is silent");
@@ -530,8 +623,13 @@ class Session {
           } else {
             /** @type {Record<string, number>} */
             const streams = {};
-            for (const one of this.pending.values()) if (one.sent) streams[one.id] = one.last;
-            const payload = { session: this.id, secret: this.secret, streams };
+            const compact = options.compact === true;
+            for (const one of this.pending.values()) {
+              if (!one.sent || one.follow) continue;
+              streams[one.id] = one.last;
+              one.compact = compact;
+            }
+            const payload = { session: this.id, secret: this.secret, streams, ...(compact ? { compact } : {}) };
             socket.send(JSON.stringify({ eventtype: "gsws.resume", payload }));
           }
         } else if (frame.eventtype === "gsws.resumed" && fresh) {
@@ -596,11 +694,12 @@ class Session {
     this.failure = reason;
     clearTimeout(this.flushing);
     globalThis.removeEventListener?.("online", this.online);
-    for (const request of this.pending.values()) {
+    for (const request of [...this.pending.values(), ...this.deferred.values()]) {
       request.ended = true;
       request.queue.fail(reason);
     }
     this.pending.clear();
+    this.deferred.clear();
     this.unsent = [];
     for (const queue of this.subscribers) queue.fail(reason);
     this.subscribers.clear();
@@ -684,6 +783,31 @@ export class Client {
     return new Stream(this.#session, this.#session.submit(body, options), limit);
   }
 
+  /**
+   * What another client of the same subject needs to follow streams of this session. Whoever has it may also take the
+   * session over.
+   *
+   * @returns {Share}
+   */
+  share() {
+    return { session: String(this.#session.id), secret: this.#session.secret };
+  }
+
+  /**
+   * Read a stream of another session beside its own client; leaving the loop stops following, and nothing else.
+   *
+   * @param {Share} share Of the session's own client.
+   * @param {string} id The stream's id there (`stream.id`).
+   * @param {FollowOptions} [options]
+   * @returns {Stream}
+   */
+  follow({ session, secret }, id, options = {}) {
+    const limit = options.timeout === undefined ? this.#options.timeout ?? 60000 : options.timeout;
+    const follow = { share: { session, secret }, after: options.after ?? -1, compact: options.compact !== false };
+    const request = this.#session.make(id, { eventtype: "gsws.follow" }, options, follow);
+    return new Stream(this.#session, request, limit);
+  }
+
   /** What the server sends without being asked, from now on. @returns {AsyncGenerator<Push>} */
   pushes() {
     const session = this.#session;
@@ -723,6 +847,11 @@ export class Client {
  */
 export async function connect(url, options = {}) {
   return new Client(url ?? location.origin.replace(/^http/, "ws") + "/", { ...options }).open();
+}
+
+/** Whether it is a chunk of text and nothing more: such are what a snapshot stands for. @param {Frame} frame */
+function isText({ eventtype, payload }) {
+  return eventtype === "stream.chunk" && typeof payload.message === "string" && Object.keys(payload).length === 1;
 }
 
 /** @param {unknown} data @returns {any} A frame, or null. */

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from gsws.eventsources.websocket.schema import CONFIG_SCHEMA, DEFAULTS
 from gsws.project.units import duration, size
@@ -74,16 +74,27 @@ class AuthnConfig:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """``messages`` every ``per`` seconds, ``burst`` at once; ``messages`` 0 is no limit."""
+    """
+    ``messages`` every ``per`` seconds, ``burst`` at once; ``messages`` 0 is no limit.
+
+    Attributes:
+        by: Whose messages are counted: one connection's, or all of one subject's; nobody's in `connect_rate`.
+    """
 
     messages: int = 0
     per: float = 1.0
     burst: int = 0
+    by: Literal["connection", "subject"] = "connection"
 
 
 @dataclass(frozen=True, slots=True)
 class LimitsConfig:
-    """What one connection or one source may use; 0 is no limit, sizes in bytes, durations in seconds."""
+    """
+    What one connection or one source may use; 0 is no limit, sizes in bytes, durations in seconds.
+
+    Attributes:
+        connect_rate: Handshakes of one address; its ``messages`` are ``connections`` in the file.
+    """
 
     message_bytes: int = 2**20
     json_depth: int = 64
@@ -92,6 +103,7 @@ class LimitsConfig:
     connections: int = 10000
     connections_per_ip: int = 0
     rate: RateLimit = field(default_factory=RateLimit)
+    connect_rate: RateLimit = field(default_factory=RateLimit)
     handshake_timeout: float = 10.0
 
 
@@ -205,8 +217,8 @@ def _authz(authz: Any) -> str | tuple[str, ...] | None:
 
 def _limits(limits: Mapping[str, Any]) -> LimitsConfig:
     default = LimitsConfig()
-    rate = limits.get("rate") or {}
-    messages = int(rate.get("messages", 0))
+    rate, connect = limits.get("rate") or {}, limits.get("connect_rate") or {}
+    messages, connections = int(rate.get("messages", 0)), int(connect.get("connections", 0))
     return LimitsConfig(
         message_bytes=_bytes(limits, "message_bytes", default.message_bytes),
         json_depth=limits.get("json_depth", default.json_depth),
@@ -214,7 +226,10 @@ def _limits(limits: Mapping[str, Any]) -> LimitsConfig:
         send_buffer=_bytes(limits, "send_buffer", default.send_buffer),
         connections=limits.get("connections", default.connections),
         connections_per_ip=limits.get("connections_per_ip", default.connections_per_ip),
-        rate=RateLimit(messages, _seconds(rate, "per", 1.0), int(rate.get("burst") or messages)),
+        rate=RateLimit(
+            messages, _seconds(rate, "per", 1.0), int(rate.get("burst") or messages), rate.get("by", "connection")
+        ),
+        connect_rate=RateLimit(connections, _seconds(connect, "per", 1.0), int(connect.get("burst") or connections)),
         handshake_timeout=_seconds(limits, "handshake_timeout", default.handshake_timeout),
     )
 

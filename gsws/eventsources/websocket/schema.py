@@ -20,7 +20,7 @@ _TEXT: Final = {"type": "string", "minLength": 1}
 _COUNT: Final = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
 _DURATION: Final = {"x-gsws-kind": "duration"}
 _POSITIVE_DURATION: Final = {"x-gsws-kind": "duration", "exclusiveMinimum": 0}
-_SIZE: Final = {"x-gsws-kind": "size"}
+_SIZE: Final = {"x-gsws-kind": "size", "exclusiveMinimum": 0}
 _FUNCTION: Final = {"x-gsws-kind": "function"}
 
 CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
@@ -96,9 +96,19 @@ CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
                 "rate": {
                     "type": "object",
                     "additionalProperties": False,
-                    "properties": {"messages": _COUNT, "per": _POSITIVE_DURATION, "burst": _COUNT},
+                    "properties": {
+                        "messages": _COUNT,
+                        "per": _POSITIVE_DURATION,
+                        "burst": _COUNT,
+                        "by": {"enum": ["connection", "subject"]},
+                    },
                 },
-                "handshake_timeout": _DURATION,
+                "connect_rate": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {"connections": _COUNT, "per": _POSITIVE_DURATION, "burst": _COUNT},
+                },
+                "handshake_timeout": _POSITIVE_DURATION,
             },
         },
         "heartbeat": {
@@ -129,7 +139,8 @@ DEFAULTS: Final[Mapping[str, Any]] = {
         "send_buffer": "1MiB",
         "connections": 10000,
         "connections_per_ip": 0,
-        "rate": {"messages": 0, "per": "1s", "burst": 0},
+        "rate": {"messages": 0, "per": "1s", "burst": 0, "by": "connection"},
+        "connect_rate": {"connections": 0, "per": "1s", "burst": 0},
         "handshake_timeout": "10s",
     },
     "heartbeat": {"interval": "20s", "timeout": "20s"},

@@ -21,6 +21,11 @@ __all__ = ["heavy_imports", "undeclared_emits", "unused_modules"]
 _TESTS: Final = ("test_", "conftest")
 _PROTOCOL: Final = ("stream.", "gsws.")
 
+_AGENT: Final = frozenset({"chat_model", "threads"})
+"""Types of datasources that import LangGraph themselves."""
+
+_AGENT_LIBRARIES: Final = frozenset({"langchain_core", "langgraph"})
+
 
 def unused_modules(scope: Scope) -> Iterator[Finding]:
     """Public modules under ``functions/`` that nothing names and nothing imports (GS207)."""
@@ -55,10 +60,13 @@ def unused_modules(scope: Scope) -> Iterator[Finding]:
 def heavy_imports(scope: Scope) -> Iterator[Finding]:
     """Imports that take seconds, at the top of modules that answer events (GS209)."""
     answering = scope.answering()
+    declared = {document.data.get("type") for document in scope.files("datasources") if isinstance(document.data, dict)}
     for module in scope.handlers.modules():
         if module.name not in answering:
             continue
         for name, span in module.facts.code.heavy:
+            if declared & _AGENT and name.partition(".")[0] in _AGENT_LIBRARIES:
+                continue  # the datasource has paid for it before the first handler is imported
             yield warning(
                 "GS209",
                 f"`import {name}` at module level takes seconds at every start and reload",

@@ -10,13 +10,15 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from gsws.runtime.identity.verdict import Refused, Verified, moment, scopes_of, subject_of
 from gsws.runtime.threads import ThreadPool
-from gsws.types import AttributeDict, GSActor
+from gsws.types import AttributeDict, GSActor, GSStatus
 
 __all__ = ["ask"]
+
+_FORBIDDEN: Final = 403
 
 
 async def ask(function: Callable[[Any], Any], view: AttributeDict, threads: ThreadPool) -> Verified | None:
@@ -24,7 +26,8 @@ async def ask(function: Callable[[Any], Any], view: AttributeDict, threads: Thre
     Ask a function of the project who a client is; a plain one in a thread.
 
     Args:
-        function: Takes the handshake; returns a `GSActor`, a subject, ``{"subject", "scopes"?, "claims"?}`` or None.
+        function: Takes the handshake; returns a `GSActor`, a subject, ``{"subject", "scopes"?, "claims"?}`` or None;
+            ``GSStatus(False, 403)`` for somebody who is known and may not connect.
         view: The handshake: ``headers``, ``query``, ``cookies``, ``host``, ``path``, ``origin``, ``token``.
         threads: Where plain functions run.
 
@@ -45,6 +48,8 @@ async def ask(function: Callable[[Any], Any], view: AttributeDict, threads: Thre
         raise Refused("`authn.fn` raised") from error
     if result is None:
         return None
+    if isinstance(result, GSStatus) and not result.success and result.code == _FORBIDDEN:
+        raise Refused("`authn.fn` says that it is forbidden", is_forbidden=True)
     return _verified(result)
 
 

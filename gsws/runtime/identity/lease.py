@@ -156,7 +156,7 @@ def renew(client: Client, id: RequestId | None, payload: Any) -> None:
     token = payload.get("token") if isinstance(payload, dict) else None
     lease = client.lease
     if not isinstance(token, str):
-        _refuse(client, id, "invalid_message", "`gsws.auth` needs a `token` in its payload")
+        client.misused("`gsws.auth` needs a `token` in its payload", id)
     elif lease is None:
         _refuse(client, id, "unauthorized", "this connection has no credential to renew; connect again with one")
     elif lease.is_renewing:
@@ -176,6 +176,13 @@ async def _renew(client: Client, lease: Lease, id: RequestId | None, token: str)
         reason = error.reason if isinstance(error, Refused) else "it could not be checked"
         cause = error.__cause__ if isinstance(error, Refused | Unavailable | TimeoutError) else error
         client.logger.info("refused a renewed credential", reason=reason, exc_info=cause)
+        if isinstance(error, Refused) and error.is_forbidden:
+            # Known, and no longer allowed: the credential before counts no more either.
+            _refuse(client, id, "forbidden", "this credential may no longer be used here")
+            if client.lease is lease:
+                lease.end()
+            client.close(CloseCode.FORBIDDEN, "forbidden")
+            return
         _refuse(client, id, "unauthorized", "the token is not good; the connection ends with the one before")
         return
     finally:
@@ -187,5 +194,6 @@ async def _renew(client: Client, lease: Lease, id: RequestId | None, token: str)
 
 
 def _refuse(client: Client, id: RequestId | None, name: str, message: str, **details: Any) -> None:
+    client.source.counters.add(f"errors.{name}")
     if client.is_open:
         client.connection.send_text(frame("stream.error", error_payload(name, message, **details), id))

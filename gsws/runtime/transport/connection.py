@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "encode_frame"]
 
 LINGER_BYTES = 2**26
-"""Bytes thrown away after the connection was failed, so that a TCP reset does not take our last words."""
+"""Bytes thrown away after the connection was closed or failed: a TCP reset would take our last words."""
 
 _LAST_WORDS = 0.2  # seconds for the close frame to a peer that missed its heartbeat: most likely nobody is there
 log = logging.getLogger("gsws.transport")
@@ -190,12 +190,12 @@ class Connection(SendingHalf):
         if framing is None:
             return
         self._heard = True
-        if framing.eof_sent:
+        if not self.is_open:
             self._linger -= len(data)
             if self._linger < 0:
                 self._transport.abort()
-            return
-        self._feed(framing, data)
+        if not framing.eof_sent:
+            self._feed(framing, data)
 
     def eof_received(self) -> bool:
         """Take the end of what the peer sends; the transport then closes, after sending what waits."""

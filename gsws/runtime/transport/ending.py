@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+from gsws.protocol.closecodes import CloseCode
 from gsws.runtime.transport.framing import Framing
 from gsws.runtime.transport.wheel import Wheel
 
-__all__ = ["check_close_code", "cut_reason", "end_stream", "outcome"]
+__all__ = ["check_close_code", "close_name", "cut_reason", "end_stream", "outcome"]
 
 RETRY = 0.05
 
 _CLOSE_CODES = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
+_COUNTED = _CLOSE_CODES | {1005, 1006} | frozenset(CloseCode)
 
 
 def check_close_code(code: int) -> None:
@@ -23,6 +25,11 @@ def check_close_code(code: int) -> None:
 def cut_reason(reason: str) -> str:
     """Shorten a close reason to the 123 bytes of UTF-8 that a control frame has room for."""
     return reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
+
+
+def close_name(code: int) -> str:
+    """Name the counter of a close code; those that only a client can have chosen share one."""
+    return f"closes.{code}" if code in _COUNTED else "closes.other"
 
 
 def outcome(framing: Framing) -> tuple[int, str]:

@@ -20,7 +20,7 @@ from gsws.runtime.transport.files import PublicFile, open_shipped
 from gsws.runtime.transport.http import BadRequest, RequestHead, parse_head, response
 from gsws.runtime.transport.interface import Handshake, HTTPRefusal
 from gsws.runtime.transport.negotiation import BadHandshake, Terms, negotiate
-from gsws.runtime.transport.origins import origin_allowed
+from gsws.runtime.transport.origins import is_local, origin_allowed
 from gsws.runtime.transport.sendfile import PIECE, send_file
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ __all__ = ["Intake"]
 
 EARLY_BYTES = 65536
 """Bytes kept that a client sends before its upgrade is granted."""
+
+COUNTERS = "/gsws/counters"
 
 LINGER = 2.0
 LINGER_BYTES = 2**24
@@ -70,8 +72,8 @@ class Intake(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self._host, self._port = peer[0].removeprefix("::ffff:"), peer[1]
-        if not self._listener.arrived(self):
-            self._answer(503, b"too many connections\n", headers=[("Retry-After", "5")])
+        if (refusal := self._listener.arrived(self, self._host)) is not None:
+            self._refuse(refusal)
             return
         self._timer = self._listener.wheel.schedule(self._listener.options.handshake_timeout, self._too_late)
 
@@ -144,6 +146,8 @@ class Intake(asyncio.Protocol):
             ready = self._listener.accepting and self._is_ready()
             body = b'{"status":"ok"}' if ready else b'{"status":"unavailable"}'
             self._answer(200 if ready else 503, body, content_type="application/json", head_only=head_only)
+        elif head.path == COUNTERS and self._tells(head):
+            self._answer(200, self._listener.facts(), content_type="application/json", head_only=head_only)
         else:
             found = None if self._listener.public is None else self._listener.public.open(head.path)
             found = found or open_shipped(head.path)
@@ -154,6 +158,9 @@ class Intake(asyncio.Protocol):
                 self._answer(301, b"", headers=[("Location", found + query)], head_only=head_only)
             else:
                 self._file(found, head)
+
+    def _tells(self, head: RequestHead) -> bool:
+        return self._listener.options.development and is_local(self._host, head.host, head.headers)
 
     def _is_ready(self) -> bool:
         try:
@@ -292,6 +299,8 @@ class Intake(asyncio.Protocol):
         transport = self._transport
         if transport is None or self._answered:
             return
+        if status >= 400:
+            self._listener.counters.add(f"http.{status}")
         transport.write(
             response(
                 status,
@@ -322,6 +331,7 @@ class Intake(asyncio.Protocol):
             end_stream(transport, self._listener.wheel)
 
     def _too_late(self) -> None:
+        self._listener.counters.add("limits.handshake_timeout")
         if self._task is not None:
             self._task.cancel()
             self._answer(503, b"the handshake could not be checked in time\n", headers=[("Retry-After", "5")])
@@ -337,4 +347,4 @@ class Intake(asyncio.Protocol):
         if self._reserved:
             self._reserved = False
             self._listener.release(self._host)
-        self._listener.departed(self)
+        self._listener.departed(self, self._host)

@@ -13,6 +13,7 @@ from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from gsws.runtime.rate import Rate
     from gsws.runtime.transport.connection import Connection
 
 __all__ = ["Application", "HTTPRefusal", "Handshake", "Headers", "ListenOptions", "Receiver"]
@@ -35,6 +36,7 @@ class ListenOptions:
         send_buffer: Bytes that may wait for a slow reader before a push to it closes it with 4430.
         connections: Most WebSocket connections at a time; 0 for no limit.
         connections_per_ip: Most WebSocket connections of one address; 0 for no limit.
+        connect_rate: Handshakes of one address in a time, or None for no limit.
         handshake_timeout: Seconds until the request must be complete and answered.
         heartbeat_interval: Seconds between two pings; 0 for none.
         heartbeat_timeout: Seconds after a ping in which something must arrive.
@@ -57,6 +59,7 @@ class ListenOptions:
     send_buffer: int = 2**20
     connections: int = 10_000
     connections_per_ip: int = 0
+    connect_rate: Rate | None = None
     handshake_timeout: float = 10.0
     heartbeat_interval: float = 20.0
     heartbeat_timeout: float = 20.0

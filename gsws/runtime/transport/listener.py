@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import logging
 import secrets
 import socket
@@ -16,10 +17,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from gsws.errors import ServeError
+from gsws.runtime.counters import Counters
 from gsws.runtime.transport.connection import Connection
+from gsws.runtime.transport.ending import close_name
 from gsws.runtime.transport.files import PublicFolder
 from gsws.runtime.transport.intake import Intake
 from gsws.runtime.transport.interface import Application, HTTPRefusal, ListenOptions
+from gsws.runtime.transport.places import Places
 from gsws.runtime.transport.sending import HIGH_WATER
 from gsws.runtime.transport.wheel import Wheel
 
@@ -44,11 +48,13 @@ class Listener:
     Args:
         application: Whom the connections are for.
         options: How to listen; `ListenOptions`.
+        counters: Where refusals are counted.
     """
 
-    def __init__(self, application: Application, options: ListenOptions) -> None:
+    def __init__(self, application: Application, options: ListenOptions, counters: Counters | None = None) -> None:
         self.application = application
         self.options = options
+        self.counters = counters or Counters()
         self.connections: set[Connection] = set()
         self.public = PublicFolder(options.public) if options.public is not None else None
         self.port = options.port
@@ -59,8 +65,7 @@ class Listener:
         self._servers: list[asyncio.AbstractServer] = []
         self._intakes: set[Intake] = set()
         self._arrivals: set[asyncio.Task[object]] = set()
-        self._reserved = 0
-        self._addresses: dict[str, int] = {}
+        self._places = Places(self.counters)
         self._retry: asyncio.TimerHandle | None = None
         self._complained = float("-inf")
         self._executor: ThreadPoolExecutor | None = None
@@ -120,47 +125,46 @@ class Listener:
             self._executor = ThreadPoolExecutor(2, thread_name_prefix="gsws-files")
         return self._executor
 
-    def arrived(self, intake: Intake) -> bool:
-        """Count a socket; False if there are far too many, and it should be closed at once."""
+    def arrived(self, intake: Intake, host: str) -> HTTPRefusal | None:
+        """Count a socket; a refusal if there are far too many, and it should be closed at once."""
         self._intakes.add(intake)
         limit = self.options.connections
-        return not limit or len(self._intakes) <= SPARE_SOCKETS + max(0, limit - len(self.connections))
+        if limit and len(self._intakes) > SPARE_SOCKETS + max(0, limit - len(self.connections)):
+            self.counters.add("limits.connections")
+            refusal: HTTPRefusal | None = HTTPRefusal(503, "too many connections\n", {"Retry-After": "5"})
+        else:
+            refusal = None
+        return self._places.arrive(host, self.options) or refusal
 
-    def departed(self, intake: Intake) -> None:
+    def departed(self, intake: Intake, host: str) -> None:
         """Forget a socket that is closed or has become a connection."""
-        self._intakes.discard(intake)
+        if intake in self._intakes:
+            self._intakes.discard(intake)
+            self._places.depart(host)
         self._check_empty()
 
     def reserve(self, host: str) -> HTTPRefusal | None:
         """Take a place for a WebSocket, to be given back by `release`, or tell why there is none."""
-        options = self.options
         if not self.accepting:
             return HTTPRefusal(503, "the server is shutting down\n", {"Retry-After": "5"})
-        if options.connections and self._reserved >= options.connections:
-            return HTTPRefusal(503, "the server has all the connections it may have\n", {"Retry-After": "5"})
-        if options.connections_per_ip:
-            if self._addresses.get(host, 0) >= options.connections_per_ip:
-                return HTTPRefusal(429, "too many connections from this address\n", {"Retry-After": "5"})
-            self._addresses[host] = self._addresses.get(host, 0) + 1
-        self._reserved += 1
-        return None
+        return self._places.take(host, self.options, self.loop.time())
 
     def release(self, host: str) -> None:
         """Give back a place."""
-        self._reserved -= 1
-        if self.options.connections_per_ip:
-            left = self._addresses[host] - 1
-            if left:
-                self._addresses[host] = left
-            else:
-                del self._addresses[host]
+        self._places.release(host)
+
+    def facts(self) -> bytes:
+        """What is connected and what was refused, as JSON for a person."""
+        facts = {"connections": len(self.connections), "counters": self.counters.read()}
+        return json.dumps(facts, indent=2).encode() + b"\n"
 
     def opened(self, connection: Connection) -> None:
         """Count a connection."""
         self.connections.add(connection)
 
     def forget(self, connection: Connection) -> None:
-        """Forget a connection that is gone, and give back its place."""
+        """Forget a connection that is gone, give back its place, and count how it ended."""
+        self.counters.add(close_name(1006 if connection.close_code is None else connection.close_code))
         self.connections.discard(connection)
         self.release(connection.host)
         self._check_empty()
@@ -190,6 +194,7 @@ class Listener:
                 self._accept_failed(error)
                 return
             if len(self._arrivals) > SPARE_SOCKETS:  # TLS handshakes that do not end
+                self.counters.add("limits.connections")
                 accepted.close()
                 continue
             accepted.setblocking(False)
@@ -212,6 +217,7 @@ class Listener:
             raise
         except Exception as error:
             # A peer that left, a TLS handshake that failed or took too long: nothing to do about it.
+            self.counters.add("tls.failed")
             log.debug("a connection could not be taken: %r", error)
             accepted.close()
 

@@ -1,5 +1,5 @@
 """
-Which web pages may open a WebSocket here (RFC 6455 section 10.2): a decision on strings.
+Which web pages may open a WebSocket here (RFC 6455 section 10.2), and who is local: decisions on strings.
 
 Only browsers send ``Origin``; a request without one comes from a program and is not refused for it.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from gsws.runtime.transport.interface import ListenOptions
+from gsws.runtime.transport.interface import Headers, ListenOptions
 
-__all__ = ["origin_allowed"]
+__all__ = ["is_local", "origin_allowed"]
 
 _ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::(?P<port>\d{1,5}))?",
@@ -47,6 +47,21 @@ def origin_allowed(origins: list[str], host: str, port: int | None, options: Lis
     if name == host and number == (port or _DEFAULT_PORTS[scheme]):
         return True
     return options.development and name in _LOCAL
+
+
+def is_local(peer: str, host: str, headers: Headers) -> bool:
+    """
+    Tell whether a request comes from this machine, and from nowhere else through it.
+
+    A page of the internet whose name was made to point here still says its name; a proxy says for whom it asks.
+
+    Args:
+        peer: Address of the peer.
+        host: Host that the request was sent to, without port.
+        headers: Of the request.
+    """
+    forwarded = any(name in headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"))
+    return host in _LOCAL and not forwarded and (peer == "::1" or peer.startswith("127."))
 
 
 def _parse(origin: str) -> tuple[str, str, int | None] | None:

@@ -185,6 +185,7 @@ class SendingHalf(asyncio.Protocol):
         if drained > self._progress:
             self._watch_stall(drained)
         else:
+            self._listener.counters.add("limits.stall")
             log.info("connection %s reads nothing: cut with %d bytes waiting", self.id, self.buffered)
             self.abort()
 

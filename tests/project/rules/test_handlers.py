@@ -86,6 +86,12 @@ def test_a_datasource_may_import_what_it_builds(tree):
     assert tree.codes(files) == []
 
 
+def test_an_agent_s_datasource_has_imported_its_libraries_already(tree):
+    files = {"functions/chat.py": "import langgraph.graph\nimport torch\nasync def chat(ctx): ...\n"}
+    assert tree.codes(files) == ["GS209", "GS209"]
+    assert tree.codes({**files, "datasources/model.yaml": "type: chat_model\n"}).count("GS209") == 1
+
+
 @pytest.mark.parametrize(
     "files",
     [

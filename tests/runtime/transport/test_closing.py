@@ -11,6 +11,7 @@ import weakref
 import pytest
 
 from gsws.errors import ConnectionClosed
+from gsws.runtime.transport import connection as connection_module
 from tests.runtime.transport.harness import CLOSE, PING, TEXT, Client, eventually, frame
 
 
@@ -198,6 +199,21 @@ def test_reasons_are_cut(serve, reason):
         assert reason.encode("utf-8", "replace").decode().startswith(data[2:].decode())
 
 
+def test_who_goes_on_sending_after_a_close_is_cut(serve, monkeypatch):
+    """A peer that was closed and floods on is not read for as long as the closing handshake may take."""
+    monkeypatch.setattr(connection_module, "LINGER_BYTES", 2**20)
+    server = serve(close_timeout=60.0)
+    with server.connect() as client:
+        connection = eventually(lambda: server.app.connections)[0]
+        server.call(lambda: connection.close(4429, "too many requests"))
+        sent = 0
+        with pytest.raises(OSError):  # noqa: PT012  # a reset or a broken pipe, whichever comes
+            while sent < 2**26:
+                sent += client.socket.send(frame(TEXT, b"x" * 60_000))
+        eventually(lambda: not server.listener.connections)
+        assert connection.close_code == 4429
+
+
 def test_unclean_ends(serve):
     """Resets and half-closes at any moment leave no trace, no task and no connection (the fixture looks)."""
     server = serve()
@@ -211,7 +227,7 @@ def test_unclean_ends(serve):
                 client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     eventually(lambda: not server.listener.connections and not server.listener._intakes)
     eventually(lambda: len(server.listener.wheel) == 0)
-    assert server.listener._reserved == 0
+    assert server.listener._places.taken == 0
     assert len(closings(server)) == len(server.app.connections)
 
 

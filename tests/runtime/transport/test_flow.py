@@ -47,6 +47,7 @@ def test_p9_3_ping_flood(serve):
         assert sent < 2**25
         assert server.app.next() == ("closed", (1006, ""))
     eventually(lambda: not server.listener.connections)
+    assert server.listener.counters.read() == {"closes.1006": 1, "limits.stall": 1}
 
 
 def test_small_requests_with_large_replies(serve):

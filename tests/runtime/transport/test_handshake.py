@@ -10,7 +10,9 @@ import time
 
 import pytest
 
+from gsws.eventsources.websocket.config import RateLimit
 from gsws.runtime.transport import HTTPRefusal
+from gsws.runtime.transport.places import SPARE_SOCKETS
 from tests.runtime.transport.harness import ACCEPT, TEXT, Client, eventually, frame
 
 
@@ -288,12 +290,33 @@ def test_address_limit(serve):
     server.app.authorize = lambda handshake: HTTPRefusal(401) if handshake.path == "/no" else None
     for _ in range(5):
         assert server.upgrade("/no").status == 401
-    eventually(lambda: not server.listener._addresses)
+    eventually(lambda: not server.listener._places.by_address)
     with server.connect() as first, server.connect():
         assert server.upgrade().status == 429
         first.socket.close()
         eventually(lambda: server.upgrade().status == 101)
-    eventually(lambda: not server.listener._addresses)
+    eventually(lambda: not server.listener._places.by_address)
+
+
+def test_handshakes_of_an_address_have_a_rate(serve):
+    """Over ``connect_rate`` an upgrade is 429 before the application is asked; files and health are not limited."""
+    server = serve(connect_rate=RateLimit(2, 3600.0, 2))
+    server.app.authorize = lambda handshake: HTTPRefusal(401)
+    assert [server.upgrade().status for _ in range(4)] == [401, 401, 429, 429]
+    assert 0 < int(server.upgrade().headers["retry-after"]) <= 1800
+    assert server.request("/healthz").status == 200
+
+
+def test_idle_sockets_of_one_address_are_limited(serve):
+    """Sockets that never ask for anything cannot take the place of everybody else's."""
+    server = serve(connections_per_ip=1)
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(Client(server.port)) for _ in range(1 + SPARE_SOCKETS)]
+        eventually(lambda: len(server.listener._intakes) == len(idle))
+        with Client(server.port) as more:
+            assert more.response().status == 429
+    eventually(lambda: not server.listener._intakes)
+    assert server.upgrade().status == 101
 
 
 def test_p4_3_refusal(serve):
@@ -384,9 +407,9 @@ def test_client_leaves_during_authorization(serve):
     server.app.authorize = authorize
     with Client(server.port) as client:
         client.send(server.upgrade_request())
-        eventually(lambda: server.listener._reserved == 1)
+        eventually(lambda: server.listener._places.taken == 1)
     eventually(lambda: cancelled)
-    eventually(lambda: server.listener._reserved == 0)
+    eventually(lambda: server.listener._places.taken == 0)
 
 
 @pytest.mark.parametrize("kind", ["plain", "coroutine"])
@@ -405,7 +428,7 @@ def test_failing_authorization(serve, kind):
     assert response.status == 500
     assert b"secret" not in response.body
     assert not server.app.handshakes
-    eventually(lambda: server.listener._reserved == 0)
+    eventually(lambda: server.listener._places.taken == 0)
 
 
 def test_failing_application(serve):
@@ -419,7 +442,7 @@ def test_failing_application(serve):
 
     server.app.on_connected = fail
     assert server.upgrade().status == 500
-    eventually(lambda: server.listener._reserved == 0)
+    eventually(lambda: server.listener._places.taken == 0)
     assert server.upgrade().status == 101
 
 

@@ -1,0 +1,112 @@
+"""
+A thread as a graph's checkpointer keeps it: what was said, what is open, and adding to it outside of a run.
+
+Without a checkpointer there is nothing to read and nothing to keep; every question answers so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from langchain_core.messages import AIMessage, BaseMessage, RemoveMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.constants import START
+from langgraph.prebuilt import ToolNode
+from langgraph.pregel import Pregel
+from langgraph.types import Interrupt
+
+__all__ = ["Conversation", "tool_nodes"]
+
+_tool_nodes: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
+
+
+class Conversation:
+    """
+    One thread of one graph.
+
+    Attributes:
+        graph: The compiled graph.
+        config: What the graph is called with, its thread in ``configurable.thread_id``.
+        key: The state's key that holds messages.
+        saver: The graph's checkpointer, or None.
+    """
+
+    __slots__ = ("config", "graph", "key", "saver")
+
+    def __init__(self, graph: Pregel[Any, Any, Any, Any], config: RunnableConfig, key: str) -> None:
+        self.graph = graph
+        self.config = config
+        self.key = key
+        self.saver = graph.checkpointer if isinstance(graph.checkpointer, BaseCheckpointSaver) else None
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether the graph's state has messages where they are looked for."""
+        return self.key in self.graph.channels
+
+    async def messages(self) -> list[BaseMessage]:
+        """The thread's messages, the oldest first; empty for a new thread."""
+        if self.saver is None or not self.has_messages:
+            return []
+        saved = await self.saver.aget_tuple(self._where())
+        if saved is None:
+            return []
+        values = saved.checkpoint["channel_values"]
+        # A channel that is stored as differences is not in the checkpoint itself.
+        found = values[self.key] if self.key in values else (await self.graph.aget_state(self._where())).values
+        if isinstance(found, dict):
+            found = found.get(self.key)
+        return [item for item in found if isinstance(item, BaseMessage)] if isinstance(found, list) else []
+
+    async def interrupts(self) -> list[Interrupt]:
+        """The questions that wait for a person's answer."""
+        if self.saver is None:
+            return []
+        return list((await self.graph.aget_state(self._where())).interrupts)
+
+    async def is_stopped(self) -> bool:
+        """Whether the graph stands before a node that it was compiled to stop at."""
+        if self.saver is None or not (self.graph.interrupt_before_nodes or self.graph.interrupt_after_nodes):
+            return False
+        return bool((await self.graph.aget_state(self._where())).next)
+
+    async def keep(self, message: AIMessage) -> None:
+        """Add what a cancelled answer had said, unless the thread has that message already."""
+        if self.saver is None or not self.has_messages:
+            return
+        known = await self.messages()
+        last = known[-1] if known else None
+        # A node may have stored it under an id of its own.
+        if any(one.id == message.id for one in known) or (isinstance(last, AIMessage) and last.text == message.text):
+            return
+        await self.graph.aupdate_state(self._where(), {self.key: [message]}, as_node=START)
+
+    def can_remove(self) -> bool:
+        """Whether the state's reducer takes messages away when it is told to."""
+        reduce = getattr(self.graph.channels.get(self.key), "operator", None)
+        if reduce is None:
+            return False
+        probe = AIMessage("", id="probe")
+        try:
+            return bool(reduce([probe], [RemoveMessage("probe")]) == [])
+        except Exception:
+            return False  # a user's own reducer that knows no such message
+
+    def _where(self) -> RunnableConfig:
+        configurable = self.config["configurable"]
+        return {"configurable": {**configurable, "checkpoint_ns": configurable.get("checkpoint_ns", "")}}
+
+
+def tool_nodes(graph: Pregel[Any, Any, Any, Any]) -> frozenset[str]:
+    """Names of the nodes of a graph and its subgraphs that run tools; looked up once a graph."""
+    known = _tool_nodes.get(graph)
+    if known is None:
+        graphs: Sequence[Any] = [graph, *(inner for _, inner in graph.get_subgraphs(recurse=True))]
+        known = frozenset(
+            name for each in graphs for name, node in each.nodes.items() if isinstance(node.bound, ToolNode)
+        )
+        _tool_nodes[graph] = known
+    return known

@@ -1,0 +1,58 @@
+"""Gemini's embedding model as an `Embedder`; langchain and the Gemini client are imported when one is made."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, cast
+
+from gsws.errors import EnvironmentFailure
+
+if TYPE_CHECKING:
+    from gsws.ai.retrieval.protocol import Embedder
+
+__all__ = ["gemini_embeddings"]
+
+DEFAULT_MODEL: Final = "gemini-embedding-001"
+PUBLIC_URL: Final = "https://generativelanguage.googleapis.com"
+_SECONDS: Final = 30.0
+
+
+def gemini_embeddings(
+    model: str = DEFAULT_MODEL,
+    *,
+    dimensions: int | None = 768,
+    api_key: str | None = None,
+    base_url: str | None = None,
+) -> Embedder:
+    """
+    Make Gemini's embedding model.
+
+    Args:
+        dimensions: Length of the vectors; None for the model's own. Shorter ones cost less memory.
+        api_key: Default: ``GOOGLE_API_KEY`` or ``GEMINI_API_KEY`` of the environment.
+        base_url: Default: ``GOOGLE_GEMINI_BASE_URL`` of the environment, else the public address. Always given to the
+            client, so that nothing else in the environment redirects what the documents say.
+
+    Raises:
+        EnvironmentFailure: If the extra ``ai`` is not installed, or there is no key.
+    """
+    try:
+        from langchain_google_genai import GoogleGenerativeAIEmbeddings
+        from pydantic import SecretStr
+    except ImportError:
+        raise EnvironmentFailure("embeddings need the extra `ai`", 'pip install "gsws[ai]"') from None
+    key = api_key or os.environ.get("GOOGLE_API_KEY") or os.environ.get("GEMINI_API_KEY")
+    if not key:
+        raise EnvironmentFailure(
+            "the embedding model needs a key",
+            "set GOOGLE_API_KEY, or remove `embeddings` to search by words alone",
+        )
+    made = GoogleGenerativeAIEmbeddings(
+        model=model,
+        api_key=SecretStr(key),
+        output_dimensionality=dimensions,
+        base_url=base_url or os.environ.get("GOOGLE_GEMINI_BASE_URL") or PUBLIC_URL,
+        vertexai=False,
+        client_args={"timeout": _SECONDS},
+    )
+    return cast("Embedder", made)

@@ -1,0 +1,250 @@
+"""
+One turn of a graph, from its first frame to its terminal one, and what must be tidied up however it ends.
+
+The graph is iterated in the caller's own task: cancelling that task, or closing the generator, ends the graph and
+with it the request to the provider. What the frames say is `gsws.ai.parts`'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
+
+from gsws.ai.conversation import Conversation, tool_nodes
+from gsws.ai.deadlines import Deadlines
+from gsws.ai.failures import FAILURES, Failure, TurnFailed, failure_of
+from gsws.ai.frames import error_frame
+from gsws.ai.meters import Count
+from gsws.ai.observer import Observer
+from gsws.ai.parts import Meter, Parts
+from gsws.ai.tracing import tracing_as
+from gsws.ai.turns import TURNS, Busy
+from gsws.protocol.answer import Frame
+
+__all__ = ["Opening", "Settings", "turn"]
+
+Opening = Callable[[Conversation], Awaitable[Any]]
+"""Makes the graph's input from its thread; may raise `TurnFailed`."""
+
+_SETTLE: Final = 3.0
+"""Seconds for what is left to do after a turn that was cut off; the runtime gives a cancelled handler five."""
+
+_MODES: Final = ["messages", "updates", "tools", "custom"]
+
+_settling: Final[set[asyncio.Task[None]]] = set()
+"""Turns that were cut off twice and still tidy up; each ends by its own deadline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    How one turn runs.
+
+    Attributes:
+        thread: The thread's name as the client knows it.
+        idle_timeout: Seconds that the graph may be silent; 0 for any time.
+        total_timeout: Seconds that the turn may take; 0 for any time.
+        queue: How many turns of the thread may wait for it.
+        queue_timeout: Seconds that they wait.
+        tracing: Whether LangSmith's environment variables are heeded.
+        nodes: Nodes whose text is the answer; empty for all.
+        context: The graph's static context.
+        budget: Makes a meter for the turn, or None.
+        logger: Takes what no client may see.
+    """
+
+    thread: str
+    idle_timeout: float
+    total_timeout: float
+    queue: int
+    queue_timeout: float
+    tracing: bool
+    nodes: frozenset[str]
+    context: Any
+    budget: AbstractAsyncContextManager[Meter] | None
+    logger: Any
+
+
+async def turn(conversation: Conversation, opening: Opening, settings: Settings) -> AsyncGenerator[Frame, None]:
+    """
+    Run one turn.
+
+    Yields:
+        ``stream.start`` once if the turn begins, the frames of the answer, and exactly one terminal frame.
+    """
+    key = (id(conversation.saver), conversation.config["configurable"]["thread_id"]) if conversation.saver else None
+    if key is not None:
+        try:
+            await TURNS.take(key, queue=settings.queue, wait=settings.queue_timeout)
+        except Busy:
+            yield error_frame(FAILURES["busy"], settings.thread)
+            return
+    run = _Run(conversation, settings, key)
+    terminal: Frame | None = None
+    try:
+        run.deadlines.waits()
+        stream = await run.open(opening)
+        run.deadlines.got()
+        yield Frame("stream.start", {"message": "[STREAM_START]", "thread": settings.thread})
+        parts, deadlines, step = run.parts, run.deadlines, stream.__anext__
+        while True:
+            deadlines.waits()
+            try:
+                part = await step()
+            except StopAsyncIteration:
+                break
+            deadlines.got()
+            for frame in parts.feed(part):
+                yield frame
+        deadlines.check()  # a graph may take the cancellation for its end
+        for frame in parts.finish():
+            yield frame
+        terminal = run.end()
+    except asyncio.CancelledError as error:
+        if not run.deadlines.caused():
+            raise
+        terminal = run.fail(error)
+    except Exception as error:
+        run.deadlines.caused()
+        terminal = run.fail(error)
+    finally:
+        await run.close(complete=terminal is not None and terminal.eventtype == "stream.end")
+    yield terminal
+
+
+class _Run:
+    """What one turn holds, and gives back."""
+
+    def __init__(self, conversation: Conversation, settings: Settings, key: Any) -> None:
+        self.conversation = conversation
+        self.settings = settings
+        self.key = key
+        self.observer = Observer()
+        self.deadlines = Deadlines(settings.idle_timeout, settings.total_timeout)
+        self.meter: Meter = Count()
+        self.parts = self._translation()
+        self._stream: Any = None
+        self._is_metered = False
+        self._tracing = tracing_as(settings.tracing)
+        self._tracing.__enter__()
+
+    async def open(self, opening: Opening) -> Any:
+        """Start the graph; nothing of it runs before its stream is iterated."""
+        settings, conversation = self.settings, self.conversation
+        if settings.budget is not None:
+            self.meter = await settings.budget.__aenter__()
+            self._is_metered = True
+            self.parts = self._translation()
+        content = await opening(conversation)
+        config: RunnableConfig = dict(conversation.config)  # type: ignore[assignment]  # a copy has the same keys
+        config["callbacks"] = [*_handlers(config.get("callbacks")), self.observer]
+        # Without a checkpointer LangGraph warns of `durability`.
+        kept = {"durability": "exit"} if conversation.saver is not None else {}
+        # Its annotations do not know the mode `tools`.
+        astream: Any = conversation.graph.astream
+        self._stream = astream(
+            content,
+            config,
+            context=settings.context,
+            stream_mode=_MODES,
+            subgraphs=True,
+            version="v2",
+            **kept,
+        )
+        return self._stream
+
+    def end(self) -> Frame:
+        """The terminal frame of a graph that ended by itself."""
+        try:
+            reason = self.parts.reason()
+        except TurnFailed as error:
+            return error_frame(error.failure, self.settings.thread)
+        payload = {
+            "message": "[STREAM_END]",
+            "finish_reason": reason,
+            "usage": self.parts.usage,
+            "thread": self.settings.thread,
+        }
+        return Frame("stream.end", payload)
+
+    def fail(self, error: BaseException) -> Frame:
+        """The terminal frame of a turn that failed; what happened goes to the log."""
+        failure = self._failure(error)
+        log = self.settings.logger
+        text = f"{type(error).__name__}: {error}"[:1000]
+        if failure.name == "agent_error":
+            log.error("the agent failed", thread=self.settings.thread, error=text, exc_info=error)
+        elif not isinstance(error, TurnFailed):
+            log.warning("a turn failed", failure=failure.name, thread=self.settings.thread, error=text)
+        return error_frame(failure, self.settings.thread)
+
+    def _failure(self, error: BaseException) -> Failure:
+        if self.deadlines.passed is not None:
+            return FAILURES["model_timeout"]
+        said = self.parts.now
+        spoke = said is not None and bool(said.texts)
+        return failure_of(error, spoke=spoke, in_tool=self.observer.is_of_tool(error))
+
+    async def close(self, *, complete: bool) -> None:
+        """Give back everything, in a task of its own if the turn was cut off: that may not be cut off again."""
+        self.deadlines.stop()
+        self._tracing.__exit__(None, None, None)
+        if complete and not self._is_metered:
+            self._release()
+            return
+        settling = asyncio.create_task(self._settle(complete))
+        _settling.add(settling)
+        settling.add_done_callback(_settling.discard)
+        await asyncio.shield(settling)
+
+    async def _settle(self, complete: bool) -> None:
+        log = self.settings.logger
+        try:
+            async with asyncio.timeout(_SETTLE):
+                if not complete:
+                    if self._stream is not None:
+                        await self._stream.aclose()
+                    await self.observer.end_nodes()
+                    await self._keep()
+                await self._close_meter()
+        except TimeoutError:
+            log.warning("a turn that was cut off is not tidied up in time", thread=self.settings.thread)
+        except Exception as error:
+            log.error("a turn that was cut off is not tidied up", thread=self.settings.thread, exc_info=error)
+        finally:
+            self._release()
+
+    async def _keep(self) -> None:
+        """Keep the part of the answer that the client has seen, so that the next turn knows it too."""
+        said = self.parts.now
+        text = "".join(said.texts) if said is not None else ""
+        if said is None or not text:
+            return
+        message = AIMessage(text, id=said.id, response_metadata={"finish_reason": "cancelled"})
+        await self.conversation.keep(message)
+
+    async def _close_meter(self) -> None:
+        if self._is_metered and self.settings.budget is not None:
+            self._is_metered = False
+            await self.settings.budget.__aexit__(None, None, None)
+
+    def _release(self) -> None:
+        if self.key is not None:
+            TURNS.release(self.key)
+            self.key = None
+
+    def _translation(self) -> Parts:
+        return Parts(self.observer, self.meter, tool_nodes(self.conversation.graph), self.settings.nodes)
+
+
+def _handlers(callbacks: Any) -> list[Any]:
+    """The handlers of a user's own configuration, be it a list or a manager."""
+    with suppress(AttributeError):
+        return list(callbacks.handlers)
+    return list(callbacks or ())

@@ -1,0 +1,74 @@
+"""
+Between one connection and its session: the first message may choose another session (protocol P8.2).
+
+What a session is, and what a resume sends, is in `gsws.runtime.session`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gsws.protocol.codec import decode
+from gsws.protocol.errors import WireError
+from gsws.runtime.claim import is_entitled, wanted_streams
+
+if TYPE_CHECKING:
+    from gsws.runtime.session import SessionClient
+    from gsws.runtime.transport import Connection
+
+__all__ = ["SessionReceiver"]
+
+
+class SessionReceiver:
+    """Hands one connection's messages to its session; the first message may choose another one."""
+
+    __slots__ = ("_client", "_connection", "_is_first")
+
+    def __init__(self, client: SessionClient, connection: Connection) -> None:
+        self._client = client
+        self._connection = connection
+        self._is_first = True
+
+    def message(self, data: bytes) -> None:
+        if self._is_first:
+            self._is_first = False
+            if self._resumes(data):
+                return
+        if self._client.connection is self._connection:
+            self._client.message(data)
+
+    def binary(self, data: bytes) -> None:
+        self.message(data)
+
+    def closed(self, code: int, reason: str) -> None:
+        self._client.left(self._connection, code, reason)
+
+    def _resumes(self, data: bytes) -> bool:
+        """Take ``gsws.resume``, which must be the first message (P8.2); False if it is something else."""
+        fresh = self._client
+        try:
+            eventtype, _, _, message = decode(data, fresh.source.json_depth)
+        except WireError:
+            return False
+        if eventtype != "gsws.resume":
+            return False
+        payload = message.get("payload")
+        if not isinstance(payload, dict):
+            payload = {}
+        session = fresh.source.sessions.get(str(payload.get("session")))
+        if session is None or session is fresh or not is_entitled(session, fresh, payload.get("secret")):
+            # Read without the session, whose ids are not this client's to know.
+            fresh.refuse_resume(wanted_streams(payload.get("streams"), None))
+            return True
+        fresh.source.sessions.pop(fresh.session_id, None)
+        fresh.source.clients.discard(fresh)
+        self._client = session
+        session.attach(self._connection)
+        if fresh.lease is not None:
+            if session.lease is not None:
+                session.lease.end()
+            session.lease, fresh.lease = fresh.lease, None
+            session.lease.move(session)
+        wanted = wanted_streams(payload.get("streams"), session)
+        session.resume(wanted, compact=payload.get("compact") is True)
+        return True

@@ -1,0 +1,70 @@
+"""Numbers of passages, for the model and for the client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+from gsws.ai import history, prepare, retrieval_tool, run
+from gsws.ai.citations import numbered
+from tests.ai.support import Model, agent, calls, collect, done, finish, only
+
+
+class Shelf:
+    """A retriever that finds two passages for everything."""
+
+    async def search(self, query: str, k: int = 5) -> list[Any]:
+        return [
+            {"text": f"{query} {n} says [1] <passage id='1'", "source": f"{query}{n}.md", "score": 1.0} for n in "ab"
+        ]
+
+
+def test_two_searches_in_one_turn_have_different_numbers() -> None:
+    """What the client is shown under a number is what the model was shown under it; the history says the same."""
+    requests = calls(
+        ("get_relevant_docs", "c1"), ("get_relevant_docs", "c2"), arguments=[{"query": "x"}, {"query": "y"}]
+    )
+    model = Model([requests, done()], ["so [3]", done()], ["again", done()])
+    graph = agent(model, [retrieval_tool(Shelf())])
+
+    async def scenario() -> Any:
+        frames = await collect(run(graph, "both?"))
+        return frames, await history(graph), await collect(run(graph, "and now?"))
+
+    frames, entries, _ = finish(scenario())
+
+    [shown] = only(frames, "sources")
+    assert [(item["id"], item["source"]) for item in shown["sources"]] == [
+        (1, "xa.md"), (2, "xb.md"), (3, "ya.md"), (4, "yb.md"),
+    ]  # fmt: skip
+    assert entries[-1]["sources"] == shown["sources"]
+    first, second = [message for message in model.asked[1] if isinstance(message, ToolMessage)]
+    for message, numbers in ((first, (1, 2)), (second, (3, 4))):
+        for at in numbers:
+            assert f'[{at}]\n<passage id="{at}" source=' in message.content
+    assert "says [1] &lt;passage id='1'" in second.content  # what a document says is left as it is
+
+
+def test_each_turn_counts_from_one() -> None:
+    """Citations of an older answer are not the new turn's."""
+    found = [{"text": "t", "source": "a.md", "score": 1.0, "id": 1}]
+    content = '[1]\n<passage id="1" source="a.md">\nt\n</passage>'
+    call = {"name": "look", "args": {}}
+    thread = [
+        HumanMessage("q"),
+        AIMessage("", tool_calls=[{**call, "id": "a"}]),
+        ToolMessage(content, tool_call_id="a", artifact=found),
+        AIMessage("so [1]"),
+        HumanMessage("q"),
+        AIMessage("", tool_calls=[{**call, "id": "b"}]),
+        ToolMessage(content, tool_call_id="b", artifact=found),
+    ]
+
+    assert [m.content for m in prepare(thread) if isinstance(m, ToolMessage)] == [content, content]
+
+
+def test_numbers_of_another_scheme_are_kept() -> None:
+    """A tool that numbers its passages itself is not corrected."""
+    assert [item["id"] for item in numbered([{"id": 101}, {"id": 7}], 5)] == [101, 7]
+    assert [item["id"] for item in numbered([{}, {}], 5)] == [6, 7]

@@ -1,0 +1,276 @@
+"""Turns that are cut off: cancelled, closed, out of time; nothing leaks, the thread stays usable."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import tool
+
+from gsws.ai import history, run
+from gsws.ai.turns import TURNS
+from tests.ai.support import Context, Model, agent, call, calls, collect, done, finish, kinds, only, text, until
+
+
+async def cancelled(graph: Any, when: Any, **options: Any) -> list[Any]:
+    """Start a turn in a task, cancel it when a condition holds, and give the frames it sent by then."""
+    frames: list[Any] = []
+
+    async def work() -> None:
+        async for frame in run(graph, "first", **options):
+            frames.append(frame)
+
+    task = asyncio.create_task(work())
+    await until(lambda: when(frames))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    assert len(TURNS) == 0
+    return frames
+
+
+def test_cancel_before_the_first_token_ends_the_model_call() -> None:
+    """A turn cancelled while the model thinks leaves no model call and an open thread."""
+    model = Model([asyncio.Event()], ["fine", done()])
+    graph = agent(model)
+
+    async def scenario() -> None:
+        frames = await cancelled(graph, lambda _: model.waiting)
+        assert kinds(frames) == ["stream.start"]
+        assert model.closed == ["cut"]
+        frames = await collect(run(graph, "second"))
+        assert text(frames) == "fine"
+
+    finish(scenario())
+
+
+def test_cancel_in_the_middle_keeps_what_was_said() -> None:
+    """The part of an answer that was sent stays in the thread, once, and the model sees it in the next turn."""
+    model = Model(["one ", "two ", asyncio.Event()], ["fine", done()])
+    graph = agent(model)
+
+    async def scenario() -> list[dict[str, Any]]:
+        await cancelled(graph, lambda _: model.waiting)
+        assert model.closed == ["cut"]
+        kept = await history(graph)
+        await collect(run(graph, "second"))
+        return kept
+
+    kept = finish(scenario())
+
+    assert [(entry["role"], entry["content"]) for entry in kept] == [("user", "first"), ("assistant", "one two ")]
+    assert kept[1]["cancelled"] is True
+    assert [message.content for message in model.asked[1][1:]] == ["first", "one two ", "second"]
+
+
+def test_cancel_in_a_tool_leaves_no_call_without_an_answer() -> None:
+    """After a cancel in one of two parallel tools the next request has one answer for each call, right behind it."""
+    started: list[str] = []
+
+    @tool
+    async def slow() -> str:
+        """Wait."""
+        started.append("slow")
+        await asyncio.Event().wait()
+        return "never"
+
+    @tool
+    async def quick() -> str:
+        """Answer."""
+        started.append("quick")
+        return "quick answer"
+
+    for heals in (True, False):
+        started.clear()
+        model = Model([calls(("slow", "c1"), ("quick", "c2"))], ["fine", done()])
+        graph = agent(model, [slow, quick], heals=heals)
+
+        async def scenario(graph: Any = graph, model: Model = model) -> None:
+            frames = await cancelled(graph, lambda frames: any(f.eventtype == "tool.result" for f in frames))
+            assert sorted(started) == ["quick", "slow"]
+            assert len(only(frames, "tool.call")) == 2
+            assert text(await collect(run(graph, "second"))) == "fine"
+            assert text(await collect(run(graph, "third"))) == "fine"
+
+        finish(scenario())
+
+        for asked in model.asked[1:]:
+            talk = [message for message in asked if message.type != "system"]
+            assert isinstance(talk[1], AIMessage)
+            assert [getattr(message, "tool_call_id", None) for message in talk[2:4]] == ["c1", "c2"]
+            assert [message for message in talk[4:] if isinstance(message, ToolMessage)] == []
+            assert [message.content for message in talk if isinstance(message, HumanMessage)][1] == "second"
+
+
+def test_cancel_between_the_model_and_its_second_call() -> None:
+    """A turn cancelled while the model reads the tool's answer keeps the tool's answer."""
+
+    @tool
+    async def look() -> str:
+        """Look."""
+        return "found"
+
+    model = Model([call("look")], [asyncio.Event()], ["fine", done()])
+    graph = agent(model, [look])
+
+    async def scenario() -> None:
+        frames = await cancelled(graph, lambda _: model.waiting)
+        assert kinds(frames) == ["stream.start", "tool.call", "tool.result"]
+        assert text(await collect(run(graph, "second"))) == "fine"
+
+    finish(scenario())
+
+    assert [message.content for message in model.asked[2] if isinstance(message, ToolMessage)] == ["found"]
+
+
+def test_closing_the_frames_ends_the_model_call() -> None:
+    """A consumer that stops in the middle and closes the iterator ends the graph, and what it saw is kept."""
+    model = Model(["one ", "two ", "three ", asyncio.Event()], ["fine"])
+    graph = agent(model)
+
+    async def scenario() -> list[dict[str, Any]]:
+        frames = run(graph, "first")
+        async for frame in frames:
+            if frame.eventtype == "stream.chunk":
+                break
+        await frames.aclose()  # type: ignore[attr-defined]
+        assert model.closed == ["cut"]
+        assert len(TURNS) == 0
+        return await history(graph)
+
+    assert [entry["content"] for entry in finish(scenario())] == ["first", "one "]
+
+
+def test_a_cancel_twice_still_tidies_up() -> None:
+    """A second cancellation while the first is tidied up neither poisons nor blocks the thread."""
+    model = Model(["one ", asyncio.Event()], ["fine"])
+    graph = agent(model)
+
+    async def scenario() -> None:
+        task = asyncio.create_task(collect(run(graph, "first")))
+        await until(lambda: model.waiting)
+        task.cancel()
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert text(await collect(run(graph, "second"))) == "fine"
+
+    finish(scenario())
+
+
+@pytest.mark.parametrize("stage", ["silent", "speaking"])
+def test_a_silent_model_ends_at_the_idle_timeout(stage: str) -> None:
+    """A model that says nothing for the idle timeout is cut off, the error is `model_timeout`, what it said is kept."""
+    model = Model(["one ", asyncio.Event()] if stage == "speaking" else [asyncio.Event()], ["fine"])
+    graph = agent(model)
+    context = Context()
+
+    async def scenario() -> tuple[list[Any], list[Any]]:
+        frames = await collect(run(graph, "first", ctx=context, idle_timeout=0.1))
+        current = asyncio.current_task()
+        assert current is not None
+        assert current.cancelling() == 0
+        return frames, await history(graph, ctx=context)
+
+    frames, kept = finish(scenario())
+
+    assert frames[-1].payload["error"] == "model_timeout"
+    assert frames[-1].payload["retryable"] is True
+    assert frames[-1].payload["code"] == 504
+    assert model.closed == ["cut"]
+    assert [entry["content"] for entry in kept] == (["first", "one "] if stage == "speaking" else ["first"])
+
+
+def test_the_total_timeout_holds_for_a_model_that_never_stops() -> None:
+    """A model that goes on for ever ends at the total timeout, though it is never silent."""
+    model = Model(["x", 0.01] * 10_000)
+
+    frames = finish(collect(run(agent(model), "first", idle_timeout=5, total_timeout=0.3)))
+
+    assert frames[-1].payload["error"] == "model_timeout"
+    assert len(text(frames)) > 1
+
+
+def test_a_slow_consumer_is_not_taken_for_a_silent_model() -> None:
+    """Time in which the client is slow to take frames does not count as the model's silence."""
+    model = Model(["one ", "two ", done()])
+
+    async def scenario() -> list[Any]:
+        frames = []
+        async for frame in run(agent(model), "first", idle_timeout=0.2):
+            frames.append(frame)
+            await asyncio.sleep(0.3)
+        return frames
+
+    assert finish(scenario())[-1].eventtype == "stream.end"
+
+
+def test_the_total_timeout_counts_a_slow_consumer() -> None:
+    """A total that passes while nobody waits for the model ends the turn at the next frame."""
+    model = Model(["one ", "two ", asyncio.Event()])
+
+    async def scenario() -> list[Any]:
+        frames = []
+        async for frame in run(agent(model), "first", total_timeout=0.2):
+            frames.append(frame)
+            if frame.eventtype == "stream.chunk":
+                await asyncio.sleep(0.4)
+        return frames
+
+    frames = finish(scenario())
+
+    assert frames[-1].payload["error"] == "model_timeout"
+    assert model.closed == ["cut"]
+
+
+def test_a_node_that_swallows_its_cancellation_does_not_hold_a_turn() -> None:
+    """A node that catches its cancellation and waits on is left behind after a second one."""
+    from langgraph.graph import START, MessagesState, StateGraph
+
+    class Stubborn:
+        swallowed = 0
+
+    async def stubborn(state: MessagesState) -> dict[str, Any]:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            Stubborn.swallowed += 1
+            await asyncio.sleep(4)
+        return {}
+
+    graph = StateGraph(MessagesState).add_node("stubborn", stubborn).add_edge(START, "stubborn").compile()
+
+    async def scenario() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        frames = await collect(run(graph, "first", idle_timeout=0.1))
+        assert frames[-1].payload["error"] == "model_timeout"
+        await asyncio.sleep(max(0.0, began + 5 - loop.time()))
+        return 0.0
+
+    finish(scenario())
+    assert Stubborn.swallowed == 1
+
+
+def test_an_outside_cancel_wins_over_a_deadline_at_the_same_moment() -> None:
+    """A cancel from outside is passed on even if the idle timeout passes in the same step of the loop."""
+    model = Model([asyncio.Event()])
+    graph = agent(model)
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.create_task(collect(run(graph, "first", idle_timeout=0.05)))
+        await until(lambda: model.waiting)
+        loop.call_later(0.05, task.cancel)
+        try:
+            frames = await task
+        except asyncio.CancelledError:
+            return
+        assert frames[-1].payload["error"] == "model_timeout"
+
+    for _ in range(3):
+        finish(scenario())
