@@ -118,7 +118,7 @@ class Parts:
         """Frames that are due once the graph has ended, before the terminal one."""
         frames = [*self._ends(), *self._tools.sources()]
         for interrupt in self._interrupts.values():
-            frames.append(Frame("interrupt", {"id": interrupt.id, "value": jsonable(interrupt.value)}))
+            frames.append(Frame("interrupt", {"message": "", "id": interrupt.id, "value": jsonable(interrupt.value)}))
         return frames
 
     def reason(self) -> str:
@@ -236,11 +236,11 @@ class Parts:
             usage = call.message.usage_metadata
             if usage:
                 self._meter.usage(usage, call.model)
-                yield Frame("usage", self.usage)
+                yield Frame("usage", {"message": "", **self.usage})
 
 
 def _custom(data: Any) -> Frame:
     """What a node wrote; a `Frame` of a type of its own goes out as it is."""
     if isinstance(data, Frame) and not data.eventtype.startswith(("stream.", "gsws.")) and data.eventtype != "reply":
         return Frame(data.eventtype, jsonable(data.payload))
-    return Frame("custom", {"data": jsonable(data)})
+    return Frame("custom", {"message": "", "data": jsonable(data)})

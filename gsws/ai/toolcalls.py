@@ -2,7 +2,8 @@
 The tool calls of a turn as frames: each begins once and has one outcome, wherever it is run.
 
 A tool that LangChain runs is told of by its callbacks; one that a node runs by itself only by the message that
-answers the call. What tools found is kept until the text that uses it. Everything else is `gsws.ai.parts`'.
+answers the call. What tools found is kept until the text that uses it. Everything else is `gsws.ai.parts`'. Every frame has
+a ``message``, if an empty one: clients in the field read just that.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class ToolCalls:
             sources += numbered(found, self._numbered)
             self._numbered += len(found)
         self._found.clear()
-        return [Frame("sources", {"sources": sources})]
+        return [Frame("sources", {"message": "", "sources": sources})]
 
     def _call(self, identifier: str, name: str, arguments: Any) -> list[Frame]:
         if identifier in self._running:
@@ -104,7 +105,8 @@ class ToolCalls:
         else:
             content = output if isinstance(output, str) else "" if output is None else str(jsonable(output))
         took = round((time.monotonic() - began) * 1000, 1)
-        return [Frame("tool.result", {"id": identifier, "name": name, "content": bounded(content), "ms": took})]
+        shown = {"message": "", "id": identifier, "name": name, "content": bounded(content), "ms": took}
+        return [Frame("tool.result", shown)]
 
 
 def _answer_in(output: Any, identifier: str) -> Any:

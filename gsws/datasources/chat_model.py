@@ -94,7 +94,7 @@ class ChatModelPlugin:
                 },
                 "api_key": {
                     "type": ["string", "null"],
-                    "description": "Key of the model's provider; its variable in the environment or `.env` when left out or empty.",
+                    "description": "Key of the provider; from the environment or `.env` when left out or empty.",
                 },
                 "base_url": {
                     "type": ["string", "null"],

@@ -36,7 +36,11 @@ _EMBEDDINGS: Final = {
             "maximum": 1,
             "description": "Cosine below which a passage is no answer.",
         },
-        "api_key": {"type": "string", "x-gsws-secret": True, "description": "Default: GOOGLE_API_KEY."},
+        "api_key": {
+            "type": "string",
+            "x-gsws-secret": True,
+            "description": "Default: GOOGLE_API_KEY.",
+        },
         "base_url": {"type": "string", "pattern": "^(https?://|$)", "description": "Address of the provider."},
     },
 }
@@ -85,7 +89,7 @@ path: docs                 # Markdown, text, HTML and PDF
 # exclude: ["drafts/**"]                  # but not these
 # max_file_bytes: 10MiB                   # larger files are skipped
 # database: .gsws/documents.sqlite        # can be made again at any time; keep it out of git
-# embeddings: {model: gemini-embedding-001, api_key: "${GOOGLE_API_KEY}"}   # search by meaning too
+# embeddings: {model: gemini-embedding-001}      # search by meaning too; needs GOOGLE_API_KEY, here or in `.env`
 """
 
 
@@ -110,12 +114,12 @@ class DocumentsPlugin:
             EnvironmentFailure: If the extra ``ai`` is not installed, or embeddings are configured without a key.
             OSError: If the database cannot be made.
         """
-        index = open_index(config, context.base, context.name)
+        index = open_index(config, context.base, context.name, context.environ)
         index.refresh_soon()
         return index
 
 
-def open_index(config: Mapping[str, Any], base: Path, name: str) -> FolderIndex:
+def open_index(config: Mapping[str, Any], base: Path, name: str, environ: Mapping[str, str]) -> FolderIndex:
     """
     Open the index of one file of ``datasources/``; nothing is read yet.
 
@@ -123,6 +127,7 @@ def open_index(config: Mapping[str, Any], base: Path, name: str) -> FolderIndex:
         config: Checked against the schema.
         base: Relative paths start here.
         name: The datasource's name, for the database's.
+        environ: The variables that the project sees, for the key of embeddings.
 
     Raises:
         EnvironmentFailure: As `DocumentsPlugin.create`.
@@ -138,14 +143,14 @@ def open_index(config: Mapping[str, Any], base: Path, name: str) -> FolderIndex:
         patterns=values["include"],
         exclude=values["exclude"],
         max_file_bytes=size(values["max_file_bytes"]) or 0,
-        embeddings=None if embeddings is None else _embeddings(embeddings),
+        embeddings=None if embeddings is None else _embeddings(embeddings, environ),
         min_similarity=0.6 if embeddings is None else embeddings.get("min_similarity", 0.6),
         refresh=values["refresh"],
         wait=duration(values["wait"]) or 0.0,
     )
 
 
-def _embeddings(config: Mapping[str, Any]) -> Embedder:
+def _embeddings(config: Mapping[str, Any], environ: Mapping[str, str]) -> Embedder:
     from gsws.ai.retrieval import gemini_embeddings
 
     return gemini_embeddings(
@@ -153,6 +158,7 @@ def _embeddings(config: Mapping[str, Any]) -> Embedder:
         dimensions=config.get("dimensions", 768),
         api_key=config.get("api_key"),
         base_url=config.get("base_url"),
+        environ=environ,
     )
 
 

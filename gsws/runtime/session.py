@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections.abc import Set
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.backplane.memory import MemorySessionLog
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["SUBPROTOCOL", "SessionClient"]
 
 SUBPROTOCOL: Final = "gsws.v1"
+
+_NONE: Final[frozenset[RequestId]] = frozenset()
 
 DEFAULT_GRACE: Final = 30.0
 """Seconds that a request goes on without its client if its event says nothing (P6.7)."""
@@ -56,9 +59,9 @@ class SessionClient(Client):
         self.log = MemorySessionLog(source.resume_bytes, source.away.pool)
         self.followers: Followers | None = None
         self.following: Following | None = None
-        self._muted: set[RequestId] = set()
+        self._muted: Set[RequestId] = _NONE
         # Ids that are muted or followed: what is neither is not asked twice about.
-        self._apart: set[RequestId] = set()
+        self._apart: Set[RequestId] = _NONE
         source.sessions[self.session_id] = self
         self._joined: frozenset[str] = frozenset()
         self._away = 0
@@ -82,9 +85,9 @@ class SessionClient(Client):
 
     def forget(self, request: Request) -> None:
         super().forget(request)
-        if request.answer.id is not None:
-            self._muted.discard(request.answer.id)
-            self._apart.discard(request.answer.id)
+        if request.answer.id in self._apart:
+            self._muted -= {request.answer.id}
+            self._apart -= {request.answer.id}
 
     def hello(self) -> None:
         """Send the server's first frame (P8.1)."""
@@ -256,10 +259,7 @@ class SessionClient(Client):
     def look_at(self, id: RequestId) -> None:
         """Who gets the frames of a stream has changed."""
         is_followed = self.followers is not None and id in self.followers.streams
-        if is_followed or id in self._muted:
-            self._apart.add(id)
-        else:
-            self._apart.discard(id)
+        self._apart = self._apart | {id} if is_followed or id in self._muted else self._apart - {id}
 
     def _relay(self, id: RequestId, data: bytes, *, is_last: bool) -> bool:
         """Give a frame to those who follow; False if the session's own client does not want it."""

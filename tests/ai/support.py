@@ -158,6 +158,8 @@ def checked(frames: Sequence[Frame]) -> None:
     assert [at for at, name in enumerate(names) if name in ("stream.end", "stream.error")] == [len(names) - 1], names
     assert names.count("stream.start") <= 1
     assert "stream.start" not in names[1:]
+    own = [frame for frame in frames if frame.eventtype != "progress"]
+    assert all(type(frame.payload["message"]) is str for frame in own), "clients in the field read just that (P2.3)"
 
 
 def kinds(frames: Sequence[Frame]) -> list[str]:
@@ -172,8 +174,9 @@ def text(frames: Sequence[Frame]) -> str:
 
 
 def only(frames: Sequence[Frame], eventtype: str) -> list[dict[str, Any]]:
-    """Payloads of one type."""
-    return [dict(frame.payload) for frame in frames if frame.eventtype == eventtype]
+    """Payloads of one type, without a message that is empty because the frame has none to tell."""
+    found = [dict(frame.payload) for frame in frames if frame.eventtype == eventtype]
+    return [{key: value for key, value in payload.items() if key != "message" or value} for payload in found]
 
 
 async def until(condition: Any, seconds: float = DEADLINE) -> None:

@@ -62,7 +62,7 @@ def test_a_turn_with_a_tool_has_one_start_and_one_end() -> None:
     ]
     assert text(frames) == "Let me look.\n\nIt is so [1]."
     assert dict(frames[0].payload) == {"message": "[STREAM_START]", "thread": "work"}
-    assert only(frames, "tool.call") == [{"message": "", "id": "c1", "name": "look", "args": {"query": "it"}}]
+    assert only(frames, "tool.call") == [{"id": "c1", "name": "look", "args": {"query": "it"}}]
     [result] = only(frames, "tool.result")
     assert result.pop("ms") >= 0
     assert result == {"id": "c1", "name": "look", "content": "[1] All about it."}
@@ -179,7 +179,7 @@ def test_tools_that_a_node_runs_by_itself_are_told_from_their_messages() -> None
 
     frames = finish(collect(run(builder.compile(), "go")))
 
-    assert only(frames, "tool.call") == [{"message": "", "id": "c1", "name": "own", "args": {"query": "it"}}]
+    assert only(frames, "tool.call") == [{"id": "c1", "name": "own", "args": {"query": "it"}}]
     assert [item["content"] for item in only(frames, "tool.result")] == ["mine"]
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
 
 from gsws.ai import history, run
 from gsws.ai.turns import TURNS
@@ -126,6 +129,55 @@ def test_cancel_between_the_model_and_its_second_call() -> None:
     assert [message.content for message in model.asked[2] if isinstance(message, ToolMessage)] == ["found"]
 
 
+def test_cancel_in_a_subgraph_and_in_parallel_nodes() -> None:
+    """Every model call of the graph ends, however deep and however many; what was heard last is kept."""
+    models = [Model(["deep ", asyncio.Event()], ["fine"]) for _ in range(3)]
+
+    def asking(model: Model) -> Any:
+        async def ask(state: MessagesState) -> dict[str, Any]:
+            return {"messages": [await model.ainvoke(state["messages"])]}
+
+        return ask
+
+    inner = StateGraph(MessagesState).add_node("ask", asking(models[0])).add_edge(START, "ask").compile()
+    middle = StateGraph(MessagesState).add_node("inner", inner).add_edge(START, "inner").compile()
+    outer = StateGraph(MessagesState).add_node("middle", middle)
+    outer.add_node("one", asking(models[1])).add_node("two", asking(models[2]))
+    for name in ("middle", "one", "two"):
+        outer.add_edge(START, name)
+    graph = outer.compile(checkpointer=InMemorySaver())
+
+    async def scenario() -> list[dict[str, Any]]:
+        await cancelled(graph, lambda _: all(model.waiting for model in models))
+        assert [model.closed for model in models] == [["cut"]] * 3
+        return await history(graph)
+
+    assert [entry["content"] for entry in finish(scenario())] == ["first", "deep "]
+
+
+def test_cancel_does_not_wait_for_a_tool_in_a_thread() -> None:
+    """A plain function cannot be stopped; the turn ends without it, and the thread goes on with the next message."""
+    entered, release = threading.Event(), threading.Event()
+
+    @tool
+    def slow() -> str:
+        """Wait."""
+        entered.set()
+        release.wait(10)
+        return "late"
+
+    model = Model([call("slow")], ["fine", done()])
+    graph = agent(model, [slow])
+
+    async def scenario() -> None:
+        await cancelled(graph, lambda _: entered.is_set())
+        assert not release.is_set()
+        assert text(await collect(run(graph, "second"))) == "fine"
+        release.set()
+
+    finish(scenario())
+
+
 def test_closing_the_frames_ends_the_model_call() -> None:
     """A consumer that stops in the middle and closes the iterator ends the graph, and what it saw is kept."""
     model = Model(["one ", "two ", "three ", asyncio.Event()], ["fine"])
@@ -229,7 +281,6 @@ def test_the_total_timeout_counts_a_slow_consumer() -> None:
 
 def test_a_node_that_swallows_its_cancellation_does_not_hold_a_turn() -> None:
     """A node that catches its cancellation and waits on is left behind after a second one."""
-    from langgraph.graph import START, MessagesState, StateGraph
 
     class Stubborn:
         swallowed = 0

@@ -78,7 +78,18 @@ def langgraph_dev(folder: Path) -> tuple[Contestant, Ask]:
     (home / "app.py").write_text(_LANGGRAPH)
     (home / "langgraph.json").write_text(json.dumps({"dependencies": ["."], "graphs": {"agent": "./app.py:graph"}}))
     program = _ENVIRONMENTS / "langgraph-dev" / "bin" / "langgraph"
-    command = [program, "dev", "--no-browser", "--no-reload", "--n-jobs-per-worker", "20", "--port", str(_free_port())]
+    quiet = ["env", "LANGGRAPH_CLI_NO_ANALYTICS=1", "LANGSMITH_TRACING=false"]
+    command = [
+        *quiet,
+        program,
+        "dev",
+        "--no-browser",
+        "--no-reload",
+        "--n-jobs-per-worker",
+        "20",
+        "--port",
+        str(_free_port()),
+    ]
     return Contestant("langgraph dev", command, home, why_not), _ask_langgraph
 
 
@@ -110,10 +121,11 @@ def _ask_langgraph(port: int, tokens: int, streams: int) -> None:
     messages = [{"role": "user", "content": str(tokens)}]
     given = {"assistant_id": "agent", "input": {"messages": messages}, "stream_mode": ["messages-tuple"]}
     body = json.dumps(given).encode()
-    head = f"POST /runs/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head = "POST /runs/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
     connections = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(streams)]
     for connection in connections:
-        connection.sendall(head.encode() + b"\r\n\r\n" + body)
+        connection.sendall(head.encode() + body)
     for connection in connections:
         tail, last = b"", b""
         while not tail.endswith(b"\r\n0\r\n\r\n"):

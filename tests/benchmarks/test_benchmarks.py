@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.figures import as_json, as_text, compare, latency
+from tests.benchmarks.figures import Added, as_json, as_text, compare, latency
 from tests.benchmarks.workload import PAYLOAD, SCHEMA, is_answer, message
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks need Linux")
@@ -100,3 +100,27 @@ def test_validation_is_measured(tmp_path: Path) -> None:
     assert [row.name for row in tables[0]][:2] == ["gsws, cold", "parsing alone"]
     assert all(row.median > 0 for table in tables for row in table)
     assert tables[1][1].ratio < 1
+
+
+@linux
+def test_agents_are_measured(tmp_path: Path) -> None:
+    """The same graph is streamed in process and by whole servers, and a cancelled turn ends its request."""
+    from tests.benchmarks.agent import measure_agent, measure_cancel, measure_turns
+
+    tables = measure_turns(2, 50)
+    servers = measure_agent(tmp_path, 1, 20, others=False)
+    [cancel] = measure_cancel(2)
+
+    assert {row.name for rows in tables.values() for row in rows} == {"gsws.ai.run", "graph.astream", "added by gsws"}
+    assert [row.name for row in servers] == ["gsws", "FastAPI on uvicorn"]
+    assert all(row.median > 0 for row in servers)
+    assert cancel.count == 2
+
+
+def test_what_is_added_is_a_median_of_differences() -> None:
+    """A goal is for the median, and is said to be met or missed."""
+    row = Added.of("added", "us", [1.0, 30.0, 2.0], goal=20)
+
+    assert (row.median, row.low, row.high) == (2.0, 1.0, 30.0)
+    assert "at most 20 us: met" in as_text("t", [row])
+    assert "MISSED" in as_text("t", [Added.of("added", "us", [21.0], goal=20)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ class Context:
     environment = "development"
     logger = logging.getLogger("test")
     listen = None
+    environ = os.environ
 
     def __init__(self, base: Path) -> None:
         self.base = base
@@ -97,7 +99,7 @@ def test_a_mistake_is_found_when_the_project_loads(root: Path, text: str, code: 
 
 
 def test_the_defaults_index_docs_into_the_state_folder(root: Path, opened: list[FolderIndex]):
-    index = open_index(config(root, "type: documents\n"), root, "manual")
+    index = open_index(config(root, "type: documents\n"), root, "manual", os.environ)
     opened.append(index)
     assert index.documents == root / "docs"
     assert index.database == root / ".gsws" / "manual.sqlite"
@@ -109,7 +111,7 @@ def test_a_project_under_src_keeps_its_state_at_the_root(root: Path, opened: lis
     (root / "src").mkdir()
     for name in ("events", "eventsources", "functions", "docs", "datasources"):
         (root / name).rename(root / "src" / name)
-    index = open_index({}, root / "src", "documents")
+    index = open_index({}, root / "src", "documents", os.environ)
     opened.append(index)
     assert index.database == root / ".gsws" / "documents.sqlite"
     assert index.documents == root / "src" / "docs"
@@ -121,7 +123,8 @@ def test_its_keys_reach_the_index(root: Path, opened: list[FolderIndex]):
         (root / "more" / name).write_text(f"{name[0]} alpha alpha")
     (root / "more" / "long.md").write_text("alpha " * 500)
     text = "type: documents\npath: more\ndatabase: state/x.sqlite\ninclude: ['*.md']\nexclude: [c.md]\n"
-    index = open_index(config(root, text + "max_file_bytes: 1KiB\nrefresh: false\nwait: 500ms\n"), root, "documents")
+    given = config(root, text + "max_file_bytes: 1KiB\nrefresh: false\nwait: 500ms\n")
+    index = open_index(given, root, "documents", os.environ)
     opened.append(index)
     assert index.search("alpha") == []
     report = index.refresh()
@@ -133,7 +136,7 @@ def test_the_configuration_may_switch_embeddings_off(root: Path, opened: list[Fo
     (root / "config").mkdir()
     (root / "config" / "default.yaml").write_text("embeddings: false\n")
     text = "type: documents\nembeddings: <% config.embeddings %>\n"
-    index = open_index(config(root, text), root, "documents")
+    index = open_index(config(root, text), root, "documents", os.environ)
     opened.append(index)
     assert index.status()["vectors"] is None
 

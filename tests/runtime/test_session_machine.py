@@ -319,6 +319,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert not self.source.busy
         assert not self.source.sessions
         assert not self.source.clients
+        assert not self.source.away.pool.size
         assert not asyncio.all_tasks(self.loop)
 
     # Parts.

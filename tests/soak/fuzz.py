@@ -33,6 +33,8 @@ _WORDS = [
     "gsws.resume",
     "gsws.cancel",
     "gsws.ack",
+    "gsws.follow",
+    "gsws.unfollow",
     "gsws.ping",
     "gsws.auth",
     "gsws.hello",
@@ -174,6 +176,7 @@ def _feed(draw: random.Random, outcome: Counter[str]) -> None:
     assert not source.busy
     assert not source.sessions
     assert not source.clients
+    assert not source.away.pool.size
     loop.close()
 
 

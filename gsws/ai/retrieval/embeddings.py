@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from gsws.errors import EnvironmentFailure
@@ -23,6 +24,7 @@ def gemini_embeddings(
     dimensions: int | None = 768,
     api_key: str | None = None,
     base_url: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Embedder:
     """
     Make Gemini's embedding model.
@@ -32,6 +34,7 @@ def gemini_embeddings(
         api_key: Default: ``GOOGLE_API_KEY`` or ``GEMINI_API_KEY`` of the environment.
         base_url: Default: ``GOOGLE_GEMINI_BASE_URL`` of the environment, else the public address. Always given to the
             client, so that nothing else in the environment redirects what the documents say.
+        environ: The environment; this process's if None.
 
     Raises:
         EnvironmentFailure: If the extra ``ai`` is not installed, or there is no key.
@@ -41,7 +44,8 @@ def gemini_embeddings(
         from pydantic import SecretStr
     except ImportError:
         raise EnvironmentFailure("embeddings need the extra `ai`", 'pip install "gsws[ai]"') from None
-    key = api_key or os.environ.get("GOOGLE_API_KEY") or os.environ.get("GEMINI_API_KEY")
+    environ = os.environ if environ is None else environ
+    key = api_key or environ.get("GOOGLE_API_KEY") or environ.get("GEMINI_API_KEY")
     if not key:
         raise EnvironmentFailure(
             "the embedding model needs a key",
@@ -51,7 +55,7 @@ def gemini_embeddings(
         model=model,
         api_key=SecretStr(key),
         output_dimensionality=dimensions,
-        base_url=base_url or os.environ.get("GOOGLE_GEMINI_BASE_URL") or PUBLIC_URL,
+        base_url=base_url or environ.get("GOOGLE_GEMINI_BASE_URL") or PUBLIC_URL,
         vertexai=False,
         client_args={"timeout": _SECONDS},
     )

@@ -71,7 +71,10 @@ def _chosen(project: Project, name: str | None) -> list[DatasourceSpec]:
 
 def _index(project: Project, spec: DatasourceSpec, rebuild: bool) -> Report:
     try:
-        with contextlib.closing(open_index(spec.config, project.base, spec.name)) as index, _progress() as progress:
+        with (
+            contextlib.closing(open_index(spec.config, project.base, spec.name, project.environ)) as index,
+            _progress() as progress,
+        ):
             return _refreshed(index, progress, rebuild)
     except sqlite3.Error as error:
         raise output.Failure(f"the index of `{spec.name}` cannot be written: {error}") from None
