@@ -56,7 +56,7 @@ def test_cancel_in_the_middle_keeps_what_was_said() -> None:
     graph = agent(model)
 
     async def scenario() -> list[dict[str, Any]]:
-        await cancelled(graph, lambda _: model.waiting)
+        await cancelled(graph, lambda frames: text(frames) == "one two ")
         assert model.closed == ["cut"]
         kept = await history(graph)
         await collect(run(graph, "second"))
@@ -148,7 +148,7 @@ def test_cancel_in_a_subgraph_and_in_parallel_nodes() -> None:
     graph = outer.compile(checkpointer=InMemorySaver())
 
     async def scenario() -> list[dict[str, Any]]:
-        await cancelled(graph, lambda _: all(model.waiting for model in models))
+        await cancelled(graph, lambda frames: len(only(frames, "stream.chunk")) >= 5)  # three texts, two gaps
         assert [model.closed for model in models] == [["cut"]] * 3
         return await history(graph)
 
