@@ -73,16 +73,17 @@ class Conversation:
             return False
         return bool((await self.graph.aget_state(self._where())).next)
 
-    async def keep(self, message: AIMessage) -> None:
-        """Add what a cancelled answer had said, unless the thread has that message already."""
-        if self.saver is None or not self.has_messages:
+    async def keep(self, said: Sequence[AIMessage]) -> None:
+        """Add what a cancelled turn had said, unless the thread has it already."""
+        if self.saver is None or not self.has_messages or not said:
             return
         known = await self.messages()
-        last = known[-1] if known else None
+        ids = {message.id for message in known}
         # A node may have stored it under an id of its own.
-        if any(one.id == message.id for one in known) or (isinstance(last, AIMessage) and last.text == message.text):
-            return
-        await self.graph.aupdate_state(self._where(), {self.key: [message]}, as_node=START)
+        texts = {message.text for message in known[-len(said) :] if isinstance(message, AIMessage)}
+        kept = [message for message in said if message.id not in ids and message.text not in texts]
+        if kept:
+            await self.graph.aupdate_state(self._where(), {self.key: kept}, as_node=START)
 
     def can_remove(self) -> bool:
         """Whether the state's reducer takes messages away when it is told to."""

@@ -56,19 +56,21 @@ class Deadlines:
         Raises:
             TimeoutError: If the total has passed while nobody waited.
         """
-        self.check()
+        if self.passed is not None:
+            raise TimeoutError
         self._task = task = asyncio.current_task()
         self._before = task.cancelling() if task is not None else 0
         self._since = self._loop.time()
 
-    def check(self) -> None:
+    def ended(self) -> None:
         """
-        Tell whether a deadline has passed by now.
+        The graph has ended.
 
         Raises:
-            TimeoutError: If so.
+            TimeoutError: If it took a deadline's cancellation for its end.
         """
-        if self.passed is not None:
+        self.got()
+        if self.caused():
             raise TimeoutError
 
     def got(self) -> None:

@@ -83,6 +83,11 @@ class Parts:
         return self._now if self._now is not None and self._now.shown else None
 
     @property
+    def heard(self) -> list[Said]:
+        """The model calls of which the client has seen text, in the order in which they began to speak."""
+        return [said for said in self._said.values() if said.shown and said.texts]
+
+    @property
     def usage(self) -> dict[str, Any]:
         """What the turn has used so far."""
         return dict(self._meter.total)

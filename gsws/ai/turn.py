@@ -32,8 +32,8 @@ __all__ = ["Opening", "Settings", "turn"]
 Opening = Callable[[Conversation], Awaitable[Any]]
 """Makes the graph's input from its thread; may raise `TurnFailed`."""
 
-_SETTLE: Final = 3.0
-"""Seconds for what is left to do after a turn that was cut off; the runtime gives a cancelled handler five."""
+_SETTLE: Final = 1.5
+"""Seconds for each thing that is left to do after a turn; the runtime gives a cancelled handler five."""
 
 _MODES: Final = ["messages", "updates", "tools", "custom"]
 
@@ -78,6 +78,7 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
     Yields:
         ``stream.start`` once if the turn begins, the frames of the answer, and exactly one terminal frame.
     """
+    runs_tools = tool_nodes(conversation.graph)
     key = (id(conversation.saver), conversation.config["configurable"]["thread_id"]) if conversation.saver else None
     if key is not None:
         try:
@@ -85,7 +86,7 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
         except Busy:
             yield error_frame(FAILURES["busy"], settings.thread)
             return
-    run = _Run(conversation, settings, key)
+    run = _Run(conversation, settings, key, runs_tools)
     terminal: Frame | None = None
     try:
         run.deadlines.waits()
@@ -102,7 +103,7 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
             deadlines.got()
             for frame in parts.feed(part):
                 yield frame
-        deadlines.check()  # a graph may take the cancellation for its end
+        deadlines.ended()
         for frame in parts.finish():
             yield frame
         terminal = run.end()
@@ -121,14 +122,14 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
 class _Run:
     """What one turn holds, and gives back."""
 
-    def __init__(self, conversation: Conversation, settings: Settings, key: Any) -> None:
+    def __init__(self, conversation: Conversation, settings: Settings, key: Any, runs_tools: frozenset[str]) -> None:
         self.conversation = conversation
         self.settings = settings
         self.key = key
         self.observer = Observer()
         self.deadlines = Deadlines(settings.idle_timeout, settings.total_timeout)
-        self.meter: Meter = Count()
-        self.parts = self._translation()
+        self._runs_tools = runs_tools
+        self.parts = self._translation(Count())
         self._stream: Any = None
         self._is_metered = False
         self._tracing = tracing_as(settings.tracing)
@@ -138,9 +139,9 @@ class _Run:
         """Start the graph; nothing of it runs before its stream is iterated."""
         settings, conversation = self.settings, self.conversation
         if settings.budget is not None:
-            self.meter = await settings.budget.__aenter__()
+            meter = await settings.budget.__aenter__()
             self._is_metered = True
-            self.parts = self._translation()
+            self.parts = self._translation(meter)
         content = await opening(conversation)
         config: RunnableConfig = dict(conversation.config)  # type: ignore[assignment]  # a copy has the same keys
         config["callbacks"] = [*_handlers(config.get("callbacks")), self.observer]
@@ -204,30 +205,35 @@ class _Run:
         await asyncio.shield(settling)
 
     async def _settle(self, complete: bool) -> None:
-        log = self.settings.logger
         try:
-            async with asyncio.timeout(_SETTLE):
-                if not complete:
-                    if self._stream is not None:
-                        await self._stream.aclose()
-                    await self.observer.end_nodes()
-                    await self._keep()
-                await self._close_meter()
-        except TimeoutError:
-            log.warning("a turn that was cut off is not tidied up in time", thread=self.settings.thread)
-        except Exception as error:
-            log.error("a turn that was cut off is not tidied up", thread=self.settings.thread, exc_info=error)
+            if not complete:
+                await self._in_time(self._leave())
+                await self._in_time(self._keep())
+            await self._in_time(self._close_meter())
         finally:
             self._release()
 
+    async def _in_time(self, work: Awaitable[None]) -> None:
+        """Do one thing of those that are left to do, whatever becomes of the others."""
+        try:
+            async with asyncio.timeout(_SETTLE):
+                await work
+        except Exception as error:
+            trace = None if isinstance(error, TimeoutError) else error
+            log = self.settings.logger
+            log.error("a turn is not tidied up", thread=self.settings.thread, error=repr(error)[:500], exc_info=trace)
+
+    async def _leave(self) -> None:
+        """End what still runs of the graph."""
+        if self._stream is not None:
+            await self._stream.aclose()
+        await self.observer.end_nodes()
+
     async def _keep(self) -> None:
-        """Keep the part of the answer that the client has seen, so that the next turn knows it too."""
-        said = self.parts.now
-        text = "".join(said.texts) if said is not None else ""
-        if said is None or not text:
-            return
-        message = AIMessage(text, id=said.id, response_metadata={"finish_reason": "cancelled"})
-        await self.conversation.keep(message)
+        """Keep what the client has seen of the answer, so that the next turn knows it too."""
+        marked = {"finish_reason": "cancelled"}
+        said = [AIMessage("".join(one.texts), id=one.id, response_metadata=dict(marked)) for one in self.parts.heard]
+        await self.conversation.keep(said)
 
     async def _close_meter(self) -> None:
         if self._is_metered and self.settings.budget is not None:
@@ -239,8 +245,8 @@ class _Run:
             TURNS.release(self.key)
             self.key = None
 
-    def _translation(self) -> Parts:
-        return Parts(self.observer, self.meter, tool_nodes(self.conversation.graph), self.settings.nodes)
+    def _translation(self, meter: Meter) -> Parts:
+        return Parts(self.observer, meter, self._runs_tools, self.settings.nodes)
 
 
 def _handlers(callbacks: Any) -> list[Any]:

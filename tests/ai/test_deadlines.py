@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -88,8 +89,30 @@ def test_without_deadlines_there_is_no_timer() -> None:
             deadlines.waits()
             await asyncio.sleep(0.01)
             deadlines.got()
-            deadlines.check()
+            deadlines.ended()
             deadlines.stop()
+
+    finish(scenario())
+
+
+def test_an_end_that_was_a_cancellation() -> None:
+    """A graph that swallows the cancellation and ends has not answered; one that ended in time has."""
+
+    async def scenario() -> None:
+        deadlines = Deadlines(0.02, 5)
+        deadlines.waits()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(5)
+        with pytest.raises(TimeoutError):
+            deadlines.ended()
+        deadlines.stop()
+
+        late = Deadlines(0, 0.02)
+        late.waits()
+        late.got()
+        await asyncio.sleep(0.1)
+        late.ended()
+        assert late.passed == "total"
 
     finish(scenario())
 

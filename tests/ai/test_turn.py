@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
-from gsws.ai import history, run
+from gsws.ai import history, retry, run
+from gsws.ai.meters import Count
 from gsws.ai.turns import TURNS
 from tests.ai.support import Context, Model, agent, call, calls, collect, done, finish, kinds, only, text, until
 
@@ -130,7 +133,7 @@ def test_cancel_between_the_model_and_its_second_call() -> None:
 
 
 def test_cancel_in_a_subgraph_and_in_parallel_nodes() -> None:
-    """Every model call of the graph ends, however deep and however many; what was heard last is kept."""
+    """Every model call of the graph ends, however deep and however many; what each of them said is kept."""
     models = [Model(["deep ", asyncio.Event()], ["fine"]) for _ in range(3)]
 
     def asking(model: Model) -> Any:
@@ -152,7 +155,7 @@ def test_cancel_in_a_subgraph_and_in_parallel_nodes() -> None:
         assert [model.closed for model in models] == [["cut"]] * 3
         return await history(graph)
 
-    assert [entry["content"] for entry in finish(scenario())] == ["first", "deep "]
+    assert [entry["content"] for entry in finish(scenario())] == ["first", "deep ", "deep ", "deep "]
 
 
 def test_cancel_does_not_wait_for_a_tool_in_a_thread() -> None:
@@ -325,3 +328,61 @@ def test_an_outside_cancel_wins_over_a_deadline_at_the_same_moment() -> None:
 
     for _ in range(3):
         finish(scenario())
+
+
+def test_a_store_that_hangs_does_not_hold_a_cancelled_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If what was said cannot be stored in time, the log says so, and the thread is free for the next turn."""
+    monkeypatch.setattr("gsws.ai.turn._SETTLE", 0.05)
+    model = Model(["one ", asyncio.Event()], ["fine", done()])
+    context = Context()
+
+    class Hangs(InMemorySaver):
+        hangs = False
+
+        async def aget_tuple(self, config: Any) -> Any:
+            if self.hangs:
+                await asyncio.Event().wait()
+            return await super().aget_tuple(config)
+
+    saver = Hangs()
+    graph = agent(model, saver=saver)
+
+    async def scenario() -> None:
+        task = asyncio.create_task(collect(run(graph, "first", ctx=context)))
+        await until(lambda: model.waiting)
+        await asyncio.sleep(0.05)
+        saver.hangs = True
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        saver.hangs = False
+        assert len(TURNS) == 0
+        assert text(await collect(run(graph, "second", ctx=context))) == "fine"
+
+    finish(scenario())
+
+    assert [entry["event"] for entry in context.logs] == ["a turn is not tidied up"]
+
+
+def test_a_budget_is_given_back_however_a_turn_ends() -> None:
+    """The meter is closed once after an answer, a failure, a cancel and a refusal."""
+    closed: list[str] = []
+
+    class Budget:
+        @asynccontextmanager
+        async def turn(self, subject: str) -> AsyncIterator[Any]:
+            yield Count()
+            closed.append(subject)
+
+    budget: Any = Budget()
+
+    async def scenario() -> None:
+        await collect(run(agent(Model(["fine", done()])), "q", subject="answered", budget=budget))
+        await collect(run(agent(Model([ValueError("x")])), "q", subject="failed", budget=budget))
+        await collect(retry(agent(Model(["x"])), subject="refused", budget=budget))
+        model = Model(["one", asyncio.Event()])
+        await cancelled(agent(model), lambda _: model.waiting, subject="cancelled", budget=budget)
+
+    finish(scenario())
+
+    assert closed == ["answered", "failed", "refused", "cancelled"]

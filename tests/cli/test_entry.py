@@ -101,7 +101,7 @@ def test_no_command_shows_help_as_a_usage_error(tmp_path, arguments):
         (("serve", "--port", "x"), "error: invalid value for '--port'"),
         (("serve", "--port"), "error: option '--port' requires an argument"),
         (("init", "--template", "startr"), "error: no template `startr`\n  help: did you mean `starter`?\n"),
-        (("init", "--template", "agent"), "error: no template `agent`\n  help: there are `starter` and `bare`\n"),
+        (("init", "--template", "xyzzy"), "error: no template `xyzzy`\n  help: there are `starter`, `agent`, `bare`\n"),
         (("new", "event"), "error: missing argument 'NAME'"),
         (("validate", "--format", "fll"), "error: no format `fll`\n  help: did you mean `full`?\n"),
         (("completion", "bsh"), "error: no completion for the shell `bsh`\n  help: did you mean `bash`?\n"),

@@ -35,7 +35,7 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
         known = template_names()
         raise output.Failure(
             f"no template `{template}`",
-            did_you_mean(template, known) or f"there are {' and '.join(f'`{name}`' for name in known)}",
+            did_you_mean(template, known) or f"there are {', '.join(f'`{name}`' for name in known)}",
             exit_code=output.USAGE,
         )
     target = _target(directory)

@@ -13,11 +13,14 @@
  *
  * @typedef {object} Options
  * @property {string} [clientId] Label of the connection.
- * @property {string | (() => string | Promise<string>)} [token] A token, or a function that gives a fresh one.
+ * @property {string | (() => string | Promise<string>)} [token] A token, or a function that gives a fresh one: it is
+ *   asked for each connection, and before a JSON Web Token expires. What it throws is the client's end, unless the
+ *   network failed.
  * @property {boolean} [resume] Whether to connect again and go on after a cut; true if left out.
  * @property {number | null} [timeout] Milliseconds for a call, and between two frames of a stream; 60,000 if left out.
  * @property {{base?: number, cap?: number, patience?: number}} [backoff] Milliseconds: the first wait at most, every
- *   wait at most, and how long without a connection until the client gives up (250, 15,000, 120,000).
+ *   wait at most, and how long without a connection until the client gives up (250, 15,000, 120,000); time in which
+ *   the device is offline or asleep does not count.
  * @property {number} [openTimeout] Milliseconds for one connection to be made; 10,000 if left out.
  * @property {boolean} [compact] Whether text that was missed in a cut comes as one chunk; false if left out.
  * @property {number} [buffer] Characters of one answer that may wait for their consumer; 16 Mi if left out.
@@ -48,6 +51,10 @@ const AGAIN = new Set([1001, 1005, 1006, 1012, 1013]);
 const REPLACED = 4409;
 const UNAUTHORIZED = 4501;
 const ACKNOWLEDGED_CHARACTERS = 65536;
+/** Milliseconds: how often to see whether the device slept, and what a server has to answer when that is in doubt. */
+const TICK = 5000;
+const DOUBT = 3000;
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Whatever the client throws. */
 export class GswsError extends Error {
@@ -301,7 +308,9 @@ class Session {
   count = 0;
   prefix = Math.random().toString(36).slice(2, 10);
   /** @type {any} */ flushing;
+  /** @type {any} */ renewal;
   /** @type {(() => void) | null} */ hurry = null;
+  /** Find out whether the connection still stands. @type {(() => void) | null} */ probe = null;
   /** @type {((code: number, reason: string) => void) | null} */ finish = null;
 
   /** @param {string} url @param {Options} options @param {Client} client */
@@ -309,8 +318,12 @@ class Session {
     this.url = url;
     this.options = options;
     this.client = client;
-    this.online = () => this.hurry?.();
-    if (options.resume !== false) globalThis.addEventListener?.("online", this.online);
+    this.networkChanged = () => {
+      this.attempt = 0;
+      this.hurry?.();
+      this.probe?.();
+    };
+    for (const name of ["online", "offline"]) globalThis.addEventListener?.(name, this.networkChanged);
   }
 
   // Requests.
@@ -541,7 +554,7 @@ class Session {
    */
   async open() {
     const { options } = this;
-    const token = typeof options.token === "function" ? await options.token() : options.token;
+    const token = await this.token();
     if (this.failure) throw this.failure;
     const Socket = options.WebSocket ?? globalThis.WebSocket;
     const url = new URL(this.url);
@@ -553,7 +566,9 @@ class Session {
       let isOpen = false;
       /** @type {any} */ let fresh = null;
       /** @type {any} */ let beat;
+      /** @type {any} */ let doubt;
       let heard = Date.now();
+      let allowed = Infinity;
       /** @type {(ended: ConnectionLost) => void} */ let settle;
       /** @type {Promise<ConnectionLost>} */
       const ended = new Promise((done) => (settle = done));
@@ -562,8 +577,12 @@ class Session {
         socket.onerror = () => {}; // `ws` would throw what nobody hears
         clearTimeout(deadline);
         clearInterval(beat);
+        clearTimeout(doubt);
         if (this.finish === finish) this.finish = null;
-        if (this.socket === socket) this.socket = null;
+        if (this.socket === socket) {
+          this.socket = this.probe = null;
+          clearTimeout(this.renewal);
+        }
         try {
           socket.close();
         } catch {
@@ -574,6 +593,14 @@ class Session {
         else reject(error);
       };
       this.finish = finish;
+      const silent = () => finish(1006, "the server is silent");
+      const ask = (/** @type {number} */ milliseconds) => {
+        if (milliseconds >= allowed) return; // asked already
+        this.say("gsws.ping", {});
+        clearTimeout(doubt);
+        allowed = milliseconds;
+        doubt = setTimeout(silent, allowed);
+      };
       const deadline = setTimeout(() => finish(1006, "no connection in time"), options.openTimeout ?? 10000);
       const begin = (/** @type {boolean} */ isNew) => {
         clearTimeout(deadline);
@@ -597,10 +624,16 @@ class Session {
           }
         }
         const every = Math.max(1000, Number(fresh.heartbeat_ms) || 20000);
+        const tick = Math.min(every, TICK);
+        let ticked = Date.now();
         beat = setInterval(() => {
-          if (Date.now() - heard > 2 * every) finish(1006, "the server is silent");
-          else if (Date.now() - heard >= every / 2) this.say("gsws.ping", {});
-        }, every);
+          const slept = Date.now() - ticked > 3 * tick;
+          ticked = Date.now();
+          if (slept) ask(Math.min(every, DOUBT));
+          else if (ticked - heard > every - tick) ask(every);
+        }, tick);
+        this.probe = () => ask(Math.min(every, DOUBT));
+        this.renewLater(token);
         this.acknowledge();
         resolve(/** @type {any} */ ({ ended }));
         options.onState?.("connected");
@@ -612,6 +645,12 @@ class Session {
       socket.onmessage = (/** @type {any} */ event) => {
         heard = Date.now();
         const frame = parsed(event.data);
+        if (allowed !== Infinity) {
+          // What comes before the answer may have been under way when the connection broke.
+          clearTimeout(doubt);
+          if (frame?.eventtype === "gsws.pong") allowed = Infinity;
+          else doubt = setTimeout(silent, allowed);
+        }
         if (!frame) return;
         if (isOpen) {
           this.take(frame, event.data.length);
@@ -645,6 +684,34 @@ class Session {
     });
   }
 
+  /** A fresh token. @returns {Promise<string | undefined>} */
+  async token() {
+    const { token } = this.options;
+    if (typeof token !== "function") return token;
+    try {
+      return await token();
+    } catch (error) {
+      // `fetch` throws a `TypeError` where there is no network, and a signal's time may be over: the next attempt may do.
+      const mayPass = error instanceof TypeError || /** @type {any} */ (error)?.name === "TimeoutError";
+      throw mayPass ? new ConnectionLost(1006, `no token: ${/** @type {Error} */ (error).message}`) : error;
+    }
+  }
+
+  /** Renew a JSON Web Token on the open connection before it expires. @param {string | undefined} token */
+  renewLater(token) {
+    clearTimeout(this.renewal);
+    const wait = typeof this.options.token === "function" ? renewIn(token) : null;
+    if (wait === null) return;
+    const { socket } = this;
+    this.renewal = setTimeout(async () => {
+      // Without a fresh one the connection ends with the old one; what the function throws then is what counts.
+      const fresh = await this.token().catch(() => token);
+      if (this.socket !== socket) return;
+      if (fresh !== token) this.say("gsws.auth", { token: fresh });
+      this.renewLater(fresh);
+    }, wait);
+  }
+
   /** Connect again and again until the client ends. @param {Promise<ConnectionLost>} ended */
   async run(ended) {
     try {
@@ -666,11 +733,13 @@ class Session {
     const may = (/** @type {number} */ code) => AGAIN.has(code) || (code >= 4000 && code < 4500 && code !== REPLACED);
     if (this.options.resume === false || !(may(error.code) || this.leaving || stale)) throw error;
     this.leaving = false;
-    const begun = Math.max(Date.now(), this.draining);
     let wait = Math.max(0, this.draining - Date.now());
+    let spent = -wait;
     for (;;) {
       wait += Math.random() * Math.min(cap, base * 2 ** Math.min(this.attempt, 30));
-      if (Date.now() + wait - begun > patience) throw error;
+      spent += wait;
+      if (globalThis.navigator?.onLine === false) spent = 0;
+      else if (spent > patience) throw error;
       this.attempt++;
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, wait);
@@ -679,11 +748,13 @@ class Session {
       this.hurry = null;
       if (this.failure) throw this.failure;
       this.draining = wait = 0;
+      const begun = Date.now();
       try {
         return await this.open();
       } catch (failure) {
         if (!(failure instanceof ConnectionLost) || !may(failure.code)) throw failure;
         error = failure;
+        spent += Math.min(Date.now() - begun, this.options.openTimeout ?? 10000);
       }
     }
   }
@@ -693,7 +764,7 @@ class Session {
     if (this.failure) return;
     this.failure = reason;
     clearTimeout(this.flushing);
-    globalThis.removeEventListener?.("online", this.online);
+    for (const name of ["online", "offline"]) globalThis.removeEventListener?.(name, this.networkChanged);
     for (const request of [...this.pending.values(), ...this.deferred.values()]) {
       request.ended = true;
       request.queue.fail(reason);
@@ -826,10 +897,11 @@ export class Client {
     })();
   }
 
-  /** Renew the connection's credential in band. @param {string} token */
+  /** Renew the connection's credential in band; a `token` function is asked in time anyway. @param {string} token */
   authenticate(token) {
     if (typeof this.#options.token !== "function") this.#options.token = token;
     this.#session.say("gsws.auth", { token });
+    this.#session.renewLater(token);
   }
 
   /** Close the connection; what still runs fails with `ClientClosed`, and the server cancels it. */
@@ -869,4 +941,23 @@ function parsed(data) {
 function base64url(text) {
   const bytes = String.fromCharCode(...new TextEncoder().encode(text));
   return btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/**
+ * When to renew a token: after four fifths of the time that it has left.
+ *
+ * @param {string | undefined} token
+ * @returns {number | null} Milliseconds, or null if it is no JSON Web Token or never expires.
+ */
+function renewIn(token) {
+  try {
+    const { exp, iat } = JSON.parse(atob(String(token).split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
+    if (typeof exp !== "number") return null;
+    const now = Date.now() / 1000;
+    // A server has just taken it, so if it seems old or not yet made, this clock is wrong, and `iat` helps.
+    const left = now < exp && !(now < iat) ? exp - now : iat === undefined ? 30 : exp - iat;
+    return Math.min(Math.max(left * 800, 1000), LONGEST_TIMER);
+  } catch {
+    return null;
+  }
 }

@@ -8,7 +8,7 @@ from helper.memory import conversation
 from helper.prompts import SYSTEM_PROMPT
 from helper.retrieval import search_tool
 
-graphs = {}
+built = None
 
 
 def build(model, documents, threads, config):
@@ -30,12 +30,12 @@ def build(model, documents, threads, config):
 
 
 def graph_of(ctx):
-    """The compiled graph: made at the first question, once for the clients in `datasources/`."""
-    clients = ctx.datasources
-    key = id(clients.model)
-    if key not in graphs:
-        graphs[key] = build(clients.model, clients.documents, clients.threads, ctx.config.agent)
-    return graphs[key]
+    """The compiled graph: made at the first question, and again after a reload."""
+    global built
+    if built is None or built[0] is not ctx.datasources:
+        clients = ctx.datasources
+        built = (clients, build(clients.model, clients.documents, clients.threads, ctx.config.agent))
+    return built[1]
 
 
 async def stream_gemini(ctx, payload):
