@@ -32,7 +32,6 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>client</title><link rel="i
 NODE = """\
 let broken = false;
 class Breaking extends WebSocket { // connections of a network that breaks silently, and cannot be made then
-  before = !broken;
   constructor(...all) {
     super(...all);
     if (broken) setTimeout(() => this.onclose?.({ code: 1006, reason: "" }), 1);

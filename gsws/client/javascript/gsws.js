@@ -954,8 +954,9 @@ function renewIn(token) {
     const { exp, iat } = JSON.parse(atob(String(token).split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
     if (typeof exp !== "number") return null;
     const now = Date.now() / 1000;
-    // A server has just taken it, so if it seems old or not yet made, this clock is wrong, and `iat` helps.
-    const left = now < exp && !(now < iat) ? exp - now : iat === undefined ? 30 : exp - iat;
+    const end = Math.floor(exp); // servers cut fractions off
+    // The server has just taken it, so if it seems to be over or not yet made, this clock is wrong, and `iat` helps.
+    const left = now < end && !(now < iat) ? end - now : iat === undefined ? 30 : end - iat;
     return Math.min(Math.max(left * 800, 1000), LONGEST_TIMER);
   } catch {
     return null;

@@ -1,7 +1,8 @@
 """Answers `websocket.stream`: a LangGraph agent that searches the documents and streams what it writes."""
 
-from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
+from langgraph.types import Send
 
 from gsws import ai
 from helper.memory import conversation
@@ -20,11 +21,15 @@ def build(model, documents, threads, config):
         messages = ai.prepare(state["messages"], system=SYSTEM_PROMPT, max_tokens=config.history_tokens)
         return {"messages": [await llm.ainvoke(messages)]}
 
+    def tools_called(state):
+        # A branch for each call: when one tool waits for a person's answer, its siblings are not run again.
+        return [Send("tools", [call]) for call in state["messages"][-1].tool_calls] or END
+
     graph = StateGraph(MessagesState)
     graph.add_node("agent", agent)
     graph.add_node("tools", ToolNode(tools))
     graph.add_edge(START, "agent")
-    graph.add_conditional_edges("agent", tools_condition)  # to `tools` if the model called one, else to the end
+    graph.add_conditional_edges("agent", tools_called, ["tools", END])
     graph.add_edge("tools", "agent")
     return graph.compile(checkpointer=threads.checkpointer)
 
