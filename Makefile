@@ -4,6 +4,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# How many processes run the tests, which wait more than they compute.
+JOBS ?= 3
 BENCH_ARGS ?=
 SOAK_ARGS ?=
 
@@ -25,7 +27,7 @@ demo: $(VENV)/.installed  ## Serve the agent template, offline, and ask it a que
 	@$(BIN)/python tests/tools/demo.py
 
 test: lint  ## Lint, type-check and test, as CI does
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/ruff check

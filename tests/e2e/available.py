@@ -7,6 +7,7 @@ With `CI` set it fails, so that CI never passes for want of a tool.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -40,13 +41,18 @@ def install_node_packages() -> tuple[Path | None, str]:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None:
         return None, "Node.js is not installed"
-    installed = NODE / "package.json"
-    modules = NODE / "node_modules"
+    NODE.mkdir(parents=True, exist_ok=True)
+    with (NODE.parent / "node.lock").open("w") as lock:  # tests run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _install(npm)
+
+
+def _install(npm: str | None) -> tuple[Path | None, str]:
+    installed, modules = NODE / "package.json", NODE / "node_modules"
     if (modules / "ws").is_dir() and installed.is_file() and installed.read_text() == MANIFEST.read_text():
         return modules, ""
     if npm is None:
         return None, "npm is not installed"
-    NODE.mkdir(parents=True, exist_ok=True)
     installed.write_text(MANIFEST.read_text())
     command = [npm, "install", "--prefix", str(NODE), "--no-audit", "--no-fund", "--loglevel=error"]
     try:
