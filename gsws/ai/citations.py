@@ -14,7 +14,12 @@ from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
 from gsws.ai.frames import passages
 
-__all__ = ["number", "numbered"]
+__all__ = ["count", "number", "numbered"]
+
+
+def count(messages: Sequence[BaseMessage]) -> int:
+    """How many numbers the searches among these messages have taken."""
+    return sum(len(passages(message.artifact)) for message in messages if isinstance(message, ToolMessage))
 
 
 def numbered(found: Sequence[dict[str, Any]], before: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from langchain_core.messages import AIMessage, BaseMessage, RemoveMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.constants import START
@@ -60,6 +60,20 @@ class Conversation:
         if isinstance(found, dict):
             found = found.get(self.key)
         return [item for item in found if isinstance(item, BaseMessage)] if isinstance(found, list) else []
+
+    async def turn(self) -> list[BaseMessage]:
+        """What was said since the last question, also by tasks that had ended when others were interrupted."""
+        if self.saver is None or not self.has_messages:
+            return []
+        values = (await self.graph.aget_state(self._where())).values
+        found = values.get(self.key) if isinstance(values, dict) else values
+        said: list[BaseMessage] = []
+        for message in reversed(found if isinstance(found, list) else []):
+            if isinstance(message, HumanMessage):
+                break
+            if isinstance(message, BaseMessage):
+                said.insert(0, message)
+        return said
 
     async def interrupts(self) -> list[Interrupt]:
         """The questions that wait for a person's answer."""

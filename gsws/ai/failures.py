@@ -174,13 +174,16 @@ def finish_of(metadata: Mapping[str, Any], *, spoke: bool) -> str:
         ``stop``, ``length`` or ``other``.
 
     Raises:
-        TurnFailed: If what it says is no answer: blocked, or a tool call that cannot be read.
+        TurnFailed: If what it says is no answer: blocked, broken off, or a tool call that cannot be read.
     """
     feedback = metadata.get("prompt_feedback")
     if isinstance(feedback, Mapping) and feedback.get("block_reason"):
         raise TurnFailed("blocked")
     raw = metadata.get("finish_reason") or metadata.get("stop_reason") or metadata.get("done_reason")
     if not raw:
+        if spoke and str(metadata.get("model_provider") or "").startswith("google_genai"):
+            # Gemini always says why it stopped: this stream was cut between two chunks, by a proxy say.
+            raise TurnFailed("model_interrupted")
         return "stop"
     reason = _once(str(getattr(raw, "name", raw)).upper())
     if reason in _STOPPED:

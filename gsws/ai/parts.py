@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langgraph.types import Interrupt
 
+from gsws.ai.citations import count
 from gsws.ai.failures import TurnFailed, finish_of
 from gsws.ai.frames import clean, jsonable, reasoning_of, text_of
 from gsws.ai.observer import CallEnd, Observer
@@ -91,6 +92,13 @@ class Parts:
     def usage(self) -> dict[str, Any]:
         """What the turn has used so far."""
         return dict(self._meter.total)
+
+    def go_on(self, said: Sequence[BaseMessage]) -> None:
+        """Know what the turn had said and found before it was interrupted."""
+        for message in said:
+            if isinstance(message, AIMessage):
+                self._tools.remember(message)
+        self._tools.numbered = count(said)
 
     def feed(self, part: Mapping[str, Any]) -> Sequence[Frame]:
         """

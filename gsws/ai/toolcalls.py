@@ -30,16 +30,17 @@ class ToolCalls:
 
     Attributes:
         has_found: Whether passages wait to be shown.
+        numbered: How many passages of this turn have numbers.
     """
 
-    __slots__ = ("_asked", "_finished", "_found", "_numbered", "_running")
+    __slots__ = ("_asked", "_finished", "_found", "_running", "numbered")
 
     def __init__(self) -> None:
         self._asked: dict[str, tuple[str, Any]] = {}
         self._running: dict[str, tuple[str, float]] = {}
         self._finished: set[str] = set()
         self._found: dict[str, list[dict[str, Any]]] = {}
-        self._numbered = 0
+        self.numbered = 0
 
     @property
     def has_found(self) -> bool:
@@ -78,8 +79,8 @@ class ToolCalls:
         sources: list[dict[str, Any]] = []
         for identifier in sorted(self._found, key=lambda one: order.get(one, len(order))):
             found = self._found[identifier]
-            sources += numbered(found, self._numbered)
-            self._numbered += len(found)
+            sources += numbered(found, self.numbered)
+            self.numbered += len(found)
         self._found.clear()
         return [Frame("sources", {"message": "", "sources": sources})]
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command
 
 from gsws.ai.conversation import Conversation, tool_nodes
 from gsws.ai.deadlines import Deadlines
@@ -24,7 +25,7 @@ from gsws.ai.meters import Count
 from gsws.ai.observer import Observer
 from gsws.ai.parts import Meter, Parts
 from gsws.ai.tracing import tracing_as
-from gsws.ai.turns import TURNS, Busy
+from gsws.ai.turns import TURNS, Busy, key_of
 from gsws.protocol.answer import Frame
 
 __all__ = ["Opening", "Settings", "turn"]
@@ -79,7 +80,8 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
         ``stream.start`` once if the turn begins, the frames of the answer, and exactly one terminal frame.
     """
     runs_tools = tool_nodes(conversation.graph)
-    key = (id(conversation.saver), conversation.config["configurable"]["thread_id"]) if conversation.saver else None
+    thread = conversation.config["configurable"]["thread_id"]
+    key = key_of(conversation.saver, thread) if conversation.saver is not None else None
     if key is not None:
         try:
             await TURNS.take(key, queue=settings.queue, wait=settings.queue_timeout)
@@ -143,6 +145,8 @@ class _Run:
             self._is_metered = True
             self.parts = self._translation(meter)
         content = await opening(conversation)
+        if content is None or isinstance(content, Command):
+            self.parts.go_on(await conversation.turn())
         config: RunnableConfig = dict(conversation.config)  # type: ignore[assignment]  # a copy has the same keys
         config["callbacks"] = [*_handlers(config.get("callbacks")), self.observer]
         # Without a checkpointer LangGraph warns of `durability`.

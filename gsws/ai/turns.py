@@ -12,11 +12,28 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Final
 
-__all__ = ["TURNS", "Busy", "Turns"]
+__all__ = ["TURNS", "Busy", "Turns", "key_of", "mark"]
+
+_MARK: Final = "_gsws_turns"
 
 
 class Busy(Exception):
     """The thread's turn is taken, and there is no place left to wait or the wait was too long."""
+
+
+def key_of(saver: object, thread: str) -> Hashable:
+    """
+    The key of a thread's turns, the same for all graphs that keep it in one store.
+
+    LangGraph compiles each graph with a shallow copy of its saver, so that the object itself does not tell; copies
+    share what `mark` gave to the saver that they were made of.
+    """
+    return id(getattr(saver, _MARK, saver)), thread
+
+
+def mark(saver: object) -> None:
+    """Make a saver known before graphs are compiled with it."""
+    vars(saver).setdefault(_MARK, object())
 
 
 class Turns:

@@ -7,6 +7,7 @@ when a project builds one.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ class ChatModelPlugin:
         Raises:
             UnknownModel: If a name is no model's.
             UnpricedModel: If money is limited and a model has no price.
-            EnvironmentFailure: If a package or a key is missing.
+            EnvironmentFailure: If a package or a key is missing, or the budget's file cannot be used.
         """
         try:
             from gsws.ai.budget import Budget
@@ -155,7 +156,13 @@ class ChatModelPlugin:
                 path = context.base / path
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
             limits = {**limits, "path": path}
-            model.budget = Budget(**limits, prices=config.get("prices"), models=model.specs)
+            try:
+                model.budget = Budget(**limits, prices=config.get("prices"), models=model.specs)
+            except sqlite3.Error as error:
+                raise EnvironmentFailure(
+                    f"the file of budgets `{path}` cannot be used: {error}",
+                    "name another one as `budget.path`, or move this one away: the days' figures begin anew",
+                ) from error
         warm_up(model)
         if model.offline:
             context.logger.warning("no language model is configured: answers are quotations; set GOOGLE_API_KEY")

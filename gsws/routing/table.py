@@ -28,6 +28,8 @@ __all__ = ["Authz", "Build", "Route", "RouteTable", "SharedState", "build_table"
 DEFAULT_TIMEOUT = 60.0
 """Seconds a plain handler may run if its event says nothing; a stream may run for ever."""
 
+_OF_EXTRA_AI = frozenset({"aiosqlite", "langchain_core", "langchain_google_genai", "langgraph", "langsmith"})
+
 Check: TypeAlias = Callable[[Any], bool]
 
 
@@ -312,9 +314,10 @@ def _timeout(seconds: float | None, streams: bool) -> float | None:
 
 def _import_help(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return (
-            f"install `{error.name.partition('.')[0]}` into the environment that runs gsws, or put it beside functions/"
-        )
+        name = error.name.partition(".")[0]
+        if name in _OF_EXTRA_AI:
+            return 'pip install "gsws[ai]"'
+        return f"install `{name}` into the environment that runs gsws, or put it beside functions/"
     return None
 
 

@@ -7,7 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from gsws.diagnostics import Finding, Severity
-from gsws.errors import ServeError
+from gsws.errors import GSWSError, ServeError
 from gsws.project.specs import DatasourceSpec
 from gsws.runtime.contexts import DatasourceContext
 
@@ -33,9 +33,12 @@ async def build_datasources(service: Service, built: dict[str, Any]) -> list[Fin
         try:
             built[name] = await _build(service, spec)
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
+            # Ours are sentences; of others the type is half of what they say.
+            reason = str(error) if isinstance(error, GSWSError) else f"{type(error).__name__}: {error}"
             message = f"datasource `{name}` cannot be built: {reason}"
-            findings.append(Finding("GS215", Severity.ERROR, message, spec.span, "asked for here"))
+            findings.append(
+                Finding("GS215", Severity.ERROR, message, spec.span, "asked for here", _help(error, reason))
+            )
     return findings
 
 
@@ -51,6 +54,12 @@ async def close_datasource(name: str, datasource: Any, logger: Any) -> None:
                 await result
     except Exception as error:
         logger.error("datasource failed to close", datasource=name, exc_info=error)
+
+
+def _help(error: Exception, said: str) -> str | None:
+    """What an error of ours advises, unless its sentence says so already."""
+    advice = getattr(error, "help", None) if isinstance(error, GSWSError) else None
+    return advice if advice and advice not in said else None
 
 
 async def _build(service: Service, spec: DatasourceSpec) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import operator
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -338,7 +339,7 @@ def test_a_restart_between_turns(tmp_path: Path) -> None:
         ]
 
     finish(scenario())
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("select count(distinct thread_id) from checkpoints").fetchone() == (1,)
 
 

@@ -152,6 +152,8 @@ def test_finish_reasons(metadata: dict[str, Any], reason: str) -> None:
         ({"prompt_feedback": {"block_reason": "OTHER"}}, False, "blocked"),
         ({"finish_reason": "MALFORMED_FUNCTION_CALL"}, False, "empty_answer"),
         ({"finish_reason": "MALFORMED_FUNCTION_CALL"}, True, "model_interrupted"),
+        # Gemini always gives a reason; a stream without one was cut where one chunk ended.
+        ({"model_provider": "google_genai"}, True, "model_interrupted"),
     ],
 )
 def test_ends_that_are_no_answer(metadata: dict[str, Any], spoke: bool, name: str) -> None:

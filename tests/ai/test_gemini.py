@@ -394,8 +394,11 @@ def test_a_day_without_budget_refuses_a_turn(gemini: FakeGemini) -> None:
 
     async def work(model: ResilientChatModel) -> Any:
         graph = graph_of(model, ())
-        await collect(run(graph, "one", budget=budget))
-        return await collect(run(graph, "two", budget=budget))
+        try:
+            await collect(run(graph, "one", budget=budget))
+            return await collect(run(graph, "two", budget=budget))
+        finally:
+            await budget.aclose()
 
     frames = with_model(gemini, work)
 

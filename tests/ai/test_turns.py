@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 
 import pytest
 
-from gsws.ai.turns import Busy, Turns
+from gsws.ai.turns import Busy, Turns, key_of, mark
 from tests.ai.support import finish
 
 
@@ -67,3 +68,16 @@ def test_a_turn_that_comes_as_its_waiter_is_cancelled_goes_on_to_the_next() -> N
         assert len(turns) == 0
 
     finish(scenario())
+
+
+def test_graphs_of_one_store_share_the_turns_of_its_threads() -> None:
+    """LangGraph compiles each graph with a copy of the saver; another store's thread of that name is another one."""
+
+    class Saver:
+        pass
+
+    saver, other = Saver(), Saver()
+    mark(saver)
+    assert key_of(copy.copy(saver), "ann/work") == key_of(saver, "ann/work")
+    assert key_of(saver, "ann/work") != key_of(saver, "ann/other")
+    assert key_of(other, "ann/work") != key_of(saver, "ann/work")

@@ -30,6 +30,7 @@ class Serving:
         self.out: list[str] = []
         self.err: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
+        self._passed: list[str] = []
         for stream, kept in ((process.stdout, self.out), (process.stderr, self.err)):
             threading.Thread(target=self._read, args=(stream, kept), daemon=True).start()
         self.url = self.wait_for(r"^source websocket (ws://\S+)$")[1]
@@ -40,7 +41,12 @@ class Serving:
             self._lines.put(line.rstrip("\n"))
 
     def wait_for(self, pattern: str, seconds: float = 20) -> re.Match[str]:
+        """A line that nobody waited for yet; what stdout and stderr say at once comes in either order."""
         end = time.monotonic() + seconds
+        for at, line in enumerate(self._passed):
+            if found := re.search(pattern, line):
+                del self._passed[at]
+                return found
         while True:
             try:
                 line = self._lines.get(timeout=max(0.01, end - time.monotonic()))
@@ -48,6 +54,7 @@ class Serving:
                 raise AssertionError(f"no {pattern!r} in:\n{''.join(self.out)}---\n{''.join(self.err)}") from None
             if found := re.search(pattern, line):
                 return found
+            self._passed.append(line)
 
     def end(self, number: int = signal.SIGINT) -> int:
         self.process.send_signal(number)

@@ -102,6 +102,15 @@ class Page:
         path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"]))
         return path
 
+    @contextmanager
+    def another(self) -> Iterator[Page]:
+        """Open another tab of the same browser, with the same storage, and leave it at the end of the block."""
+        target = self.command("Target.createTarget", url="about:blank")["targetId"]
+        host, port = self._connection.remote_address[:2]
+        url = f"ws://{host}:{port}/devtools/page/{target}"
+        with connect(url, max_size=None, compression=None, proxy=None) as connection:
+            yield Page(connection)
+
     def _receive(self, seconds: float) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(self._connection.recv(timeout=seconds))
         match message.get("method"):

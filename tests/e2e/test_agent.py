@@ -246,3 +246,87 @@ def test_a_cut_connection_goes_on_with_the_same_answer(project: Path, page: Page
         assert last(page, "p").strip() == "".join(WORDS).strip()
         assert len(gemini.requests) == 1
         page.navigate("about:blank")
+
+
+@pytest.mark.browser
+def test_a_page_that_is_left_stops_its_answer_and_finds_it_again(project: Path, page: Page) -> None:
+    """A reload, and another conversation: what was said so far is kept in the one it belongs to, and nowhere else."""
+    with FakeGemini(Turn(WORDS, delay=0.03)) as gemini, with_gemini(project, gemini) as server:
+        open_chat(page, server.port)
+        type_in(page, "Count.")
+        page.wait(lambda: "w10 " in last(page))
+        open_chat(page, server.port)
+        gemini.wait_closed()
+
+        def kept() -> bool:
+            open_chat(page, server.port)
+            return "Stopped." in last(page)
+
+        page.wait(kept)
+        assert "w10 " in last(page)
+        assert page.evaluate("document.querySelector('#log article.user').textContent") == "Count."
+
+        gemini.script(Turn(WORDS, delay=0.03), "Hello.")
+        type_in(page, "Once more.")
+        page.wait(lambda: "w10 " in last(page))
+        page.evaluate("document.getElementById('new').click()")
+        page.wait(lambda: page.evaluate("document.querySelector('#log .empty') !== null"))
+        gemini.wait_closed()
+        type_in(page, "Hello?")
+        page.wait(lambda: idle(page) and last(page) == "Hello.")
+        assert page.evaluate("document.querySelectorAll('#log article').length") == 2
+        page.evaluate("threads.value = 'default', threads.dispatchEvent(new Event('change'))")
+        page.wait(lambda: page.evaluate("document.querySelectorAll('#log article').length") == 4)
+        assert "Stopped." in last(page)
+        assert page.exceptions == []
+        page.navigate("about:blank")
+
+
+@pytest.mark.browser
+def test_stop_without_a_connection_is_shown_and_done_when_it_is_back(project: Path, page: Page) -> None:
+    with (
+        FakeGemini(Turn(WORDS, delay=0.05)) as gemini,
+        with_gemini(project, gemini) as server,
+        FaultProxy(server.port) as proxy,
+    ):
+        open_chat(page, proxy.address[1])
+        type_in(page, "Count.")
+        page.wait(lambda: "w10 " in last(page))
+        proxy.refuses = True
+        proxy.cut()
+        page.wait(lambda: page.evaluate("document.getElementById('state').textContent") == "reconnecting…")
+        page.evaluate("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))")
+        button = "document.getElementById('stop')"
+        assert page.evaluate(f"[{button}.disabled, {button}.textContent]") == [True, "Stopping…"]
+        proxy.refuses = False
+        page.wait(lambda: idle(page) and "Stopped." in last(page), 30)
+        gemini.wait_closed()
+        assert len(gemini.requests[0].sent) < len(WORDS)
+        assert page.evaluate("document.activeElement.id") == "message"
+        page.navigate("about:blank")
+
+
+@pytest.mark.browser
+def test_the_page_fits_a_narrow_screen_whatever_is_said(project: Path, page: Page) -> None:
+    """320 pixels: nothing beside the screen, and text runs in its own direction."""
+    word = "Donaudampfschifffahrt" * 20
+    texts = ["שלום עולם (RTL)", word, f"```\n{word}\n```", f"`{word}`", f"1. {word}", f"> {word}"]
+    with FakeGemini("\n\n".join(texts)) as gemini, with_gemini(project, gemini) as server:
+        page.command("Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True)
+        open_chat(page, server.port)
+        type_in(page, f"مرحبا {word}")
+        page.wait(lambda: idle(page) and word in last(page, "blockquote"))
+        page.screenshot(SCREENSHOTS / "agent-narrow.png")
+        assert page.evaluate("[document.documentElement.scrollWidth, document.getElementById('log').scrollWidth]") == [
+            320,
+            page.evaluate("document.getElementById('log').clientWidth"),
+        ]
+        right = """(() => {
+          const range = document.createRange();
+          range.selectNodeContents(document.querySelector('#log article.agent p'));
+          const { left, right } = range.getBoundingClientRect();
+          return left > innerWidth - right;
+        })()"""
+        assert page.evaluate(right) is True
+        assert page.evaluate("document.querySelector('pre').scrollWidth > document.querySelector('pre').clientWidth")
+        page.navigate("about:blank")

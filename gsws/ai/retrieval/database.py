@@ -213,9 +213,13 @@ def is_damage(error: BaseException) -> bool:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA secure_delete = ON")  # a document that was deleted is not to be read out of the file
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = ON")  # a document that was deleted is not to be read out of the file
+    except BaseException:
+        connection.close()  # a damaged file must not stay open: it is about to be moved
+        raise
     return connection
 
 

@@ -29,7 +29,7 @@ def thread_id(subject: str, thread: str) -> str:
     longer than 512 characters is replaced by its SHA-256.
 
     Args:
-        subject: Whose thread it is: ``ctx.actor.subject``.
+        subject: Whose thread it is: ``ctx.actor.key``.
         thread: The name that the subject gave it; any text.
 
     Returns:

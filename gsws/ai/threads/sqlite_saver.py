@@ -68,7 +68,7 @@ _TOUCH: Final = (
     "INSERT INTO gsws_threads (key, subject, title, messages, updated) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (key) DO UPDATE SET title = excluded.title, messages = excluded.messages, updated = excluded.updated"
 )
-_GONE: Final = "SELECT value FROM json_each(?1) WHERE value NOT IN (SELECT key FROM gsws_threads WHERE updated >= ?2)"
+_GONE: Final = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT key FROM gsws_threads WHERE updated >= ?)"
 _DELETE: Final = (
     f"DELETE FROM writes WHERE thread_id IN ({_GONE})",
     f"DELETE FROM checkpoints WHERE thread_id IN ({_GONE})",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -17,6 +18,7 @@ from gsws.ai.threads.address import read_address
 from gsws.ai.threads.errors import ThreadStoreError
 from gsws.ai.threads.naming import subject_key, subject_name, thread_id
 from gsws.ai.threads.summary import Row, SubjectInfo, ThreadInfo, info, when
+from gsws.ai.turns import TURNS, Busy, key_of, mark
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -27,6 +29,8 @@ _BATCH: Final = 100
 _MAX_LIST: Final = 1_000
 _UPKEEP_SECONDS: Final = 60.0
 _BATCHES_A_ROUND: Final = 50
+_PATIENCE: Final = 5.0
+"""Seconds that a deletion waits for the turn of its thread."""
 
 
 class Backend(Protocol):
@@ -88,6 +92,7 @@ class ThreadStore:
 
     def __init__(self, backend: Backend, *, expire_after: float = 0.0, keep: int = 0, logger: Any = None) -> None:
         self.checkpointer = backend.checkpointer
+        mark(self.checkpointer)
         self._backend = backend
         self._expire_after = expire_after
         self._keep = keep
@@ -155,7 +160,8 @@ class ThreadStore:
         """
         Delete one thread of a subject, or all of them, with everything that was said; the text leaves the file too.
 
-        A turn that is running meanwhile stores its thread again when it ends: end it first.
+        A turn of this process that is running or ending is waited for, five seconds at most: it stores its thread when
+        it ends. One that takes longer, or that runs in another process, stores it again: end it first.
 
         Returns:
             How many there were.
@@ -165,10 +171,11 @@ class ThreadStore:
         """
         deleted = 0
         if thread is not None:
-            deleted = await self._backend.delete([thread_id(subject, thread)])
+            key = thread_id(subject, thread)
+            async with self._turn(key):
+                deleted = await self._backend.delete([key])
         else:
-            key = subject_key(subject)
-            while keys := await self._backend.keys(key, _BATCH):
+            while keys := await self._backend.keys(subject_key(subject), _BATCH):
                 deleted += await self._backend.delete(keys)
         if deleted:
             await self._backend.tidy()
@@ -209,6 +216,20 @@ class ThreadStore:
             self._upkeep.cancel()
             await asyncio.wait({self._upkeep}, timeout=1.0)
         await self._backend.aclose()
+
+    @asynccontextmanager
+    async def _turn(self, key: str) -> AsyncIterator[None]:
+        """Hold a thread, so that no turn of this process stores it meanwhile; go on without it after a while."""
+        taken = key_of(self.checkpointer, key)
+        try:
+            await TURNS.take(taken, queue=_MAX_LIST, wait=_PATIENCE)
+        except Busy:
+            yield
+            return
+        try:
+            yield
+        finally:
+            TURNS.release(taken)
 
     async def _drop_surplus(self, batches: int | None) -> int:
         deleted = 0

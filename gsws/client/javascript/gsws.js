@@ -691,7 +691,7 @@ class Session {
     try {
       return await token();
     } catch (error) {
-      // `fetch` throws a `TypeError` where there is no network, and a signal's time may be over: the next attempt may do.
+      // `fetch` throws a `TypeError` where there is no network, and a deadline may be over: try again.
       const mayPass = error instanceof TypeError || /** @type {any} */ (error)?.name === "TimeoutError";
       throw mayPass ? new ConnectionLost(1006, `no token: ${/** @type {Error} */ (error).message}`) : error;
     }

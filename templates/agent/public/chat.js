@@ -7,10 +7,12 @@ const at = (id) => document.getElementById(id);
 const log = at("log");
 
 // Without authentication, the label is who one is: the same on this browser until its storage is cleared.
-const clientId = (localStorage.me ??= `user-${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`);
+const clientId = (localStorage.me ??= `user-${[...crypto.getRandomValues(new Uint32Array(4))].join("-")}`);
 let thread = localStorage.thread ?? "default";
 let client = null;
 let running = null;
+let ended = Promise.resolve();
+let opened = 0;
 
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -28,7 +30,8 @@ function add(element, parent = log) {
 // One answer on the page, made frame by frame.
 
 class Answer {
-  constructor() {
+  constructor(...request) {
+    this.request = request; // what to send to try again
     this.tools = make("div");
     this.reasoning = null;
     this.body = make("div");
@@ -47,7 +50,8 @@ class Answer {
   }
 
   take({ eventtype, payload }) {
-    if (eventtype === "stream.chunk") this.write(payload.message);
+    if (eventtype === "stream.start") this.request = ["websocket.retry", {}]; // the question is in the conversation now
+    else if (eventtype === "stream.chunk") this.write(payload.message);
     else if (eventtype === "tool.call") {
       const args = Object.values(payload.args ?? {}).filter((value) => typeof value === "string").join(", ");
       const chip = make("span", { className: "tool", textContent: args ? `${payload.name}: ${args}` : payload.name });
@@ -87,13 +91,13 @@ class Answer {
   }
 
   cite(sources) {
-    this.sources = sources;
-    const entries = sources.map((source) => {
+    this.sources = [...this.sources, ...sources]; // a turn that searches again goes on counting
+    const entries = this.sources.map((source) => {
       const name = source.title ? `${source.title} — ${source.source}` : source.source;
       return make("li", { value: source.id }, name, make("q", { textContent: source.text ?? "" }));
     });
     const list = make("ol", {}, ...entries);
-    const summary = make("summary", { textContent: sources.length === 1 ? "1 source" : `${sources.length} sources` });
+    const summary = make("summary", { textContent: entries.length === 1 ? "1 source" : `${entries.length} sources` });
     this.list?.remove();
     this.list = make("details", { className: "sources" }, summary, list);
     this.after.append(this.list);
@@ -104,8 +108,9 @@ class Answer {
     const form = make("form", {}, input, make("button", { textContent: "Answer" }));
     form.onsubmit = (event) => {
       event.preventDefault();
+      if (running) return;
       form.remove();
-      run("websocket.resume", { answers: { [id]: input.value } });
+      run("websocket.resume", { answers: { [id]: input.value } }, this.sources);
     };
     const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
     this.after.append(make("p", { textContent: text }), form);
@@ -118,8 +123,9 @@ class Answer {
     const outcome = make("p", { className: failed ? "outcome failed" : "outcome" }, `${text} `);
     const again = make("button", { type: "button", textContent: "Try again" });
     again.onclick = () => {
+      if (running) return;
       this.element.remove();
-      run("websocket.retry", {});
+      run(...this.request);
     };
     outcome.append(again);
     add(outcome, this.after);
@@ -128,24 +134,34 @@ class Answer {
 
 // Asking.
 
-async function run(event, payload) {
-  if (running) return;
-  const answer = new Answer();
+function run(event, payload) {
+  if (!running) ended = stream(event, payload).catch(report);
+}
+
+async function stream(event, payload) {
+  const answer = new Answer(event, payload);
   try {
     // The answer goes on while the connection is repaired; ten minutes without a frame is the end.
     running = client.stream(event, { ...payload, thread }, { timeout: 600000 });
     at("send").hidden = true;
-    at("stop").hidden = false;
+    Object.assign(at("stop"), { hidden: false, disabled: false, textContent: "Stop" });
     for await (const frame of running.frames()) answer.take(frame);
     answer.end(running.reason === "cancelled" ? "Stopped." : running.result.finish_reason === "length" ? "Cut short." : "");
   } catch (error) {
     answer.end(error.message || "That failed.", true);
+  } finally {
+    running = null;
+    // Whoever reads elsewhere meanwhile is left there; a button that is gone has no focus.
+    const moves = [document.body, at("stop"), null].includes(document.activeElement);
+    at("send").hidden = false;
+    at("stop").hidden = true;
+    if (moves) at("message").focus();
   }
-  running = null;
-  at("send").hidden = false;
-  at("stop").hidden = true;
-  at("message").focus();
-  conversations();
+  await conversations();
+}
+
+function report(error) {
+  add(make("p", { className: "outcome failed", textContent: error.message || "That failed." }));
 }
 
 at("form").onsubmit = (event) => {
@@ -163,7 +179,16 @@ at("message").onkeydown = (event) => {
   event.preventDefault();
   at("form").requestSubmit();
 };
-at("stop").onclick = () => running?.cancel();
+at("stop").onclick = () => stop();
+
+document.onkeydown = ({ key }) => key === "Escape" && stop();
+addEventListener("pagehide", () => stop()); // what a conversation says is kept when its answer ends
+
+function stop() {
+  if (running) Object.assign(at("stop"), { disabled: true, textContent: "Stopping…" });
+  running?.cancel();
+  return ended;
+}
 
 // Conversations.
 
@@ -177,21 +202,24 @@ async function conversations() {
 }
 
 async function open(name) {
-  running?.cancel();
+  const number = ++opened;
+  await stop();
+  if (number !== opened) return; // another one was chosen meanwhile
   thread = localStorage.thread = name;
   log.replaceChildren();
   const { messages } = await client.call("websocket.history", { thread });
+  if (number !== opened) return;
   let answer = null;
   for (const { role, content, sources, tools, cancelled, ...rest } of messages) {
     if (role === "user") add(make("article", { className: "user", textContent: content }));
     else if (role === "assistant") {
-      answer = new Answer();
+      answer = new Answer("websocket.retry", {});
       for (const tool of tools ?? []) answer.tools.append(make("span", { className: "tool", textContent: `${tool} ✓` }));
       if (sources?.length) answer.cite(sources);
       answer.text = content;
       answer.end(cancelled ? "Stopped." : "");
     } else if (role === "interrupt") {
-      answer ??= new Answer();
+      answer ??= new Answer("websocket.retry", {});
       answer.ask(rest);
       answer.end("");
     }
@@ -202,12 +230,16 @@ async function open(name) {
   at("message").focus();
 }
 
-at("threads").onchange = () => open(at("threads").value);
-at("new").onclick = () => open(`c-${Date.now().toString(36)}`);
-at("delete").onclick = async () => {
+async function forget() {
+  if (!confirm("Delete this conversation?")) return;
+  await stop(); // an answer that is still being written would be kept
   await client.call("websocket.forget", { thread });
   await open("default");
-};
+}
+
+at("threads").onchange = () => open(at("threads").value).catch(report);
+at("new").onclick = () => open(`c-${Date.now().toString(36)}`).catch(report);
+at("delete").onclick = () => forget().catch(report);
 
 // The connection.
 
@@ -221,6 +253,6 @@ try {
   client = await connect(undefined, { clientId, onState: show });
   await open(thread);
 } catch (error) {
-  show("closed");
-  add(make("p", { className: "outcome failed", textContent: error.message }));
+  if (!client) show("closed");
+  report(error);
 }

@@ -1,12 +1,17 @@
 // The part of Markdown that answers use, as DOM nodes: text never becomes HTML, so a document cannot put a script here.
 
+// A model may be talked into anything: what would take the page's time or its stack is shown as it is.
+const DEEPEST = 8;
+const LONGEST = 10000;
+
 const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|\*(\S(?:.*?\S)?)\*|\[([^\]]+)\]\((https?:\/\/[^\s)]+)\)|\[(\d+(?:,\s*\d+)*)\]/;
 
 /**
  * @param {string} text Markdown, perhaps not yet complete.
  * @param {any[]} sources What `[1]` stands for: `{id, source, title?}`.
+ * @param {number} depth How many quotations it stands in.
  */
-export function render(text, sources = []) {
+export function render(text, sources = [], depth = 0) {
   const page = document.createDocumentFragment();
   const lines = text.split("\n");
   for (let at = 0; at < lines.length; ) {
@@ -23,9 +28,10 @@ export function render(text, sources = []) {
     } else if (/^#{1,6}\s/.test(line)) {
       page.append(node(`h${Math.min(4, line.indexOf(" ") + 1)}`, ...inline(line.replace(/^#+\s+/, ""), sources)));
       at++;
-    } else if (/^\s*>/.test(line)) {
+    } else if (depth < DEEPEST && /^\s*>/.test(line)) {
       const quoted = block(lines, at, (other) => /^\s*>/.test(other));
-      page.append(node("blockquote", render(quoted.map((one) => one.replace(/^\s*>\s?/, "")).join("\n"), sources)));
+      const inner = quoted.map((one) => one.replace(/^\s*>\s?/, "")).join("\n");
+      page.append(node("blockquote", render(inner, sources, depth + 1)));
       at += quoted.length;
     } else if (/^\s*([-*+]|\d+[.)])\s/.test(line)) {
       const ordered = /^\s*\d/.test(line);
@@ -55,6 +61,7 @@ function block(lines, from, belongs) {
 
 function inline(text, sources) {
   const found = [];
+  if (text.length > LONGEST) return [text];
   for (let match; (match = INLINE.exec(text)); text = text.slice(match.index + match[0].length)) {
     found.push(text.slice(0, match.index));
     const [all, , code, strong, emphasis, label, address, cited] = match;

@@ -13,10 +13,10 @@ import ormsgpack
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.channels.delta import DeltaChannel
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command
 
-from gsws.ai import ThreadStore, thread_id
+from gsws.ai import ThreadStore, run, thread_id
 from gsws.ai.threads import ThreadStoreError
 from tests.ai.threads.support import (
     DEADLINE,
@@ -494,5 +494,35 @@ def test_a_store_that_must_be_there_is_not_made(kind, tmp_path):
             with pytest.raises(ThreadStoreError, match=r"there (is|are) no"):
                 await ThreadStore.open(url, create=False)
             assert list(tmp_path.iterdir()) == []
+
+    within(main())
+
+
+def test_a_thread_is_deleted_only_after_its_turn_has_been_stored(tmp_path):
+    """A turn that is being answered stores its thread when it ends; a deletion waits for that, and deletes it too."""
+
+    async def main():
+        store = await ThreadStore.open(tmp_path / "threads.sqlite")
+        began = asyncio.Event()
+
+        async def slow(state):
+            began.set()
+            await asyncio.sleep(0.2)
+            return {"messages": [AIMessage("late")]}
+
+        builder = StateGraph(MessagesState)
+        builder.add_node("slow", slow)
+        builder.add_edge(START, "slow")
+        graph = builder.compile(checkpointer=store.checkpointer)
+
+        async def ask():
+            return [frame async for frame in run(graph, "hello", subject="ann", thread="work")]
+
+        asked = asyncio.create_task(ask())
+        await began.wait()
+        assert await store.delete("ann", "work") == 1
+        assert (await asked)[-1].eventtype == "stream.end"
+        assert await store.threads("ann") == []
+        await store.aclose()
 
     within(main())
