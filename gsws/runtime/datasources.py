@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gsws.diagnostics import Finding, Severity
@@ -14,7 +15,7 @@ from gsws.runtime.contexts import DatasourceContext
 if TYPE_CHECKING:
     from gsws.runtime.service import Service
 
-__all__ = ["build_datasources", "close_datasource"]
+__all__ = ["build_datasources", "close_datasource", "stale_datasources"]
 
 
 async def build_datasources(service: Service, built: dict[str, Any]) -> list[Finding]:
@@ -54,6 +55,18 @@ async def close_datasource(name: str, datasource: Any, logger: Any) -> None:
                 await result
     except Exception as error:
         logger.error("datasource failed to close", datasource=name, exc_info=error)
+
+
+def stale_datasources(
+    built: Mapping[str, DatasourceSpec], before: Mapping[str, DatasourceSpec], now: Mapping[str, DatasourceSpec]
+) -> list[str]:
+    """Names of datasources that a change has made unlike those that run; they are built once."""
+
+    def said(specs: Mapping[str, DatasourceSpec], name: str) -> tuple[Any, ...] | None:
+        spec = specs.get(name)
+        return None if spec is None else (spec.type, spec.handler and spec.handler.callable, spec.config)
+
+    return [name for name in now if said(now, name) not in (said(built, name), said(before, name))]
 
 
 def _help(error: Exception, said: str) -> str | None:

@@ -20,13 +20,13 @@ from gsws.errors import ConnectionClosed, ServeError
 from gsws.eventsources.websocket.config import WebSocketConfig
 from gsws.plugins.contract import EventSource, Health, ListenerHandle
 from gsws.plugins.registry import Registry, registry
-from gsws.project.specs import Project, SourceSpec
+from gsws.project.specs import DatasourceSpec, Project, SourceSpec
 from gsws.routing.modules import ModuleSet
 from gsws.routing.table import Build, RouteTable, build_table
 from gsws.runtime.away import Away
 from gsws.runtime.children import CHILDREN, account
 from gsws.runtime.contexts import Context
-from gsws.runtime.datasources import build_datasources, close_datasource
+from gsws.runtime.datasources import build_datasources, close_datasource, stale_datasources
 from gsws.runtime.detached import make_handle
 from gsws.runtime.source import LiveListener, LiveSource
 from gsws.runtime.threads import ThreadPool
@@ -67,6 +67,7 @@ class Service:
         self.live: dict[str, LiveSource] = {}
         self.sources: dict[str, EventSource] = {}
         self.datasources: dict[str, Any] = {}
+        self._built: Mapping[str, DatasourceSpec] = {}
         self.threads = ThreadPool()
         self.logger = structlog.get_logger("gsws")
         self.is_draining = False
@@ -94,6 +95,7 @@ class Service:
         loop.set_exception_handler(self._unhandled)
         self.modules.open()
         findings = await build_datasources(self, self.datasources)
+        self._built = self.project.datasources
         build = await asyncio.to_thread(build_table, self.project, self.modules, self.datasources)
         if build.table is not None:
             self._table, self.authn = build.table, build.authn
@@ -166,6 +168,8 @@ class Service:
         """Serve another revision on the same sockets; what runs goes on with the code it began with."""
         previous, self.project, self._table = self.project, project, table
         self.revision += 1
+        for name in stale_datasources(self._built, previous.datasources, project.datasources):
+            self.logger.warning("change takes effect after a restart", datasource=name)
         for name in [name for name in self.sources if name not in project.sources]:
             source = self.sources.pop(name)
             await source.stop()

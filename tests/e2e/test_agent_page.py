@@ -20,6 +20,18 @@ pytestmark = [pytest.mark.timeout(180), pytest.mark.browser]
 WORDS = [f"w{number} " for number in range(400)]
 MARKUP = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 
+APPROVE = '''
+from langchain_core.tools import tool
+from langgraph.types import interrupt
+
+
+@tool
+async def approve(what: str) -> str:
+    """Ask a person."""
+    return f"person: {interrupt(what)}"
+
+'''
+
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
@@ -77,6 +89,34 @@ def test_sources_of_a_second_search_join_those_of_the_first(project: Path, page:
         assert cited == "[1],[1],[6]"
         shown = page.evaluate("[...document.querySelectorAll('details.sources li')].map((one) => one.value).join()")
         assert shown.startswith("1,2,3,4,5,6")
+        page.navigate("about:blank")
+
+
+def test_an_answer_to_the_agent_s_question_goes_on_with_the_sources_of_the_turn(project: Path, page: Page) -> None:
+    """A tool stops to ask; what was found before it can still be cited after it."""
+    agent = project / "functions" / "stream_gemini.py"
+    code = agent.read_text().replace(
+        "tools = [search_tool(documents, config)]", "tools = [search_tool(documents, config), approve]"
+    )
+    code = code.replace(
+        "from helper.retrieval import search_tool\n", f"from helper.retrieval import search_tool\n{APPROVE}"
+    )
+    agent.write_text(code)
+    turns = (
+        Turn.call("get_relevant_docs", query="LangGraph"),
+        Turn.call("approve", what="May I look further?"),
+        Turn("You said so, see [1]."),
+    )
+    with FakeGemini(*turns) as gemini, with_gemini(project, gemini) as server:
+        open_chat(page, server.port)
+        type_in(page, "Look.")
+        page.wait(lambda: idle(page) and "May I look further?" in last(page))
+        page.evaluate("document.querySelector('#log form input').value = 'yes'")
+        page.evaluate("document.querySelector('#log form').requestSubmit()")
+        page.wait(lambda: idle(page) and "see [1]." in last(page))
+        assert page.evaluate("document.querySelectorAll('#log a.cite').length") == 1
+        assert "person: yes" in str(gemini.requests[-1].body["contents"][-1])
+        assert page.exceptions == []
         page.navigate("about:blank")
 
 

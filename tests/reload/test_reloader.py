@@ -138,6 +138,29 @@ def test_what_needs_a_restart_is_said(service):
     assert service.log("change takes effect after a restart")[0]["keys"] == ["port"]
 
 
+def test_a_datasource_that_is_not_what_its_file_says_any_more_is_named(tmp_path):
+    """Its file, or a value that it takes from `config/`: what runs was built before; said once, and not when undone."""
+    files = {
+        **FILES,
+        "config/default.yaml": "size: 1\n",
+        "datasources/store.yaml": "fn: stores.make\nsize: <% config.size %>\n",
+        "functions/stores.py": "def make(config): return dict(config)\n",
+    }
+    with served(tmp_path, files) as service:
+        said = "change takes effect after a restart"
+        service.write("config/default.yaml", "size: 2\n")
+        service.reload("config/default.yaml")
+        assert [entry["datasource"] for entry in service.log(said)] == ["store"]
+        service.write("helper/words.py", "WORD = 'two'\n")
+        service.reload("helper/words.py")
+        service.write("config/default.yaml", "size: 1\n")
+        service.reload("config/default.yaml")
+        assert len(service.log(said)) == 1
+        service.write("datasources/another.yaml", "fn: stores.make\n")
+        service.reload("datasources/another.yaml")
+        assert [entry["datasource"] for entry in service.log(said)] == ["store", "another"]
+
+
 def test_a_save_at_once_after_the_start_is_live(tmp_path):
     """Nothing falls between reading the files and watching them."""
     for number in range(3):

@@ -134,12 +134,13 @@ class Answer {
 
 // Asking.
 
-function run(event, payload) {
-  if (!running) ended = stream(event, payload).catch(report);
+function run(event, payload, sources = []) {
+  if (!running) ended = stream(event, payload, sources).catch(report);
 }
 
-async function stream(event, payload) {
+async function stream(event, payload, sources) {
   const answer = new Answer(event, payload);
+  if (sources.length) answer.cite(sources); // of the same turn, before it stopped to ask
   try {
     // The answer goes on while the connection is repaired; ten minutes without a frame is the end.
     running = client.stream(event, { ...payload, thread }, { timeout: 600000 });
