@@ -126,7 +126,7 @@ def test_a_store_that_cannot_be_opened_stops_the_start(tmp_path):
     with pytest.raises(ProjectError) as caught, serve(root):
         pass
 
-    assert "datasource `threads` cannot be built: ThreadStoreError: the file of threads" in str(caught.value)
+    assert "datasource `threads` cannot be built: the file of threads" in str(caught.value)
     assert f"`{tmp_path}/notes.txt` is no SQLite file" in str(caught.value)
     assert (tmp_path / "notes.txt").read_text() == "dear diary"
 
