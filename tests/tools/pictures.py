@@ -1,8 +1,9 @@
 """
 Makes the pictures of the README from the real thing: `python tests/tools/pictures.py`.
 
-Lives here: `docs/images/terminal.svg`, what `gsws serve` and `gsws call` print on a terminal, and
-`docs/images/starter.png`, the starter's page in a headless Chromium, if there is one. Not here: any drawing by hand.
+Lives here: `docs/images/terminal.svg`, what `gsws serve` and `gsws call` print on a terminal, and the pages of the
+templates in a headless Chromium, if there is one: `docs/images/starter.png` and `docs/images/agent.png`, the agent
+offline. Not here: any drawing by hand.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -29,30 +32,39 @@ GSWS = str(Path(sys.executable).with_name("gsws"))
 COLUMNS = 84
 DEADLINE = 20.0
 MESSAGE = "gsws streams this back, word by word"
+QUESTION = "What is LangGraph and how does it work?"
 
 
 def main() -> int:
-    """Serve a fresh starter project, call it, and save what is seen."""
+    """Serve fresh projects, talk to them, and save what is seen."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         parent = Path(folder)
-        made = subprocess.run([GSWS, "init", "app"], cwd=parent, capture_output=True, timeout=DEADLINE, check=True)
-        assert made.returncode == 0
-        project = parent / "app"
-        server, terminal = spawn(["serve"], project)
-        try:
-            shown = read_until(terminal, "Ctrl-C stops")
+        with serving(parent, "starter") as (project, shown):
             call, other = spawn(["call", "websocket.stream", f"message={MESSAGE}"], project)
             answer = read_until(other, None)
             call.wait(DEADLINE)
             os.close(other)
             draw(shown, answer)
-            browse(parent / "profile")
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(DEADLINE)
-            os.close(terminal)
+            browse(parent / "starter-profile", "starter.png", (680, 400), MESSAGE, "word by")
+        with serving(parent, "agent"):
+            browse(parent / "agent-profile", "agent.png", (820, 720), QUESTION, "langgraph.md")
     return 0
+
+
+@contextmanager
+def serving(parent: Path, template: str) -> Iterator[tuple[Path, str]]:
+    """A project of a template, served on a terminal until the block ends; its folder and what the terminal shows."""
+    project = parent / ("app" if template == "starter" else "assistant")
+    command = [GSWS, "init", project.name, "--template", template]
+    subprocess.run(command, cwd=parent, capture_output=True, timeout=DEADLINE, check=True)
+    server, terminal = spawn(["serve"], project)
+    try:
+        yield project, read_until(terminal, "Ctrl-C stops")
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(DEADLINE)
+        os.close(terminal)
 
 
 def spawn(arguments: list[str], folder: Path) -> tuple[subprocess.Popen[bytes], int]:
@@ -98,24 +110,29 @@ def draw(shown: str, answer: str) -> None:
     (IMAGES / "terminal.svg").write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
 
 
-def browse(profile: Path) -> None:
-    """Type into the starter's page and save what it shows."""
+def browse(profile: Path, name: str, size: tuple[int, int], message: str, answered: str) -> None:
+    """Type a message into a template's page and save what it shows once the answer has come."""
     sys.path.insert(0, str(ROOT))
     from tests.e2e.available import BROWSERS
     from tests.e2e.chromium import open_page
 
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if browser is None:
-        print("no browser here: docs/images/starter.png stays as it is", file=sys.stderr)
+        print(f"no browser here: docs/images/{name} stays as it is", file=sys.stderr)
         return
+    width, height = size
     with open_page(browser, profile) as page:
-        page.command("Emulation.setDeviceMetricsOverride", width=680, height=340, deviceScaleFactor=1.5, mobile=False)
+        page.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1.5, mobile=False
+        )
         page.navigate("http://localhost:8000/")
         page.wait(lambda: page.evaluate("document.getElementById('state')?.textContent") == "connected")
-        page.evaluate(f"document.getElementById('message').value = {MESSAGE!r}")
+        time.sleep(0.5)  # the agent's page looks for an earlier conversation first
+        page.evaluate(f"document.getElementById('message').value = {message!r}")
         page.evaluate("document.getElementById('form').requestSubmit()")
-        page.wait(lambda: "word by" in page.evaluate("document.getElementById('answer').textContent"))
-        page.screenshot(IMAGES / "starter.png")
+        page.wait(lambda: answered in page.evaluate("document.body.innerText"))
+        time.sleep(0.5)
+        page.screenshot(IMAGES / name)
         page.navigate("about:blank")
 
 
