@@ -52,6 +52,11 @@ class _Stream:
     def size(self) -> int:
         return len(self.data) + self.extra
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was begun, maybe shared, and has had no frame."""
+        return not (self.is_lost or self.ends or self.first) and self.ended_at is None
+
     def frames(self, index: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The held frames from an index on; ``ends`` counts from the stream's beginning."""
         start = self.dropped if index == 0 else self.ends[index - 1]
@@ -118,10 +123,11 @@ class MemorySessionLog:
         self._streams[id] = _Stream()
 
     def append(self, id: RequestId, seq: int, data: bytes, ended_at: float | None) -> None:
-        if seq == 0:
+        stream = self._streams.get(id)
+        if seq == 0 and not (stream is not None and stream.is_fresh):
             # An id may be used again once its request has ended.
             self.begin(id)
-        stream = self._streams.get(id)
+            stream = self._streams[id]
         if stream is None:
             return
         if not stream.is_lost:

@@ -11,6 +11,7 @@ import sys
 
 try:
     import contextlib
+    import errno
     import os
     import signal
     import tempfile
@@ -29,6 +30,11 @@ except KeyboardInterrupt:
 __all__ = ["main"]
 
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
+
+_OF_OUTPUT: Final = frozenset(
+    {errno.EBADF, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE, getattr(errno, "EDQUOT", 0)}
+)
+"""What goes wrong with a stream that was opened before."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,10 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.silence_broken()
         return GOOD
     except OSError as error:
-        # What is left here is the output itself: a full disk behind `>`, a closed stdout.
+        # What is left here is mostly the output itself: a full disk behind `>`, a closed stdout.
         output.silence_broken()
         with contextlib.suppress(OSError, ValueError):
-            output.show_failure(f"cannot write the output: {error.strerror or error}")
+            of_output = error.filename is None and error.errno in _OF_OUTPUT
+            what = "cannot write the output" if of_output else "the operating system refused"
+            where = f" (`{error.filename}`)" if error.filename is not None else ""
+            output.show_failure(f"{what}: {error.strerror or error}{where}")
         return FAILED
     return code
 

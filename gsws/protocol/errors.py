@@ -18,6 +18,9 @@ __all__ = ["ERRORS", "ERROR_HEAD", "ErrorKind", "WireError", "error_name", "name
 ERROR_HEAD: Final = b'{"eventtype":"stream.error",'
 """How a ``stream.error`` begins that `gsws.protocol.answer` made."""
 
+_NAME_LENGTH: Final = 64
+"""Characters of a name that a handler chose; what it repeats of a client may be as long as a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorKind:
@@ -80,9 +83,9 @@ _read_error = msgspec.json.Decoder(_Error).decode
 
 
 def error_name(data: bytes) -> str:
-    """Read the name of an error from its frame, which begins with `ERROR_HEAD`."""
+    """Read the name of an error from its frame, which begins with `ERROR_HEAD`; 64 characters of it at most."""
     name = _read_error(data).payload.get("error")
-    return name if isinstance(name, str) else "failed"
+    return name[:_NAME_LENGTH] if isinstance(name, str) else "failed"
 
 
 class WireError(Exception):

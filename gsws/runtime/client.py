@@ -220,7 +220,8 @@ class Client(Scheduler):
         if not connection.is_open:
             return
         connection.send_prepared(prepared)
-        if connection.buffered > self.source.send_buffer:
+        most = self.source.send_buffer
+        if connection.buffered > most and connection.unexcused > most:
             connection.close(CloseCode.SLOW_CONSUMER, "slow consumer")
             self._leave_rooms()
 
@@ -292,7 +293,15 @@ class Client(Scheduler):
     def refuse(self, name: str, message: str, id: RequestId | None, **details: Any) -> None:
         """Answer a message that never becomes a request."""
         self.source.counters.add(f"errors.{name}")
-        self._send(Answer(id).error(name, message, **details))
+        if id is not None and self._is_taken(id):
+            # No part of the answer that this id has: without `seq`, and not its end (P5.4).
+            self._send(frame("stream.error", error_payload(name, message, **details), id))
+        else:
+            self._send(Answer(id).error(name, message, **details))
+
+    def _is_taken(self, id: RequestId) -> bool:
+        """Whether frames with this id belong to something that runs."""
+        return id in self.requests
 
     def misused(self, message: str, id: RequestId | None) -> None:
         """Answer a ``gsws.*`` frame without sense; who goes on sending such is closed with 4509 (P7.4)."""

@@ -177,7 +177,7 @@ def _begin(
         str(id): {"from": wanted[id] + 1, "state": "ended" if state.is_ended else "running"}
         for id, state in found.items()
     }
-    client.following.charge(sum(len(data) for state in found.values() for data in state.frames))
+    client.following.charge(sum(sum(map(len, state.frames)) + len(state.text or "") for state in found.values()))
     client.say(frame("gsws.following", {"session": session.session_id, "streams": facts}, message_id))
     for id in wanted:
         state = found.get(id)
@@ -191,6 +191,7 @@ def _begin(
             client.following.streams[id] = session
             session.followers.streams.setdefault(id, {})[client] = None
             session.look_at(id)
+    client.connection.excuse()
 
 
 def _refuse(client: SessionClient, ids: Any, name: str, message: str, retry_after_ms: int | None = None) -> None:

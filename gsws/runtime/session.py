@@ -48,7 +48,7 @@ class SessionClient(Client):
     """
 
     __slots__ = (
-        "_apart", "_away", "_expiry", "_id", "_joined", "_muted", "_trimming",
+        "_apart", "_expiry", "_graces", "_id", "_joined", "_muted", "_trimming",
         "followers", "following", "log", "secret",
     )  # fmt: skip
 
@@ -64,7 +64,7 @@ class SessionClient(Client):
         self._apart: Set[RequestId] = _NONE
         source.sessions[self.session_id] = self
         self._joined: frozenset[str] = frozenset()
-        self._away = 0
+        self._graces: dict[float, tuple[Timer, list[Request]]] | None = None
         self._expiry: Timer | None = None
         self._trimming: Timer | None = None
 
@@ -75,7 +75,7 @@ class SessionClient(Client):
     def schedule(self, request: Request) -> None:
         id = request.answer.id
         if id is not None:
-            if self.following is not None and id in self.following.streams:
+            if self._is_followed(id):
                 text = "a stream with this id is followed on this connection"
                 self._deny("duplicate_id", text, id)
                 return
@@ -120,7 +120,6 @@ class SessionClient(Client):
         if connection is not self.connection:
             return
         source = self.source
-        self._away += 1
         if self.following is not None:
             self.following.stop_all(self)
         self.closed(code, reason)
@@ -137,8 +136,10 @@ class SessionClient(Client):
             self.following.stop_all(self)
             self.following = None
         before, self.connection = self.connection, connection
-        self._away += 1
         self._misuses = 0
+        graces, self._graces = self._graces, None
+        for timer, _ in (graces or {}).values():
+            timer.cancel()
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
@@ -170,6 +171,7 @@ class SessionClient(Client):
                 continue
             for data in replay(id, state):
                 self._send(data)
+        self.connection.excuse()
 
     def refuse_resume(self, wanted: dict[RequestId, int]) -> None:
         """Answer ``gsws.resume`` of a session that is not held, or not this client's."""
@@ -228,14 +230,20 @@ class SessionClient(Client):
         if policy == "cancel" or (request.answer.id is None and policy is None):
             self.abort(request, "disconnected" if request.answer.id is None else "cancelled")
             return
-        away = self._away
         # Nobody can come back for it once the window is over.
         grace = min(DEFAULT_GRACE, self.source.resume_window) if policy is None else float(policy)
-        self.source.wheel.schedule(grace, lambda: self._grace_over(request, away))
+        if self._graces is None:
+            self._graces = {}
+        if grace not in self._graces:
+            # One deadline for all: who comes and goes all the time leaves none behind.
+            requests: list[Request] = []
+            self._graces[grace] = self.source.wheel.schedule(grace, lambda: self._grace_over(requests)), requests
+        self._graces[grace][1].append(request)
 
-    def _grace_over(self, request: Request, away: int) -> None:
-        if away == self._away:
+    def _grace_over(self, requests: list[Request]) -> None:
+        for request in requests:
             self.abort(request, "cancelled")
+        requests.clear()
 
     def drop(self) -> None:
         """Forget the session: nobody came back within the window, or there is nothing to come back for."""
@@ -255,6 +263,13 @@ class SessionClient(Client):
     def say(self, data: bytes) -> None:
         """Send a frame that is no part of an answer of this session."""
         self._send(data)
+
+    def _is_followed(self, id: RequestId) -> bool:
+        """Whether this connection follows a stream with this id."""
+        return self.following is not None and id in self.following.streams
+
+    def _is_taken(self, id: RequestId) -> bool:
+        return self._is_followed(id) or super()._is_taken(id)
 
     def look_at(self, id: RequestId) -> None:
         """Who gets the frames of a stream has changed."""

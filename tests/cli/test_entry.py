@@ -252,3 +252,16 @@ def test_completion_script(tmp_path, shell):
 def test_completion_completes(tmp_path):
     ran = gsws(cwd=tmp_path, _GSWS_COMPLETE="complete_bash", COMP_WORDS="gsws pl", COMP_CWORD="1")
     assert (ran.code, ran.out) == (0, "plugin\n")
+
+
+def test_what_the_system_refuses_is_not_blamed_on_the_output(tmp_path):
+    """Too many open files, say, is neither a traceback nor a full disk."""
+    program = (
+        "import errno, os, sys\nfrom gsws.cli import entry\nfrom gsws.cli.commands import init\n"
+        "def fail(*_, **__): raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))\n"
+        "init.run = fail\nsys.exit(entry.main(['init']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "error: the operating system refused: Too many open files\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -57,14 +57,21 @@ def _verified(result: Any) -> Verified:
     match result:
         case GSActor():
             # A dataclass believes its caller: a list of scopes, or claims of None, are made right here.
-            actor = GSActor(subject_of(result.subject), scopes_of(result.scopes), True, dict(result.claims or {}))
+            actor = GSActor(subject_of(result.subject), scopes_of(result.scopes), True, _claims(result.claims))
         case str():
             actor = GSActor(subject_of(result), frozenset(), True)
         case {"subject": subject}:
-            claims = result.get("claims")
+            claims = _claims(result.get("claims"))
             scopes = scopes_of(result.get("scopes"), result.get("scope"))
-            actor = GSActor(subject_of(subject), scopes, True, dict(claims) if isinstance(claims, dict) else {})
+            actor = GSActor(subject_of(subject), scopes, True, claims)
         case _:
             raise Refused(f"`authn.fn` returned a {type(result).__name__}; expected a GSActor, a subject or None")
     expires = actor.claims.get("exp")
     return Verified(actor, None if expires is None else moment(expires))
+
+
+def _claims(value: Any) -> dict[str, Any]:
+    """Copy claims; they may say when somebody's time is over, so what cannot be read lets nobody in."""
+    if value is not None and not isinstance(value, Mapping):
+        raise Refused(f"`authn.fn` returned claims that are a {type(value).__name__}; expected an object")
+    return dict(value or {})

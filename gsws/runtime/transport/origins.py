@@ -18,6 +18,11 @@ _ORIGIN = re.compile(
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_FORWARDED = (
+    "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "X-Client-IP",
+    "True-Client-IP", "CF-Connecting-IP", "Fly-Client-IP",
+)  # fmt: skip
+"""What proxies and tunnels say of whom they ask for."""
 
 
 def origin_allowed(origins: list[str], host: str, port: int | None, options: ListenOptions) -> bool:
@@ -60,7 +65,7 @@ def is_local(peer: str, host: str, headers: Headers) -> bool:
         host: Host that the request was sent to, without port.
         headers: Of the request.
     """
-    forwarded = any(name in headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"))
+    forwarded = any(name in headers for name in _FORWARDED)
     return host in _LOCAL and not forwarded and (peer == "::1" or peer.startswith("127."))
 
 
