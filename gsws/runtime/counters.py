@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from gsws.protocol.errors import ERRORS
+
 if TYPE_CHECKING:
     from gsws.runtime.transport.wheel import Timer, Wheel
 
@@ -21,7 +23,9 @@ INTERVAL: Final = 60.0
 """Seconds between two lines of the log about refusals, at least."""
 
 _MOST: Final = 256
-"""Names that are kept; handlers and clients choose some of them."""
+"""Names from which on those of errors that handlers chose, or let clients choose, are no longer kept."""
+
+_OURS: Final = frozenset(f"errors.{name}" for name in ERRORS)
 
 _QUIET: Final = frozenset({"closes.1000", "closes.1001", "closes.1005", "closes.1006", "tls.failed"})
 """How connections end, or do not begin, every day; counted, but no reason for a line in the log."""
@@ -38,10 +42,10 @@ class Counters:
         """Called, once, by the next count of something that is worth a line in the log."""
 
     def add(self, name: str) -> None:
-        """Count one; of too many names, the last ones are counted together as ``<family>.other``."""
+        """Count one; of too many names, the last ones of handlers are counted together as ``errors.other``."""
         counts = self._counts
-        if name not in counts and len(counts) >= _MOST:
-            name = f"{name.partition('.')[0]}.other"
+        if name not in counts and len(counts) >= _MOST and name.startswith("errors.") and name not in _OURS:
+            name = "errors.other"
         counts[name] = counts.get(name, 0) + 1
         tell = self.on_first
         if tell is not None and name not in _QUIET:

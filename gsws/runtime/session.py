@@ -107,7 +107,7 @@ class SessionClient(Client):
         answer = request.answer
         if answer.id is not None:
             self.log.append(answer.id, answer.seq - 1, data, self.source.loop.time() if answer.ended else None)
-            if answer.ended and self._trimming is None:
+            if answer.ended and self._trimming is None and self.is_open:
                 self._trim_later()
             if answer.id in self._apart and not self._relay(answer.id, data, is_last=answer.ended):
                 return
@@ -137,9 +137,7 @@ class SessionClient(Client):
             self.following = None
         before, self.connection = self.connection, connection
         self._misuses = 0
-        graces, self._graces = self._graces, None
-        for timer, _ in (graces or {}).values():
-            timer.cancel()
+        self._end_graces()
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
@@ -240,6 +238,11 @@ class SessionClient(Client):
             self._graces[grace] = self.source.wheel.schedule(grace, lambda: self._grace_over(requests)), requests
         self._graces[grace][1].append(request)
 
+    def _end_graces(self) -> None:
+        graces, self._graces = self._graces, None
+        for timer, _ in (graces or {}).values():
+            timer.cancel()
+
     def _grace_over(self, requests: list[Request]) -> None:
         for request in requests:
             self.abort(request, "cancelled")
@@ -247,9 +250,12 @@ class SessionClient(Client):
 
     def drop(self) -> None:
         """Forget the session: nobody came back within the window, or there is nothing to come back for."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
+        for timer in (self._expiry, self._trimming):
+            if timer is not None:
+                timer.cancel()
+        self._expiry = self._trimming = None
+        if not self.in_flight:
+            self._end_graces()
         self.source.away.discard(self)
         self.source.sessions.pop(self.session_id, None)
         self.log.close()

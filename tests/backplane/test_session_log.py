@@ -148,6 +148,20 @@ def test_what_is_shared_is_held_though_one_reader_acknowledged_it_until_room_is_
     assert seqs(log.read("b", -1)) == [0, 1, 2]
 
 
+def test_what_was_shared_before_its_first_frame_is_shared(make):
+    """P8.6, P8.8: a request that waits in a queue can be followed."""
+    log = make(10_000)
+    log.begin("a")
+    log.share("a")
+    fill(log, "a", 5)
+    log.acknowledge("a", 3)
+    assert seqs(log.read("a", -1)) == list(range(5))
+
+    fill(log, "a", 5, ended=True)  # the id is used again: another stream, not shared
+    log.acknowledge("a", 3)
+    assert log.read("a", -1) is None
+
+
 def test_a_closed_log_holds_nothing_and_keeps_nothing(make):
     """P8.5."""
     log = make(10_000)

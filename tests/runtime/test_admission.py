@@ -239,3 +239,26 @@ def test_limits_per_address_can_be_switched_on_while_serving(tmp_path):
             assert error(client.ask("websocket.echo", 1)) is None
         running.wait_for(lambda: not running.service._listeners["websocket"]._listener._places.taken)
         assert [entry for entry in running.logs if entry["level"] in ("error", "exception")] == []
+
+
+@pytest.mark.parametrize("refusal", ["rate", "json", "control"])
+def test_a_refusal_is_no_end_of_the_request_that_has_the_id(tmp_path, refusal):
+    """P5.2, P5.4: a message with an id in use is refused without ``seq``; the running request is left alone."""
+    limits = "{rate: {messages: 2, per: 1h}}" if refusal == "rate" else "{json_depth: 8}"
+    files = FILES | {"eventsources/websocket.yaml": source(limits=limits)}
+    with served(tmp_path, files) as running, running.client() as client:
+        client.send("websocket.wait", {}, id="a")
+        if refusal == "rate":
+            client.send("websocket.echo", {}, id="b")
+            assert client.answer("b")[-1]["eventtype"] == "reply"
+            client.send("websocket.echo", {}, id="a")
+        elif refusal == "json":
+            client.raw('{"eventtype": "websocket.echo", "id": "a", "payload": ' + "[" * 20 + "]" * 20 + "}")
+        else:
+            client.send("gsws.cancel", {"id": None}, id="a")
+        refused = client.receive()
+        assert (refused["eventtype"], refused["id"]) == ("stream.error", "a")
+        assert "seq" not in refused
+        client.send("gsws.cancel", {"id": "a"})
+        last = client.receive()
+        assert (last["eventtype"], last["id"], last["seq"]) == ("stream.end", "a", 0)

@@ -10,6 +10,8 @@ from dataclasses import replace
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from gsws.protocol.answer import Answer
+from gsws.protocol.errors import error_name
 from gsws.runtime.counters import INTERVAL, Counters, Reporter
 from gsws.runtime.transport.wheel import Wheel
 from tests.runtime.support import DEADLINE, served
@@ -294,6 +296,15 @@ def test_a_handlers_names_cannot_fill_the_memory():
 
     assert len(counters.read()) == 257
     assert counters.read()["errors.other"] == 10_000 - 256
+    for name in ("errors.forbidden", "limits.rate", "closes.4430"):
+        counters.add(name)
+        assert counters.read()[name] == 1, "a name of ours is never pushed out"
+
+
+def test_a_name_that_a_handler_repeats_is_cut():
+    """What a client may choose can be as long as a message; a counter's name is not."""
+    frame = Answer("1").emit("stream.error", {"error": "x" * 500_000, "message": "m"})
+    assert error_name(frame) == "x" * 64
 
 
 class Clock:
@@ -363,7 +374,8 @@ def test_the_counters_are_shown_to_this_machine_in_development(tmp_path):
             status, body = get(running, "/gsws/counters")
             assert (status, json.loads(body)) == (200, {"connections": 1, "counters": {"errors.invalid_json": 1}})
         assert get(running, "/gsws/counters", host="rebound.example")[0] == 404
-        assert get(running, "/gsws/counters", "X-Forwarded-For: 203.0.113.1")[0] == 404
+        for header in ("X-Forwarded-For: 203.0.113.1", "X-Forwarded-Proto: https", "CF-Connecting-IP: 203.0.113.1"):
+            assert get(running, "/gsws/counters", header)[0] == 404
         listener = running.service._listeners["websocket"]._listener
         listener.options = replace(listener.options, development=False)
         assert get(running, "/gsws/counters")[0] == 404

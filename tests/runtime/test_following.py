@@ -19,6 +19,7 @@ websocket.count: {fn: s.count, payload: {}, concurrency: parallel}
 websocket.tools: {fn: s.tools, payload: {}, concurrency: parallel}
 websocket.flood: {fn: s.flood, payload: {}}
 websocket.echo: {fn: s.echo, payload: {}}
+websocket.tail: {fn: s.tail, payload: {}}
 """
 CODE = """
 import asyncio
@@ -40,6 +41,11 @@ async def flood(payload):
     for n in range(payload["to"]):
         yield "x" * 5000
         await asyncio.sleep(0.001)
+async def tail(payload):
+    yield "x" * payload["n"]
+    while True:
+        await asyncio.sleep(0.5 if payload["n"] < 10**6 else 0.01)
+        yield {"message": "tick", "n": 1}
 async def echo(payload): return payload
 def check(handshake): return handshake.query.get("as")
 """
@@ -391,6 +397,51 @@ def test_replaying_again_and_again_is_bounded(service):
         time.sleep(frame["payload"]["retry_after_ms"] / 1000)
         follow(follower, session, {"s": -1})
         assert follower.answer("s") == own
+
+
+def test_text_of_a_snapshot_counts_as_replayed(service, monkeypatch):
+    """P8.8: what was acknowledged costs as much when it comes as one text."""
+    monkeypatch.setattr(following, "_CREDIT", 200_000)
+    monkeypatch.setattr(following, "_REFILL", 1)
+    with connect(service) as owner, connect(service) as follower:
+        session = hello(owner)
+        hello(follower)
+        owner.send("websocket.tail", {"n": 90_000}, id="s")
+        owner.receive(), owner.receive()
+        owner.send("gsws.ack", {"id": "s", "seq": 1})
+        owner.send("gsws.ping", {})
+        owner.receive()
+        for _ in range(3):
+            follow(follower, session, {"s": -1}, compact=True)
+            assert [follower.receive()["eventtype"] for _ in range(2)] == ["stream.start", "stream.snapshot"]
+            follower.send("gsws.unfollow", {"id": "s"})
+            assert follower.receive()["eventtype"] == "gsws.unfollowed"
+        follower.send("gsws.follow", {**session, "streams": {"s": -1}, "compact": True})
+        assert follower.receive()["payload"]["error"] == "too_many_requests"
+        owner.send("gsws.cancel", {"id": "s"})
+
+
+def test_a_follower_is_not_closed_for_what_it_asked_to_have_again(tmp_path):
+    """P8.8, P9.3: a replay larger than `send_buffer` is no slow reader; what is pushed behind it counts."""
+    files = FILES | {"gsws.yaml": "resume: {window: 5s, bytes: 16MiB}\n"}
+    raw = sockets.socket()
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    with served(tmp_path, files) as service:
+        raw.connect(("127.0.0.1", service.ports["websocket"]))
+        with connect(service, max_size=None) as owner, connect(service, sock=raw, max_queue=1, max_size=None) as late:
+            session = hello(owner)
+            hello(late)
+            owner.send("websocket.tail", {"n": 12 * 2**20}, id="s")
+            owner.receive(), owner.receive()
+            late.send("gsws.follow", {**session, "streams": {"s": -1}})
+            (live,) = service.service.live.values()
+            service.wait_for(lambda: any(client.lingers for client in live.clients), "it follows")
+            pushed = [owner.receive() for _ in range(20)]  # while it reads nothing
+            assert late.receive()["eventtype"] == "gsws.following"
+            frames = [late.receive() for _ in range(22)]
+            assert [frame["seq"] for frame in frames] == list(range(22))
+            assert frames[2:] == pushed
+            owner.send("gsws.cancel", {"id": "s"})
 
 
 @pytest.mark.parametrize(

@@ -216,3 +216,41 @@ def test_an_integer_of_any_size_is_an_id(loop, source, id):
     assert [frame["eventtype"] for frame in connection.sent[2:]] == ["stream.snapshot", "stream.end"]
     assert connection.sent[2]["id"] == id
     assert connection.sent[2]["payload"] == {"message": "012"}
+
+
+def test_a_client_that_comes_and_goes_leaves_no_deadlines_behind(loop, source):
+    """P6.7: the grace of what ran at a cut is over when its client is back; and one deadline is enough for all."""
+    connection, session = begin(loop, source)
+    for number in range(8):
+        connection.message("wait", {"s": 100}, id=f"w{number}")
+    loop.settle()
+    before = len(source.wheel)
+    for _ in range(20):
+        connection.cut()
+        loop.settle()
+        assert len(source.wheel) <= before + 3
+        connection, _ = resume(loop, source, session, {f"w{number}": -1 for number in range(8)})
+        loop.settle()
+
+    assert len(source.wheel) <= before + 1
+    loop.advance(50.0)  # longer than any grace
+    assert connection.is_open
+    connection.cut()
+    loop.advance(6.0)
+    assert source.busy == set()
+
+
+def test_a_session_that_is_gone_is_held_by_nothing(loop, source):
+    """P8.5: what gives way to a bound gives its memory back now, and not when its streams would have been forgotten."""
+    before = len(source.wheel)
+    for _ in range(5):
+        connection, session = begin(loop, source)
+        connection.message("words", {"n": 3}, id="done")
+        connection.message("wait", {"s": 1}, id="late")
+        loop.settle()
+        connection.cut()
+        loop.advance(2.0)
+        loop.settle()
+        source.sessions[session["session"]].drop()
+
+    assert len(source.wheel) == before

@@ -75,6 +75,13 @@ class FakeConnection:
         self._loop = loop
         self._is_over = False
 
+    @property
+    def unexcused(self) -> int:
+        return self.buffered
+
+    def excuse(self) -> None:
+        """Everything is read at once here."""
+
     def send_text(self, data: bytes) -> None:
         assert self.is_open, "sent on a connection that is not open"
         self.sent.append(json.loads(data))

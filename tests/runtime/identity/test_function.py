@@ -145,3 +145,18 @@ def test_authn_that_is_added_or_changed_by_a_reload(tmp_path):
         running.reload("eventsources/websocket.yaml", ".env")
         assert refused(running, additional_headers=bearer("x")) == 401
         assert who(running, additional_headers=bearer(token("bob", secret="z" * 40)))["subject"] == "bob"
+
+
+@pytest.mark.parametrize("claims", ["'abc'", "[1, 2]", "7", "[('exp', 1)]"])
+@pytest.mark.parametrize("actor", ["GSActor('ann', claims={})", "{{'subject': 'ann', 'claims': {}}}"])
+def test_claims_that_are_no_object_let_nobody_in(tmp_path, actor, claims):
+    """They may have said when somebody's time is over: a refusal as any other, and no failure of the server."""
+    with served(tmp_path, files(f"return {actor.format(claims)}")) as running:
+        assert refused(running, additional_headers=bearer("x"), open_timeout=3) == 401
+
+
+def test_claims_may_be_any_mapping_and_their_end_counts(tmp_path):
+    """A read-only view with an ``exp`` that is over is over."""
+    view = "__import__('types').MappingProxyType({'exp': 1})"
+    with served(tmp_path, files(f"return {{'subject': 'ann', 'claims': {view}}}")) as running:
+        assert refused(running, additional_headers=bearer("x"), open_timeout=3) == 401
