@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 __all__ = ["Template", "find_template", "template_names"]
@@ -29,12 +30,21 @@ class Template:
         folder: Where its files are.
         description: One line.
         trial: A ``gsws call`` line that shows the project at work.
+        extra: The extra of gsws that it needs, or None.
+        package: A package that this extra brings, by which its absence is noticed.
     """
 
     name: str
     folder: Path
     description: str
     trial: str
+    extra: str | None = None
+    package: str | None = None
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether what the template needs beside gsws is there; nothing is imported to tell."""
+        return self.package is None or find_spec(self.package) is not None
 
     def files(self, values: Mapping[str, str]) -> dict[str, bytes]:
         """
@@ -70,7 +80,7 @@ def find_template(name: str) -> Template | None:
         return None
     folder = _folder() / name
     facts = tomllib.loads((folder / "template.toml").read_text("utf-8"))
-    return Template(name, folder, facts["description"], facts["trial"])
+    return Template(name, folder, facts["description"], facts["trial"], facts.get("extra"), facts.get("package"))
 
 
 def _folder() -> Path:

@@ -209,3 +209,13 @@ def test_two_at_once(tmp_path):
     ]
     assert sorted(process.wait(timeout=30) for process in both) == [0, 1]
     assert [path.name for path in tmp_path.iterdir()] == ["app"]
+
+
+def test_a_template_names_what_must_be_installed_first(tmp_path, monkeypatch):
+    monkeypatch.setattr("gsws.scaffold.templates.find_spec", lambda name: None)
+    ran = inside("init", "app", "--template", "agent", "--json", cwd=tmp_path)
+    assert ran.json["next"] == ['pip install "gsws[ai]"', "cd app", "gsws serve"]
+    assert inside("init", "bare", "--template", "bare", "--json", cwd=tmp_path).json["next"] == [
+        "cd bare",
+        "gsws serve",
+    ]

@@ -34,6 +34,13 @@ def test_template_is_complete(name):
     assert not any("dot_" in path or path.endswith(".tmpl") or path == "template.toml" for path in files)
 
 
+def test_what_a_template_needs_beside_gsws_is_looked_for(tmp_path):
+    """By name alone; a template without needs is always ready."""
+    assert find_template("bare").is_installed
+    assert (find_template("agent").extra, find_template("agent").package) == ("ai", "langgraph")
+    assert not Template("t", tmp_path, "", "", "x", "no_such_package").is_installed
+
+
 def test_values_are_not_templates(tmp_path):
     (tmp_path / "a.tmpl").write_text("{{name}} {{version}}")
     (tmp_path / "verbatim").write_text("{{name}}")

@@ -17,7 +17,7 @@ from gsws.codegen.editor import schema_files
 from gsws.plugins.registry import facts
 from gsws.scaffold.files import Conflict, write_files
 from gsws.scaffold.names import NameRefused, check_directory_name, project_name
-from gsws.scaffold.templates import find_template, template_names
+from gsws.scaffold.templates import Template, find_template, template_names
 
 __all__ = ["run", "tree"]
 
@@ -49,7 +49,7 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
     except OSError as error:
         raise output.Failure(f"cannot write to `{directory}`: {error.strerror or error}") from None
 
-    steps = _next_steps(target)
+    steps = _next_steps(target, found)
     if as_json:
         output.result_json(
             {
@@ -136,12 +136,13 @@ def _in_the_way(target: Path, conflict: Conflict) -> output.Failure:
     )
 
 
-def _next_steps(target: Path) -> list[str]:
+def _next_steps(target: Path, template: Template) -> list[str]:
+    steps = [] if template.is_installed else [f'pip install "gsws[{template.extra}]"']
     here = Path.cwd()
-    if target == here:
-        return ["gsws serve"]
-    shown = target.relative_to(here) if target.is_relative_to(here) else target
-    return [f"cd {shlex.quote(str(shown))}", "gsws serve"]
+    if target != here:
+        shown = target.relative_to(here) if target.is_relative_to(here) else target
+        steps.append(f"cd {shlex.quote(str(shown))}")
+    return [*steps, "gsws serve"]
 
 
 def _terminated(*_: object) -> NoReturn:
