@@ -266,7 +266,7 @@ def test_a_handler_that_emits_without_end_holds_up_nobody(service, client):
             for _ in range(20):
                 start = time.monotonic()
                 other.ask("websocket.echo", {})
-                assert time.monotonic() - start < 1.0
+                assert time.monotonic() - start < 5.0
     finally:
         client.send("gsws.cancel", {"id": "flood"})
         reader.join(5)

@@ -308,7 +308,7 @@ def test_timeouts(client):
     answer = client.ask("websocket.timed", {"s": 5})
 
     assert (answer["payload"]["error"], answer["payload"]["code"]) == ("timeout", 504)
-    assert 0.15 < time.monotonic() - began < 1.5
+    assert 0.15 < time.monotonic() - began < 4.5
 
 
 def test_a_handler_that_swallows_its_cancellation_is_answered_all_the_same(client):

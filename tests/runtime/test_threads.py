@@ -58,9 +58,21 @@ def test_work_in_a_row_uses_one_thread():
 def test_work_at_once_runs_at_once_up_to_the_size():
     async def main():
         pool = ThreadPool(size=4)
-        began = time.monotonic()
-        await asyncio.gather(*[pool.run(lambda: time.sleep(0.1)) for _ in range(8)])
-        assert 0.18 < time.monotonic() - began < 0.9
+        together = threading.Barrier(4)  # four at once, or nobody goes on
+        await asyncio.gather(*[pool.run(lambda: together.wait(5)) for _ in range(8)])
+        running, most, lock = 0, 0, threading.Lock()
+
+        def work():
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.02)
+            with lock:
+                running -= 1
+
+        await asyncio.gather(*[pool.run(work) for _ in range(16)])
+        assert most <= 4
 
     run(main)
 
