@@ -13,9 +13,9 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
-from tests.soak.telling import BROKEN, Report, Telling, Violation, check, receive
+from tests.soak.telling import BROKEN, Report, Telling, Violation, check, open_session, receive
 from tests.soak.watcher import Watcher
 
 __all__ = ["Follower"]
@@ -94,16 +94,7 @@ class Follower:
         # Now and then it goes by itself, over a connection without faults, so that the server knows at once.
         leaves = self._session is not None and fate < 0.04
         port = self._direct if leaves else self._proxied
-        socket = await connect(
-            f"ws://127.0.0.1:{port}/?clientId=f{self.number}",
-            subprotocols=["gsws.v1"],  # type: ignore[list-item]  # a plain string will do
-            open_timeout=1.0,
-            ping_interval=None,
-            compression=None,
-            max_queue=None,
-            max_size=None,
-            proxy=None,
-        )
+        socket = await open_session(port, f"f{self.number}")
         try:
             await self._begin(socket)
             if leaves:

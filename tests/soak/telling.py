@@ -11,10 +11,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-__all__ = ["BROKEN", "SILENCE", "Report", "Telling", "Violation", "check", "receive"]
+__all__ = ["BROKEN", "SILENCE", "Report", "Telling", "Violation", "check", "open_session", "receive"]
 
 SILENCE = 0.3
 """Seconds without a frame after which a connection is taken for dead."""
@@ -114,3 +114,17 @@ def check(holds: bool, *facts: object) -> None:
     """
     if not holds:
         raise Violation(" | ".join(str(fact)[:400] for fact in facts))
+
+
+async def open_session(port: int, label: str) -> ClientConnection:
+    """Connect with the session profile and bare settings: no pings of its own, no bound, no compression."""
+    return await connect(
+        f"ws://127.0.0.1:{port}/?clientId={label}",
+        subprotocols=["gsws.v1"],  # type: ignore[list-item]  # a plain string will do
+        open_timeout=1.0,
+        ping_interval=None,
+        compression=None,
+        max_queue=None,
+        max_size=None,
+        proxy=None,
+    )

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
-from tests.soak.telling import BROKEN, Report, Telling, Violation, check, receive
+from tests.soak.telling import BROKEN, Report, Telling, Violation, check, open_session, receive
 
 __all__ = ["Watcher"]
 
@@ -77,16 +77,7 @@ class Watcher:
 
     async def _connection(self) -> None:
         """Live through one connection."""
-        socket = await connect(
-            f"ws://127.0.0.1:{self._port}/?clientId=watcher",
-            subprotocols=["gsws.v1"],  # type: ignore[list-item]  # a plain string will do
-            open_timeout=1.0,
-            ping_interval=None,
-            compression=None,
-            max_queue=None,
-            max_size=None,
-            proxy=None,
-        )
+        socket = await open_session(self._port, "watcher")
         try:
             if await self._follow(socket):
                 while not self._telling.done:

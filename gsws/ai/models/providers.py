@@ -15,13 +15,12 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from gsws.ai.google import GOOGLE_KEYS, google_address
 from gsws.ai.models.candidates import Candidate
-from gsws.ai.models.spec import GOOGLE_KEYS, OFFLINE, ModelSpec
+from gsws.ai.models.spec import OFFLINE, ModelSpec
 from gsws.errors import EnvironmentFailure
 
-__all__ = ["GOOGLE_ADDRESS", "MAX_CONNECTIONS", "build_candidate"]
-
-GOOGLE_ADDRESS = "https://generativelanguage.googleapis.com"
+__all__ = ["MAX_CONNECTIONS", "build_candidate"]
 
 MAX_CONNECTIONS = 1000
 """Streams of one process to one provider; httpx has 100, and the next one waits without a word."""
@@ -101,8 +100,7 @@ def _google(asked: _Asked, options: dict[str, Any]) -> Candidate:
     arguments: dict[str, Any] = {"temperature": None, "max_retries": 1, **options}
     if not _wants_vertex(arguments, asked.environ):
         arguments["api_key"] = asked.key(*GOOGLE_KEYS)
-        # Always explicit: LANGSMITH_GATEWAY would otherwise redirect every prompt to another company.
-        arguments["base_url"] = asked.address("GOOGLE_GEMINI_BASE_URL", GOOGLE_ADDRESS)
+        arguments["base_url"] = google_address(asked.base_url, asked.environ)
     elif asked.base_url:
         arguments["base_url"] = asked.base_url
     # Read by the httpx backend only; the aiohttp backend, used when aiohttp is importable, has no limit.

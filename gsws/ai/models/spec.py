@@ -11,16 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-__all__ = ["DEFAULT_GOOGLE_MODEL", "GOOGLE_KEYS", "OFFLINE", "PROVIDERS", "ModelSpec", "UnknownModel", "parse_spec"]
+from gsws.ai.google import GOOGLE_KEYS
+
+__all__ = ["DEFAULT_GOOGLE_MODEL", "OFFLINE", "PROVIDERS", "ModelSpec", "UnknownModel", "parse_spec"]
 
 OFFLINE = "offline"
 """The provider, and the whole name, of the model that needs no key and no network."""
 
 DEFAULT_GOOGLE_MODEL = "gemini-flash-latest"
 """An alias that Google keeps pointing at the current model: dated names are shut down about a year on."""
-
-GOOGLE_KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
-"""Where the key of `google_genai` is looked for, in this order."""
 
 PROVIDERS = ("google_genai", "openai", "anthropic", "ollama")
 

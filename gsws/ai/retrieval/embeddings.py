@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
+from gsws.ai.google import GOOGLE_KEYS, google_address
 from gsws.errors import EnvironmentFailure
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["gemini_embeddings"]
 
 DEFAULT_MODEL: Final = "gemini-embedding-001"
-PUBLIC_URL: Final = "https://generativelanguage.googleapis.com"
 _SECONDS: Final = 30.0
 
 
@@ -32,8 +32,7 @@ def gemini_embeddings(
     Args:
         dimensions: Length of the vectors; None for the model's own. Shorter ones cost less memory.
         api_key: Default: ``GOOGLE_API_KEY`` or ``GEMINI_API_KEY`` of the environment.
-        base_url: Default: ``GOOGLE_GEMINI_BASE_URL`` of the environment, else the public address. Always given to the
-            client, so that nothing else in the environment redirects what the documents say.
+        base_url: Default: ``GOOGLE_GEMINI_BASE_URL`` of the environment, else the public address.
         environ: The environment; this process's if None.
 
     Raises:
@@ -45,7 +44,7 @@ def gemini_embeddings(
     except ImportError:
         raise EnvironmentFailure("embeddings need the extra `ai`", 'pip install "gsws[ai]"') from None
     environ = os.environ if environ is None else environ
-    key = api_key or environ.get("GOOGLE_API_KEY") or environ.get("GEMINI_API_KEY")
+    key = next(filter(None, (api_key, *(environ.get(name) for name in GOOGLE_KEYS))), None)
     if not key:
         raise EnvironmentFailure(
             "the embedding model needs a key",
@@ -55,7 +54,7 @@ def gemini_embeddings(
         model=model,
         api_key=SecretStr(key),
         output_dimensionality=dimensions,
-        base_url=base_url or environ.get("GOOGLE_GEMINI_BASE_URL") or PUBLIC_URL,
+        base_url=google_address(base_url, environ),
         vertexai=False,
         client_args={"timeout": _SECONDS},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gsws.errors import GSWSError
 
-__all__ = ["ThreadStoreError"]
+__all__ = ["ThreadStoreError", "damaged"]
 
 
 class ThreadStoreError(GSWSError):
@@ -25,3 +25,8 @@ class ThreadStoreError(GSWSError):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.help})" if self.help else self.message
+
+
+def damaged(thread: object, store: object) -> ThreadStoreError:
+    """The error of a thread whose stored state cannot be read."""
+    return ThreadStoreError(f"the thread `{thread}` in `{store}` cannot be read: it is damaged")

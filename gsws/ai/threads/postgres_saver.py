@@ -20,7 +20,7 @@ from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from gsws.ai.threads.errors import ThreadStoreError
+from gsws.ai.threads.errors import ThreadStoreError, damaged
 from gsws.ai.threads.finishing import Work
 from gsws.ai.threads.naming import owner
 from gsws.ai.threads.summary import summarise
@@ -116,8 +116,7 @@ class PostgresSaver(AsyncPostgresSaver):
         try:
             return await self.run(super().aget_tuple(config))
         except (ValueError, TypeError, NotImplementedError) as error:
-            key = config["configurable"].get("thread_id")
-            raise ThreadStoreError(f"the thread `{key}` in `{self.shown}` cannot be read: it is damaged") from error
+            raise damaged(config["configurable"].get("thread_id"), self.shown) from error
 
     async def delete(self, keys: Sequence[str], before: float | None = None) -> int:
         """Delete threads, unless used since ``before``; tell how many there were."""

@@ -31,7 +31,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from gsws.ai.threads.errors import ThreadStoreError
+from gsws.ai.threads.errors import ThreadStoreError, damaged
 from gsws.ai.threads.finishing import Work
 from gsws.ai.threads.naming import owner
 from gsws.ai.threads.sqlite_file import SCHEMA, said
@@ -162,8 +162,7 @@ class SqliteSaver(AsyncSqliteSaver):
         except sqlite3.Error as error:
             raise said(error, self.path) from error
         except (ValueError, TypeError, NotImplementedError) as error:
-            key = config["configurable"].get("thread_id")
-            raise ThreadStoreError(f"the thread `{key}` in `{self.path}` cannot be read: it is damaged") from error
+            raise damaged(config["configurable"].get("thread_id"), self.path) from error
 
     async def write(self, statements: Iterable[Statement], superseding: tuple[str, str, str] | None = None) -> int:
         """
