@@ -101,11 +101,11 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_says_what_it_is(path: Path) -> None:
-    """A module begins with a docstring and holds one idea: at most 350 lines, tables of facts aside."""
+    """A module begins with a docstring and holds one idea: at most 450 lines, tables of facts aside."""
     text = path.read_text(encoding="utf-8")
 
     assert ast.get_docstring(ast.parse(text)), "no docstring"
-    assert path.name == "catalogue.py" or text.count("\n") <= 350, "split it"
+    assert path.name == "catalogue.py" or text.count("\n") <= 450, "split it"
 
 
 @pytest.mark.parametrize("command", [["--help"], ["--version"], ["validate", "--help"], ["serve", "--help"]])
