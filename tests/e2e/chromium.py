@@ -1,8 +1,8 @@
 """
 A headless Chromium, driven by its DevTools protocol over a WebSocket.
 
-Lives here: starting the browser with an empty profile, opening a page, its console, evaluation, screenshots.
-Not here: tests. No driver package is needed.
+Lives here: starting the browser with an empty profile, opening a page, its console, evaluation, screenshots, and what
+a person does: keys, compositions, clicks on what has a role and a name. Not here: tests. No driver package is needed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import base64
 import itertools
 import json
 import os
+import re
 import subprocess
 import time
 import urllib.request
@@ -40,6 +41,13 @@ FLAGS = (
     "--window-size=1100,800",
 )
 
+# Key -> (its virtual code, the character that it writes).
+KEYS = {
+    "Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), "Backspace": (8, ""), "Delete": (46, ""), "Home": (36, ""),
+    "End": (35, ""), "ArrowLeft": (37, ""), "ArrowUp": (38, ""), "ArrowRight": (39, ""), "ArrowDown": (40, ""),
+}  # fmt: skip
+MODIFIERS = {"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}
+
 
 class Page:
     """
@@ -56,7 +64,7 @@ class Page:
         self.requested: list[str] = []
         self.sent: list[str] = []
         self.received: list[str] = []
-        for domain in ("Page", "Runtime", "Network", "Log"):
+        for domain in ("Page", "Runtime", "Network", "Log", "DOM", "Accessibility"):
             self.command(f"{domain}.enable")
 
     def command(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -95,6 +103,65 @@ class Page:
             except TimeoutError:
                 continue
         return value
+
+    def press(self, keys: str) -> None:
+        """Press a key as a keyboard does, wherever the focus is: `Enter`, `a`, `Shift+Tab`, `Control+z`."""
+        *held, key = keys.split("+") if len(keys) > 1 else [keys]
+        modifiers = sum(MODIFIERS[name] for name in held)
+        code, text = KEYS.get(key) or (ord(key.upper()) if key.isascii() and key.isalnum() else 0, key)
+        facts: dict[str, Any] = {"key": key, "code": key if key in KEYS else "", "windowsVirtualKeyCode": code}
+        if text and not modifiers & ~MODIFIERS["Shift"]:
+            facts["text"] = text
+        self.command("Input.dispatchKeyEvent", type="keyDown", modifiers=modifiers, **facts)
+        facts.pop("text", None)
+        self.command("Input.dispatchKeyEvent", type="keyUp", modifiers=modifiers, **facts)
+
+    def type(self, text: str) -> None:
+        """Press the key of each character, wherever the focus is."""
+        for character in text:
+            self.press("Shift+Enter" if character == "\n" else character)
+
+    def nodes(self, role: str) -> list[tuple[str, int]]:
+        """What has a role, in the order of the page: its name, as assistive technology has it, and its DOM node."""
+        found = self.command("Accessibility.getFullAXTree")["nodes"]
+        return [
+            (str(node.get("name", {}).get("value", "")).strip(), int(node["backendDOMNodeId"]))
+            for node in found
+            if not node.get("ignored") and node.get("role", {}).get("value") == role and "backendDOMNodeId" in node
+        ]
+
+    def find(self, role: str, name: str = "") -> int | None:
+        """The first DOM node with a role whose name matches a pattern from its beginning, or None."""
+        return next((node for said, node in self.nodes(role) if re.match(name, said)), None)
+
+    def click(self, role: str, name: str = "") -> None:
+        """Click with the mouse on the first that has a role and a name; AssertionError if there is none in time."""
+        node = self.wait(lambda: self.find(role, name), 5)
+        self.command("DOM.scrollIntoViewIfNeeded", backendNodeId=node)
+        quad = self.command("DOM.getContentQuads", backendNodeId=node)["quads"][0]
+        at = {"x": (quad[0] + quad[4]) / 2, "y": (quad[1] + quad[5]) / 2, "button": "left", "clickCount": 1}
+        for kind in ("mousePressed", "mouseReleased"):
+            self.command("Input.dispatchMouseEvent", type=kind, **at)
+
+    def says(self, role: str, name: str = "") -> str:
+        """The text of the first that has a role and a name; empty if there is none."""
+        node = self.find(role, name)
+        if node is None:
+            return ""
+        thing = self.command("DOM.resolveNode", backendNodeId=node)["object"]["objectId"]
+        script = "function () { return this.innerText ?? this.textContent; }"
+        answer = self.command("Runtime.callFunctionOn", objectId=thing, functionDeclaration=script, returnByValue=True)
+        return str(answer["result"].get("value", ""))
+
+    @property
+    def focused(self) -> str:
+        """Role and name of what has the focus, as assistive technology has them."""
+        for node in self.command("Accessibility.getFullAXTree")["nodes"]:
+            facts = {one["name"]: one["value"].get("value") for one in node.get("properties", ())}
+            role = node.get("role", {}).get("value")
+            if facts.get("focused") and role != "RootWebArea":
+                return f"{role} {node.get('name', {}).get('value', '')}".strip()
+        return ""
 
     def screenshot(self, path: Path) -> Path:
         """Save what the tab shows as a PNG."""

@@ -182,7 +182,7 @@ at("message").onkeydown = (event) => {
 };
 at("stop").onclick = () => stop();
 
-document.onkeydown = ({ key }) => key === "Escape" && stop();
+document.addEventListener("keydown", ({ key }) => { if (key === "Escape") stop(); });
 addEventListener("pagehide", () => stop()); // what a conversation says is kept when its answer ends
 
 function stop() {
