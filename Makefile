@@ -1,8 +1,10 @@
 # Everything here works on a machine that has only Python 3.11 or newer and make.
 # `make demo` serves the agent template, `make test` is what CI runs; `make help` lists the rest.
 
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
+# The releases that everything was tried with, with their hashes; `make lock` writes it. Empty: the newest there are.
+LOCK ?= tests/requirements.txt
 PYTEST_ARGS ?=
 # How many processes run the tests, which wait more than they compute.
 JOBS ?= 3
@@ -17,17 +19,28 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak conformance reference wheel clean
+.PHONY: help demo test test-newest lint lock format bench soak conformance reference wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.installed  ## Serve the agent template, offline, and ask it a question
 	@$(BIN)/python tests/tools/demo.py
 
 test: lint  ## Lint, type-check and test, as CI does
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+test-newest:  ## Test with the newest release of every dependency, in an environment of its own
+	$(MAKE) VENV=build/newest LOCK= build/newest/.dev
+	build/newest/bin/python -m pip list --format freeze --exclude-editable >build/newest/releases.txt
+	build/newest/bin/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+lock: $(VENV)/.made  ## Write tests/requirements.txt anew: the newest releases, with their hashes
+	@$(PIP) install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --python-version 3.11 \
+		--custom-compile-command 'make lock' --extra ai --extra postgres --extra testing --group dev \
+		--output-file tests/requirements.txt pyproject.toml
 
 lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/ruff check
@@ -69,12 +82,23 @@ $(VENV)/.made:
 	@$(PIP) install --quiet --upgrade 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.made pyproject.toml gsws/__about__.py
+# With a lock, pip takes the releases of the lock and nothing else; each must have the hash that it had.
+$(VENV)/.installed: $(VENV)/.made pyproject.toml gsws/__about__.py $(LOCK)
 	@echo "installing gsws into $(VENV)"
-	@$(PIP) install --quiet --editable '.[ai]'
+ifeq ($(LOCK),)
+	@$(PIP) install --quiet --upgrade --upgrade-strategy eager --editable '.[ai]'
+else
+	@sed -e '/^ *--hash/d' -e 's/ *\\$$//' $(LOCK) >$(VENV)/constraints.txt
+	@$(PIP) install --quiet --constraint $(VENV)/constraints.txt --editable '.[ai]'
+endif
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.installed
-	@echo "installing the development tools into $(VENV)"
-	@$(PIP) install --quiet --group dev --editable '.[ai,postgres,testing]'
-	@touch $@
+$(VENV)/.dev: $(VENV)/.made pyproject.toml gsws/__about__.py $(LOCK)
+	@echo "installing gsws and the development tools into $(VENV)"
+ifeq ($(LOCK),)
+	@$(PIP) install --quiet --upgrade --upgrade-strategy eager --group dev --editable '.[ai,postgres,testing]'
+else
+	@$(PIP) install --quiet --require-hashes --no-deps --requirement $(LOCK)
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+endif
+	@touch $(VENV)/.installed $@
