@@ -85,13 +85,28 @@ def _call(
     ] = None,
     url: Annotated[str | None, typer.Option(help="Where; default: the project's own source.", metavar="URL")] = None,
     id: Annotated[str | None, typer.Option("--id", help="Request id; default: a new one.", metavar="ID")] = None,
+    token: Annotated[
+        str | None, typer.Option("--token", envvar="GSWS_TOKEN", help="Bearer token to connect with.", metavar="TOKEN")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option("--api-key", envvar="GSWS_API_KEY", help="API key to connect with.", metavar="KEY")
+    ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", help="Another header of the handshake; may be given often.", metavar="HEADER"),
+    ] = None,
+    client_id: Annotated[
+        str | None,
+        typer.Option("--client-id", help="Label of the client; default: one kept for this project.", metavar="NAME"),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the next frame.", metavar="SECONDS")] = 60.0,
     json: JSON = False,
 ) -> int:
     """Send one event and print the answer as it streams."""
     from gsws.cli.commands import call
 
-    return call.run(event, values or [], file=file, url=url, id=id, timeout=timeout, as_json=json)
+    identity = call.Identity(client_id=client_id, token=token, api_key=api_key, headers=header or [])
+    return call.run(event, values or [], file=file, url=url, id=id, identity=identity, timeout=timeout, as_json=json)
 
 
 @_app.command("validate")

@@ -80,11 +80,14 @@ def _have_streams() -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments in (["--version"], ["-V"]):
+    if arguments in (["--version"], ["-V"], ["version"]):
         from gsws.__about__ import __version__
 
         output.result(f"gsws {__version__}")
         return GOOD
+    if arguments[:1] == ["help"]:
+        # As in `git help init`.
+        arguments = [*arguments[1:], "--help"]
     as_json = "--json" in arguments
     if arguments[:1] == ["serve"]:
         # Until the service has its own handlers: a stop is no failure at any moment.
@@ -167,24 +170,31 @@ def _usage(error: Any, as_json: bool) -> int:
 
 def _spoken(error: Any) -> tuple[str, str | None]:
     """typer's sentence in our manner, and a suggestion if one word is near."""
-    from gsws.cli.suggest import did_you_mean
+    from gsws.cli.suggest import did_you_mean, instead_of_command, instead_of_option
 
     context = getattr(error, "ctx", None)
     option = getattr(error, "option_name", None)
     if option is not None and error.__class__.__name__ == "NoSuchOption":
         known = [name for param in context.command.get_params(context) for name in param.opts] if context else []
-        return f"no option `{option}`{_of(context)}", did_you_mean(option, [name for name in known if name[:1] == "-"])
+        near = did_you_mean(option, [name for name in known if name[:1] == "-"])
+        return f"no option `{option}`{_of(context)}", instead_of_option(_path(context), option) or near
     text = str(getattr(error, "message", "") or "")
     if text.startswith("No such command") and context is not None:
         word = text.split("'")[1] if "'" in text else ""
-        return f"no command `{word}`{_of(context)}", did_you_mean(word, list(getattr(context.command, "commands", {})))
+        near = did_you_mean(word, list(getattr(context.command, "commands", {})))
+        return f"no command `{word}`{_of(context)}", instead_of_command(_path(context), word) or near
     sentence = " ".join(error.format_message().split()).rstrip(".")
     return sentence[:1].lower() + sentence[1:], None
 
 
 def _of(context: Any) -> str:
-    path = getattr(context, "command_path", "gsws")
+    path = _path(context)
     return "" if path == "gsws" else f" of `{path}`"
+
+
+def _path(context: Any) -> str:
+    """``gsws plugin``: the command that a context belongs to."""
+    return str(getattr(context, "command_path", "gsws"))
 
 
 def _bug(error: Exception, arguments: list[str]) -> int:

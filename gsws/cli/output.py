@@ -147,42 +147,39 @@ def columns(rows: Iterable[Sequence[str]], indent: str = "") -> str:
     return "\n".join(indent + line for line in lines)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, spare: Sequence[str] = ()) -> None:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """
-    Write rows to stdout: a drawn table for a person, tab-separated lines under a header on a pipe.
+    Write rows to stdout: drawn for a person, tab-separated lines under a header on a pipe.
 
+    A terminal that is too narrow for the table gets a paragraph a row: no column is ever left out.
     The text of a cell is never read as markup.
-
-    Args:
-        spare: Headings of columns that a narrow terminal can do without, the first to go first.
     """
     if not is_terminal():
         for row in (header, *rows):
             result("\t".join(plain(cell).replace("\t", " ").replace("\n", " ") for cell in row))
         return
     from rich import box
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     terminal = console()
-    shown = _fitting(header, rows, spare, terminal.width)
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for index in shown:
-        drawn.add_column(header[index], overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(plain(row[index]), style="bold" if index == 0 else "") for index in shown))
-    terminal.print(drawn)
-
-
-def _fitting(header: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str], width: int) -> list[int]:
-    """The columns that fit side by side into ``width`` characters, giving up those in ``spare`` first."""
     widths = [max(len(row[index]) for row in (header, *rows)) for index in range(len(header))]
-    shown = list(range(len(header)))
-    for name in spare:
-        if sum(widths[index] + 3 for index in shown) - 3 <= width:
-            break
-        shown.remove(list(header).index(name))
-    return shown
+    if sum(widths) + 3 * (len(widths) - 1) > terminal.width:
+        for row in rows:
+            terminal.print(Text(plain(row[0]), style="bold"))
+            cells = [
+                Text.assemble((f"{name.lower()} ", "dim"), plain(cell))
+                for name, cell in zip(header[1:], row[1:], strict=True)
+            ]
+            terminal.print(Padding(Text(" · ", style="dim").join(cells), (0, 0, 0, 2)))
+        return
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in header:
+        drawn.add_column(name, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(plain(cell), style="bold" if index == 0 else "") for index, cell in enumerate(row)))
+    terminal.print(drawn)
 
 
 def plain(text: str) -> str:

@@ -108,10 +108,13 @@ class Service:
         Raises:
             ServeError: If one of them cannot start.
         """
-        if self.port is not None and len(self.project.sources) > 1:
-            raise ServeError(
-                "`--port` is ambiguous: this project has several event sources", "set `port` in their files"
-            )
+        if self.port is not None:
+            listening = [name for name, spec in self.project.sources.items() if "port" in spec.config]
+            if len(listening) > 1:
+                raise ServeError(
+                    f"`--port` is ambiguous: {', '.join(f'`{name}`' for name in listening)} have ports",
+                    "set `port` in their files",
+                )
         try:
             for spec in self.project.sources.values():
                 await self._start_source(spec)

@@ -265,3 +265,41 @@ def test_what_the_system_refuses_is_not_blamed_on_the_output(tmp_path):
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
     )
     assert (done.returncode, done.stderr) == (1, "error: the operating system refused: Too many open files\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "help"),
+    [
+        (["dev"], "use `gsws serve`"),
+        (["Run"], "use `gsws serve`"),
+        (["start"], "use `gsws serve`"),
+        (["create", "x"], "use `gsws init`"),
+        (["lint"], "use `gsws validate`"),
+        (["plugin", "install", "cron"], "use `gsws plugin add`"),
+        (["keys", "delete", "x"], "use `gsws keys revoke`"),
+        (["new", "handler", "x"], "use `gsws new function`"),
+        (["serve", "--reload"], "it reloads by itself in development; `--no-reload` switches that off"),
+        (["serve", "--prod"], "write `--env production`"),
+        (["serv"], "did you mean `serve`?"),
+    ],
+)
+def test_words_of_other_tools_lead_to_ours(tmp_path, words, help):
+    ran = inside(*words, cwd=tmp_path)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.rstrip().endswith(f"help: {help}")
+
+
+def test_every_word_that_is_proposed_exists(tmp_path):
+    """A command that is named instead of another one shows its own help."""
+    from gsws.cli.suggest import _ELSEWHERE
+
+    for group, words in _ELSEWHERE.items():
+        for found in set(words.values()):
+            command = [*group.split()[1:], *[word for word in found.split() if not word.startswith("-")]]
+            assert inside(*command, "--help", cwd=tmp_path).code == 0, command
+
+
+def test_help_and_version_are_words_too(tmp_path):
+    assert inside("version", cwd=tmp_path).out == inside("--version", cwd=tmp_path).out
+    assert inside("help", cwd=tmp_path).out == inside("--help", cwd=tmp_path).out
+    assert inside("help", "keys", "add", cwd=tmp_path).out == inside("keys", "add", "--help", cwd=tmp_path).out

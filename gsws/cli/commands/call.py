@@ -7,7 +7,7 @@ import json
 import secrets
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,24 @@ from urllib.parse import urlsplit
 import gsws.client
 from gsws.cli import output
 from gsws.cli.asides import aside
+from gsws.cli.caller import Caller, caller
 from gsws.cli.here import load_here
 from gsws.cli.payload import payload
 from gsws.cli.suggest import did_you_mean
 from gsws.project import Project, SourceSpec, find_root
 from gsws.protocol.codec import Unserialisable
 
-__all__ = ["run"]
+__all__ = ["Identity", "run"]
 
 _TERMINAL = ("reply", "stream.end", "stream.error")
 _LARGEST_FRAME = 2**26
+_REFUSED: Mapping[int, tuple[str, str]] = {
+    401: ("wants to know who calls", "`--token` or `--api-key` says so; `gsws keys add` makes a key"),
+    403: ("does not let this caller in", "another `--token`, `--api-key` or `-H 'Origin: …'` may be let in"),
+    404: ("is no WebSocket path there", "`path` in the source's YAML says which one is"),
+    429: ("has had too many connections from here", "try again in a moment"),
+    503: ("takes no connections now", "it is starting or shutting down; try again in a moment"),
+}
 
 
 @dataclass(slots=True)
@@ -44,10 +52,21 @@ class _Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What the options say about who calls."""
+
+    client_id: str | None = None
+    token: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    headers: Sequence[str] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class _Target:
     url: str
     tls: ssl.SSLContext | None
     known: tuple[str, ...]
+    root: Path | None = None
 
 
 class _Unwritable(Exception):
@@ -65,6 +84,7 @@ def run(
     file: str | None,
     url: str | None,
     id: str | None,
+    identity: Identity,
     timeout: float,
     as_json: bool,
 ) -> int:
@@ -81,11 +101,19 @@ def run(
     if id is not None and not 1 <= len(id) <= 64:
         raise output.Failure("an id has 1 to 64 characters", exit_code=output.USAGE)
     target = _target(event, url)
+    who = caller(
+        client_id=identity.client_id,
+        token=identity.token,
+        api_key=identity.api_key,
+        headers=identity.headers,
+        root=target.root,
+        url=target.url,
+    )
     id = id or f"call-{secrets.token_hex(4)}"
     body = payload(values, file)
     answer = _Answer()
     try:
-        asyncio.run(_converse(target, event, body, id, answer, timeout, live=not as_json))
+        asyncio.run(_converse(target, who, event, body, id, answer, timeout, live=not as_json))
     except Unserialisable as error:
         raise output.Failure(f"the payload cannot be sent: {error}", exit_code=output.USAGE) from None
     except KeyboardInterrupt:
@@ -113,7 +141,7 @@ def run(
 
 
 async def _converse(
-    target: _Target, event: str, body: Any, id: str, answer: _Answer, timeout: float, *, live: bool
+    target: _Target, who: Caller, event: str, body: Any, id: str, answer: _Answer, timeout: float, *, live: bool
 ) -> None:
     def arrived(frame: object) -> None:
         if answer.last is None and not unwritable:
@@ -126,6 +154,9 @@ async def _converse(
     unwritable: list[_Unwritable] = []
     client = gsws.client.connect(
         target.url,
+        client_id=who.client_id,
+        token=who.token,
+        headers=who.headers,
         resume=False,
         tls=target.tls,
         open_timeout=timeout,
@@ -162,6 +193,10 @@ def _unconnected(url: str, failure: gsws.client.ConnectFailed, timeout: float) -
         return output.Failure(f"no secure connection to {url}: {cause.reason or cause}")
     if isinstance(cause, OSError):
         return _unreachable(url, cause)
+    status = getattr(getattr(cause, "response", None), "status_code", None)
+    if isinstance(status, int) and status in _REFUSED:
+        message, help = _REFUSED[status]
+        return output.Failure(f"{url} {message} (HTTP {status})", help)
     return output.Failure(f"{url} did not accept a WebSocket: {cause}")
 
 
@@ -241,7 +276,7 @@ def _target(event: str, url: str | None) -> _Target:
     project = load_here() if url is None or find_root(Path.cwd()) is not None else None
     known = tuple(one.key for one in project.events) if project is not None else ()
     if url is not None:
-        return _Target(_full_url(url), None, known)
+        return _Target(_full_url(url), None, known, None if project is None else project.root)
     assert project is not None
     listening = {name: source for name, source in project.sources.items() if source.type == "websocket"}
     if not listening:
@@ -255,7 +290,7 @@ def _target(event: str, url: str | None) -> _Target:
             did_you_mean(event, known) or "`gsws events` shows what there is; `--url` says where to send",
             exit_code=output.USAGE,
         )
-    return _Target(_source_url(source), _trust(project, source), known)
+    return _Target(_source_url(source), _trust(project, source), known, project.root)
 
 
 def _full_url(url: str) -> str:

@@ -18,7 +18,7 @@ def run(*, env: str, as_json: bool) -> int:
     if as_json:
         output.result_json({"ok": project.ok(), "events": [_facts(event) for event in project.events]})
     elif project.events:
-        output.table(_HEADER, rows(project), spare=("CONCURRENCY", "SCHEMA", "SOURCE", "ANSWERS"))
+        output.table(_HEADER, rows(project))
     else:
         output.note("no events; `gsws new event NAME` makes one")
     if not project.ok():

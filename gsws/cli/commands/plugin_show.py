@@ -32,7 +32,7 @@ def show_all(*, as_json: bool) -> int:
         )
         for plugin in found
     ]
-    output.table(("PLUGIN", "MAKES", "FROM", "USED BY", "STATE"), rows, spare=("MAKES", "FROM"))
+    output.table(("PLUGIN", "MAKES", "FROM", "USED BY", "STATE"), rows)
     return output.GOOD
 
 

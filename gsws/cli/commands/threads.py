@@ -76,7 +76,6 @@ def show(where: Where, *, subject: str | None, limit: int, as_json: bool) -> int
     output.table(
         ("thread", "messages", "updated", "title"),
         [(_name(one["thread"]), str(one["messages"]), one["updated"], one["title"]) for one in threads],
-        spare=("messages", "updated"),
     )
     return output.GOOD
 

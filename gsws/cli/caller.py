@@ -1,0 +1,105 @@
+"""
+Who `gsws call` says that it is: credentials and headers from its options, and a label that it keeps for a project.
+
+The label is written to ``.gsws/client-id``, so that the second call goes on with the conversation of the first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from gsws.cli import output
+
+__all__ = ["Caller", "caller"]
+
+_FILE: Final = ".gsws/client-id"
+_LABEL: Final = re.compile(r"cli-[0-9a-f]{8}")
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_BLANK: Final = " \t\r\n"
+_OURS: Final = frozenset({"connection", "upgrade", "host", "content-length", "transfer-encoding"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What a connection of a command carries; nothing of it is ever printed."""
+
+    client_id: str | None = None
+    token: str | None = field(default=None, repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+def caller(
+    *,
+    client_id: str | None,
+    token: str | None,
+    api_key: str | None,
+    headers: Sequence[str],
+    root: Path | None,
+    url: str,
+) -> Caller:
+    """
+    Read the options.
+
+    Args:
+        client_id: The label, or None for the one that is kept for the project.
+        token: A bearer token.
+        api_key: Travels as ``X-API-Key``.
+        headers: ``Name: value`` each.
+        root: The project's root, where the label is kept; None without a project.
+        url: Where the call goes; a label in its query wins over the kept one.
+
+    Raises:
+        Failure: Exit 2 for what cannot be a header or a label.
+    """
+    given: dict[str, str] = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        name, value = name.strip(), value.strip()
+        if not colon or not _NAME.fullmatch(name):
+            raise output.Failure(
+                "`--header` takes `Name: value`", "for example -H 'X-Tenant: acme'", exit_code=output.USAGE
+            )
+        if name.lower() in _OURS or name.lower().startswith("sec-websocket-"):
+            raise output.Failure(f"the header `{name}` belongs to the connection itself", exit_code=output.USAGE)
+        given[name] = _sendable(value, f"the header `{name}`")
+    if api_key is not None:
+        given["X-API-Key"] = _sendable(api_key.strip(_BLANK), "`--api-key`", is_needed=True)
+    if token is not None:
+        token = _sendable(token.strip(_BLANK).removeprefix("Bearer "), "`--token`", is_needed=True)
+    if client_id is not None and not client_id:
+        raise output.Failure("`--client-id` is empty", "leave it out for one of its own", exit_code=output.USAGE)
+    if client_id is None and root is not None and "clientId" not in parse_qs(urlsplit(url).query):
+        client_id = _kept(root)
+    return Caller(client_id, token, given)
+
+
+def _sendable(value: str, what: str, *, is_needed: bool = False) -> str:
+    if (is_needed and not value) or not _VALUE.fullmatch(value):
+        found = "is empty" if not value else "holds a character that a header cannot carry"
+        raise output.Failure(f"{what} {found}", exit_code=output.USAGE)
+    return value
+
+
+def _kept(root: Path) -> str:
+    """The label of earlier calls, or a new one; a folder that cannot be written costs the memory alone."""
+    file = root / _FILE
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        label = file.read_text(encoding="utf-8").strip()
+        if _LABEL.fullmatch(label):
+            return label
+    label = f"cli-{secrets.token_hex(4)}"
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(exist_ok=True)
+        ignore = file.parent / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        file.write_text(f"{label}\n", encoding="utf-8")
+    return label
