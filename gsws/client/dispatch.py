@@ -30,6 +30,9 @@ _ACKNOWLEDGE_MANY: Final = 64
 
 _MAX_GAPS: Final = 3
 
+_COME_BACK: Final = 4000
+"""Close code of a client that comes back (protocol P6.7)."""
+
 _HARD: Final = 16
 """How many times its buffer a client reads while some consumer starves."""
 
@@ -233,7 +236,7 @@ class Dispatch(ABC):
             return
         if not any(pending.is_sent for pending in self.pending.values()):
             self.is_leaving = True
-            self.chore(link.close())
+            self.chore(link.close(_COME_BACK))
 
     # Pushes.
 

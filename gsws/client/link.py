@@ -112,11 +112,11 @@ class Link:
             self.abort()
             raise LinkEnded(1006, "the server takes nothing") from None
 
-    async def close(self) -> None:
-        """Close with 1000; the socket is gone after two seconds at most."""
+    async def close(self, code: int = 1000) -> None:
+        """Close: with 1000 for good, with 4000 to come back (P6.7); the socket is gone after two seconds at most."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self._connection.close()
+                await self._connection.close(code)
         self.abort()
 
     def abort(self) -> None:

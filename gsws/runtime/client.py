@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Set
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -184,14 +185,24 @@ class Client(Scheduler):
 
     def closed(self, code: int, reason: str) -> None:
         """The connection has ended: end, or go on with, what runs, as each event says (P6.7)."""
-        self.source.clients.discard(self)
-        self._leave_rooms()
-        if self.attendance is not None:
-            self.source.presence.away(self, code)
-        if self.lease is not None:
-            self.lease.end()
+        self._disconnect()
         for request in self._unfinished():
             self._disconnected(request)
+        self.gone(code, reason)
+
+    def gone(self, code: int, reason: str) -> None:
+        """
+        The client is gone for good, and nobody comes back for it; called exactly once for each.
+
+        A plain client goes with its connection. A session goes after a goodbye (P6.7), when its window is over, when
+        it has to make room, and at a shutdown; one that was opened only to resume another never was a client, and
+        nothing is told of it. What events let go on without a client may still run, and `rooms` are those it was in.
+
+        Args:
+            code: How its last connection was closed (P7.4).
+            reason: What was said with it.
+        """
+        self.source.presence.gone(self)
 
     # Requests call these.
 
@@ -229,6 +240,10 @@ class Client(Scheduler):
         self.connection.close(code, reason)
         self._leave_rooms()
 
+    def expel(self, code: int, reason: str) -> None:
+        """Close, and let nobody come back."""
+        self.close(code, reason)
+
     @property
     def lingers(self) -> bool:
         """Whether it waits for something while nothing of its own runs."""
@@ -252,9 +267,21 @@ class Client(Scheduler):
             self._rooms.discard(room)
         self.hub.leave(room, self)
 
+    @property
+    def rooms(self) -> Set[str]:
+        """The rooms it is in, or was in when its connection ended."""
+        return self._rooms or frozenset()
+
+    def _disconnect(self) -> None:
+        """The connection has ended."""
+        self.source.clients.discard(self)
+        self._leave_rooms()
+        if self.lease is not None:
+            self.lease.end()
+
     def _leave_rooms(self) -> None:
-        rooms, self._rooms = self._rooms, None
-        for room in rooms or ():
+        """Get no more of what rooms are sent; which ones they were is kept."""
+        for room in self.rooms:
             self.hub.leave(room, self)
 
     # Refusals and control frames.

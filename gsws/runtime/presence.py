@@ -13,7 +13,6 @@ import fnmatch
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from gsws.protocol.answer import frame
-from gsws.protocol.closecodes import CloseCode
 from gsws.runtime.transport import encode_frame
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ NAMED: Final = 100
 _SOONEST: Final = 0.05
 _DELIVERIES: Final = 10_000
 """Deliveries of presence frames a second that one room causes at most."""
-
-_LEFT_BY_ITSELF: Final = frozenset({int(CloseCode.NORMAL), int(CloseCode.GOING_AWAY)})
 
 Person: TypeAlias = tuple[str, str | None]
 """``clientId``, and the subject if it was authenticated."""
@@ -104,20 +101,22 @@ class Presence:
             if attendance.is_there:
                 self._count(room, attendance.person, -1)
 
-    def away(self, client: Client, code: int) -> None:
-        """
-        A client's connection has ended: it leaves its rooms.
-
-        A session that was cut, and did not say goodbye, gets `GRACE` seconds to come `back`.
-        """
+    def away(self, client: Client) -> None:
+        """A session was cut: it has `GRACE` seconds to come `back` before it leaves its rooms."""
         attendance = client.attendance
         if attendance is None or not attendance.is_there or attendance.leaving is not None:
             return
-        if client.session_id is None or code in _LEFT_BY_ITSELF:
-            self._gone(attendance)
-        else:
-            grace = min(GRACE, client.source.resume_window)
-            attendance.leaving = self._wheel.schedule(grace, lambda: self._gone(attendance))
+        grace = min(GRACE, client.source.resume_window)
+        attendance.leaving = self._wheel.schedule(grace, lambda: self._gone(attendance))
+
+    def gone(self, client: Client) -> None:
+        """A client does not come back: it leaves its rooms, if it has not yet."""
+        attendance = client.attendance
+        if attendance is None or not attendance.is_there:
+            return
+        if attendance.leaving is not None:
+            attendance.leaving.cancel()
+        self._gone(attendance)
 
     def back(self, client: Client) -> None:
         """A session has a connection again."""

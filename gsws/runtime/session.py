@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gsws.backplane.memory import MemorySessionLog
 from gsws.protocol.answer import error_payload, frame
-from gsws.protocol.closecodes import CloseCode
+from gsws.protocol.closecodes import CloseCode, is_goodbye
 from gsws.runtime.claim import is_id, is_seq
 from gsws.runtime.client import Client
 from gsws.runtime.following import Followers, Following, follow, unfollow
@@ -48,7 +48,7 @@ class SessionClient(Client):
     """
 
     __slots__ = (
-        "_apart", "_expiry", "_graces", "_id", "_joined", "_muted", "_trimming",
+        "_apart", "_expiry", "_graces", "_id", "_is_expelled", "_muted", "_trimming",
         "followers", "following", "log", "secret",
     )  # fmt: skip
 
@@ -63,7 +63,7 @@ class SessionClient(Client):
         # Ids that are muted or followed: what is neither is not asked twice about.
         self._apart: Set[RequestId] = _NONE
         source.sessions[self.session_id] = self
-        self._joined: frozenset[str] = frozenset()
+        self._is_expelled = False
         self._graces: dict[float, tuple[Timer, list[Request]]] | None = None
         self._expiry: Timer | None = None
         self._trimming: Timer | None = None
@@ -116,15 +116,22 @@ class SessionClient(Client):
             connection.send_text(data)
 
     def left(self, connection: Connection, code: int, reason: str) -> None:
-        """A connection of this session has ended; the session goes on if it was not replaced before."""
+        """A connection of this session has ended; the session goes on if it was not replaced, and may be resumed."""
         if connection is not self.connection:
             return
         source = self.source
         if self.following is not None:
             self.following.stop_all(self)
-        self.closed(code, reason)
+        self._disconnect()
+        if self._is_expelled or is_goodbye(code, by_peer=connection.closed_by_peer):
+            self.abort_all("cancelled")
+            self.drop()
+            return
+        source.presence.away(self)
+        for request in self._unfinished():
+            self._disconnected(request)
         self.log.trim(source.loop.time() - self._holding())
-        if self.in_flight or len(self.log) or self._joined:
+        if self.in_flight or len(self.log) or self.rooms:
             self._expiry = source.wheel.schedule(source.resume_window, self.drop)
             source.away.add(self)
         else:
@@ -144,9 +151,8 @@ class SessionClient(Client):
         self.source.away.discard(self)
         before.close(CloseCode.REPLACED, "replaced by a newer connection")
         self.source.clients.add(self)
-        joined, self._joined = self._joined, frozenset()
-        for room in joined:
-            self.join(room)
+        for room in self.rooms:
+            self.hub.join(room, self)
         self.source.presence.back(self)
         if self._trimming is None and len(self.log):
             self._trim_later()
@@ -178,19 +184,16 @@ class SessionClient(Client):
             self._lost(id)
 
     def join(self, room: str) -> None:
+        """Join; without a connection, from the moment that somebody resumes."""
         if self.is_open:
             super().join(room)
         else:
-            self._joined |= {room}
+            self._rooms = self._rooms or set()
+            self._rooms.add(room)
 
-    def leave(self, room: str) -> None:
-        self._joined -= {room}
-        super().leave(room)
-
-    def _leave_rooms(self) -> None:
-        """Leave while nobody is connected; whoever resumes is a member again."""
-        self._joined |= self._rooms or frozenset()
-        super()._leave_rooms()
+    def expel(self, code: int, reason: str) -> None:
+        self._is_expelled = True
+        self.close(code, reason)
 
     def _trim_later(self) -> None:
         self._trimming = self.source.wheel.schedule(self._holding(), self._trim)
@@ -249,7 +252,9 @@ class SessionClient(Client):
         requests.clear()
 
     def drop(self) -> None:
-        """Forget the session: nobody came back within the window, or there is nothing to come back for."""
+        """Forget the session: nobody comes back within its window, or there is nothing to come back for."""
+        if self.source.sessions.pop(self.session_id, None) is None:
+            return
         for timer in (self._expiry, self._trimming):
             if timer is not None:
                 timer.cancel()
@@ -257,8 +262,9 @@ class SessionClient(Client):
         if not self.in_flight:
             self._end_graces()
         self.source.away.discard(self)
-        self.source.sessions.pop(self.session_id, None)
         self.log.close()
+        connection = self.connection
+        self.gone(connection.close_code or 1006, connection.close_reason or "")
 
     # Who follows (P8.8).
 

@@ -38,9 +38,13 @@ class Member:
         self.world.hub.leave(room, self)
         self.world.presence.exit(room, self)
 
-    def away(self, code):
+    def away(self):
         self.world.hub.leave("tea", self)
-        self.world.presence.away(self, code)
+        self.world.presence.away(self)
+
+    def gone(self):
+        self.world.hub.leave("tea", self)
+        self.world.presence.gone(self)
 
     def told(self):
         """The payloads that it was sent since the last look."""
@@ -155,30 +159,35 @@ def test_a_session_that_was_cut_is_there_until_its_grace_is_over(world):
     """Who resumes in time never left; who does not, leaves then, and comes again with a later resume."""
     ann = world.member("ann", session_id="s")
     world.told()
-    ann.away(1006)
+    ann.away()
     assert world.told(GRACE - 1) == []
     world.presence.back(ann)
     assert world.told(GRACE + 1) == []
 
-    ann.away(1006)
+    ann.away()
     assert world.told(GRACE + 1) == []
     assert names(world.told()[0]["left"]) == ["ann"]
     world.presence.back(ann)
     assert names(world.told()[0]["joined"]) == ["ann"]
 
 
-@pytest.mark.parametrize("code", [1000, 1001])
-def test_a_session_that_says_goodbye_leaves_at_once(world, code):
+@pytest.mark.parametrize("was_cut", [False, True])
+def test_a_session_that_is_gone_leaves_at_once(world, was_cut):
+    """And once: whoever waits for a session that was cut waits no more."""
     ann = world.member("ann", session_id="s")
     world.told()
-    ann.away(code)
+    if was_cut:
+        ann.away()
+    ann.gone()
     assert names(world.told(1)[0]["left"]) == ["ann"]
+    ann.gone()
+    assert world.told(GRACE + 1) == []
 
 
 def test_a_plain_connection_leaves_when_it_is_cut(world):
     ann = world.member("ann")
     world.told()
-    ann.away(1006)
+    ann.gone()
     assert names(world.told(1)[0]["left"]) == ["ann"]
     ann.exit()
     assert world.told() == []

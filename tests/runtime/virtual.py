@@ -70,6 +70,7 @@ class FakeConnection:
         self.buffered = 0
         self.close_code: int | None = None
         self.close_reason: str | None = None
+        self.closed_by_peer = False
         self.sent: list[dict[str, Any]] = []
         self.receiver: Any = None
         self._loop = loop
@@ -101,6 +102,12 @@ class FakeConnection:
 
     async def drain(self) -> None:
         return
+
+    def leave(self, code: int = 1000) -> None:
+        """The client closes."""
+        self.is_open = False
+        self.close_code, self.close_reason, self.closed_by_peer = code, "", True
+        self.cut()
 
     def cut(self) -> None:
         """The socket is gone, and the server knows."""

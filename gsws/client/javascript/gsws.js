@@ -50,6 +50,8 @@ const TERMINAL = new Set(["reply", "stream.end", "stream.error"]);
 const AGAIN = new Set([1001, 1005, 1006, 1012, 1013]);
 const REPLACED = 4409;
 const UNAUTHORIZED = 4501;
+/** Close code of a client that comes back. */
+const COME_BACK = 4000;
 const ACKNOWLEDGED_CHARACTERS = 65536;
 /** Milliseconds: how often to see whether the device slept, and what a server has to answer when that is in doubt. */
 const TICK = 5000;
@@ -543,7 +545,7 @@ class Session {
     if (!this.draining || !this.socket || this.leaving || Date.now() < this.draining) return;
     if ([...this.pending.values()].some((request) => request.sent)) return;
     this.leaving = true;
-    this.socket.close(1000);
+    this.socket.close(COME_BACK);
   }
 
   // Connections.
@@ -584,7 +586,8 @@ class Session {
           clearTimeout(this.renewal);
         }
         try {
-          socket.close();
+          // P6.7: a client that has ended says goodbye; any other comes back.
+          socket.close(this.failure ? 1000 : COME_BACK);
         } catch {
           // it never opened
         }

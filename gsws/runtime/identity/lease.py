@@ -127,9 +127,9 @@ class Lease:
             self._timer = None
 
     def revoke(self, reason: str) -> None:
-        """Close the connection with 4501."""
+        """Close the connection with 4501; who is to come back has a better credential, and not this session."""
         self.end()
-        self._client.close(CloseCode.UNAUTHORIZED, reason)
+        self._client.expel(CloseCode.UNAUTHORIZED, reason)
 
     def start(self, work: Any) -> None:
         self._leases.spawn(work)
@@ -148,7 +148,8 @@ class Lease:
         if expires is not None and expires + self.verified.leeway > time.time():
             self._schedule()
         else:
-            self.revoke("token expired")
+            self.end()
+            self._client.close(CloseCode.UNAUTHORIZED, "token expired")
 
 
 def renew(client: Client, id: RequestId | None, payload: Any) -> None:

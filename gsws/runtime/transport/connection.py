@@ -52,6 +52,7 @@ class Connection(SendingHalf):
         paused: Whether the peer reads too slowly; nothing is read from it meanwhile.
         close_code: Close code once the connection is closed, else None.
         close_reason: Close reason once the connection is closed, else None.
+        closed_by_peer: Whether the peer closed it, by a close frame that came before one of ours.
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class Connection(SendingHalf):
         "_receiver",
         "close_code",
         "close_reason",
+        "closed_by_peer",
         "host",
         "is_open",
         "origin",
@@ -92,6 +94,7 @@ class Connection(SendingHalf):
         self.is_open = True
         self.close_code: int | None = None
         self.close_reason: str | None = None
+        self.closed_by_peer = False
         self._framing: Framing | None = Framing(self, listener.options.message_bytes, extensions)
         self._receiver: Receiver | None = None
         self._heard = True
@@ -314,7 +317,7 @@ class Connection(SendingHalf):
     def _finish(self, framing: Framing) -> None:
         self.is_open = False
         if self.close_code is None:
-            self.close_code, self.close_reason = outcome(framing)
+            self.close_code, self.close_reason, self.closed_by_peer = outcome(framing)
         receiver, self._receiver = self._receiver, None
         self._release_waiters()
         if receiver is not None:

@@ -32,14 +32,14 @@ def close_name(code: int) -> str:
     return f"closes.{code}" if code in _COUNTED else "closes.other"
 
 
-def outcome(framing: Framing) -> tuple[int, str]:
-    """Return code and reason of whoever closed first; 1006 if nobody did."""
+def outcome(framing: Framing) -> tuple[int, str, bool]:
+    """Return code and reason of whoever closed first, and whether that was the peer; 1006 if nobody did."""
     received, sent = framing.close_rcvd, framing.close_sent
     if received is not None and (sent is None or framing.close_rcvd_then_sent):
-        return int(received.code), received.reason
+        return int(received.code), received.reason, True
     if sent is not None:
-        return int(sent.code), sent.reason
-    return 1006, ""
+        return int(sent.code), sent.reason, False
+    return 1006, "", False
 
 
 def end_stream(transport: asyncio.Transport, wheel: Wheel) -> None:
