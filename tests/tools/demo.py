@@ -1,8 +1,9 @@
 """
 `make demo`: the agent template, offline, asked two questions, and left running on a terminal.
 
-Lives here: making the project under `build/demo`, starting `gsws serve`, one `gsws call`, and a clean end.
+Lives here: making the project under `build/demo` if it is not there, starting `gsws serve`, two calls, and a clean end.
 Not here: anything that gsws does itself; this script only types the commands that a newcomer would type.
+What somebody wrote into the project stays as it is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import queue
 import re
-import shutil
+import shlex
 import signal
 import socket
 import subprocess
@@ -33,12 +34,15 @@ ADDRESS = re.compile(r"\b(?:ws|http)s?://(?:\[[^\]]+\]|[\w.-]+):(\d+)")
 def main() -> int:
     """Make the project, serve it, ask it; stay on a terminal, else end with the answer's exit status."""
     stays = sys.stdout.isatty() and not os.environ.get("CI")
-    shutil.rmtree(PROJECT, ignore_errors=True)
     PROJECT.parent.mkdir(parents=True, exist_ok=True)
-    show(f"cd {PROJECT.parent.relative_to(ROOT)}", f"gsws init {PROJECT.name} --template agent")
-    init = [GSWS, "init", PROJECT.name, "--template", "agent"]
-    if code := subprocess.run(init, cwd=PROJECT.parent, timeout=DEADLINE, check=False).returncode:
-        return code
+    show(f"cd {PROJECT.parent.relative_to(ROOT)}")
+    if PROJECT.exists():
+        print(f"({PROJECT.relative_to(ROOT)} is there already and is served as it is; remove it to begin anew)")
+    else:
+        show(f"gsws init {PROJECT.name} --template agent")
+        init = [GSWS, "init", PROJECT.name, "--template", "agent"]
+        if code := subprocess.run(init, cwd=PROJECT.parent, timeout=DEADLINE, check=False).returncode:
+            return code
 
     serve = ["serve", "--port", str(PORT if is_free(PORT) else 0)]
     show(f"cd {PROJECT.name}", " ".join(["gsws", *serve]))
@@ -70,17 +74,29 @@ def talk(server: subprocess.Popen[str], stays: bool) -> int:
         return 1
 
     code = ask(QUESTION, port)
-    show(f'echo "{DOCUMENT}" > documents/zorblax.md')
-    (PROJECT / "documents" / "zorblax.md").write_text(DOCUMENT + "\n", encoding="utf-8")
+    document = PROJECT / "documents" / "zorblax.md"
+    if not document.exists():
+        show(f'echo "{DOCUMENT}" > documents/{document.name}')
+        document.parent.mkdir(exist_ok=True)
+        document.write_text(DOCUMENT + "\n", encoding="utf-8")
     code = code or ask(ABOUT_IT, port)
     if not stays:
         print(f"\nAnswered; on a terminal http://127.0.0.1:{port}/ would now stay open.", flush=True)
+        go_on()
         return code
-    print(f"\nOpen http://127.0.0.1:{port}/ in a browser.")
-    print("With GOOGLE_API_KEY in the environment, `gsws serve` in that folder answers with Gemini.")
-    print(f"A file saved in {PROJECT.relative_to(ROOT)} is live at once.")
-    print("Ctrl-C stops.", flush=True)
+    print(f"\nOpen http://127.0.0.1:{port}/ in a browser. Ctrl-C stops.")
+    print(f"A file saved in {PROJECT.relative_to(ROOT)} is live at once, and stays there for the next `make demo`.")
+    go_on()
     return server.wait()
+
+
+def go_on() -> None:
+    """Say how to go on without make: where the command is, and where a key goes."""
+    print("\nTo go on by yourself:\n")
+    print(f"  source {shlex.quote(str(Path(sys.executable).with_name('activate')))}   # puts `gsws` on the PATH")
+    print(f"  cd {shlex.quote(str(PROJECT))}")
+    print("  cp .env.example .env                # a GOOGLE_API_KEY in it lets Gemini answer")
+    print("  gsws serve", flush=True)
 
 
 def ask(question: str, port: int) -> int:

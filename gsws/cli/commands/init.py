@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Iterable
@@ -70,6 +71,8 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
     sys.stdout.flush()
     output.note()
     output.note("next:")
+    if (found_at := _off_path()) is not None:
+        output.note(f"  {output.paint(output.plain(found_at), 'bold', stream=sys.stderr)}   # puts `gsws` on the PATH")
     for step in steps:
         output.note(f"  {output.paint(output.plain(step), 'bold', stream=sys.stderr)}")
     output.note(f"  {output.paint(found.trial, 'bold', stream=sys.stderr)}   # in another terminal")
@@ -143,6 +146,16 @@ def _next_steps(target: Path, template: Template) -> list[str]:
         shown = target.relative_to(here) if target.is_relative_to(here) else target
         steps.append(f"cd {shlex.quote(str(shown))}")
     return [*steps, "gsws serve"]
+
+
+def _off_path() -> str | None:
+    """The line for a shell that makes ``gsws`` a word that it knows, if it is none yet."""
+    if shutil.which("gsws") is not None:
+        return None
+    folder = Path(sys.executable).parent
+    if (folder / "activate").is_file():
+        return f"source {shlex.quote(str(folder / 'activate'))}"
+    return f"export PATH={shlex.quote(str(folder))}:$PATH" if (folder / "gsws").is_file() else None
 
 
 def _terminated(*_: object) -> NoReturn:
