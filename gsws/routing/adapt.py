@@ -45,8 +45,31 @@ class SignatureError(TypeError):
     """A handler asks for a parameter that nobody can give; the message names it."""
 
 
-def kind_of(function: Callable[..., Any]) -> HandlerKind:
-    """Tell how a handler runs: awaited, iterated, in a thread, or iterated in a thread."""
+def kind_of(function: Callable[..., Any], *, written: HandlerKind | None = None) -> HandlerKind:
+    """
+    Tell how a handler runs: awaited, iterated, in a thread, or iterated in a thread.
+
+    A plain function around an asynchronous generator can do nothing but hand it on, so it is called on the loop, where
+    that generator belongs. What any other decorator makes of a generator is known when it was called.
+
+    Args:
+        function: As it is once it was imported.
+        written: The kind of what its module writes by ``def``, under the decorators that may be invisible.
+    """
+    kind = _own_kind(function)
+    if kind == "thread" and "stream" in (written, _wrapped_kind(function), _wrapped_kind(_target(function))):
+        return "stream"
+    return kind
+
+
+def _wrapped_kind(function: Callable[..., Any]) -> HandlerKind:
+    try:
+        return _own_kind(inspect.unwrap(function))
+    except ValueError:  # it wraps itself
+        return "thread"
+
+
+def _own_kind(function: Callable[..., Any]) -> HandlerKind:
     target = _target(function)
     if inspect.isasyncgenfunction(target):
         return "stream"
@@ -122,11 +145,16 @@ def _arguments(function: Callable[..., Any]) -> tuple[list[str], list[tuple[str,
 
 
 def _target(function: Callable[..., Any]) -> Callable[..., Any]:
-    """See through partials and callable objects, not through decorators: what is called is what counts."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if not inspect.isroutine(function) and not inspect.isclass(function):
-        call = type(function).__call__
-        if inspect.isfunction(call):
-            return call
-    return function
+    """See through partials, bound methods and callable objects: what is called is what counts."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif inspect.ismethod(function):
+            function = function.__func__
+        elif not inspect.isroutine(function) and not inspect.isclass(function):
+            call = getattr(type(function), "__call__", None)  # noqa: B004  # the method itself is wanted
+            if not inspect.isfunction(call):
+                return function
+            function = call
+        else:
+            return function

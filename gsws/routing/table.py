@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
@@ -27,6 +27,8 @@ __all__ = ["Authz", "Build", "Route", "RouteTable", "SharedState", "build_table"
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds a plain handler may run if its event says nothing; a stream may run for ever."""
+
+_STREAMS = ("stream", "thread-stream")
 
 _OF_EXTRA_AI = frozenset({"aiosqlite", "langchain_core", "langchain_google_genai", "langgraph", "langsmith"})
 
@@ -61,12 +63,14 @@ class Route:
         key: The event key, ``eventtype`` on the wire.
         source: The event source's name.
         fn: The handler as the event names it.
-        kind: How the handler runs.
+        kind: How the handler is called.
+        streams: Whether it is known before the call that a stream comes of it.
         call: The handler as a function of one request.
         check: Whether the message (or its payload) fits; the bare function of the engine.
         explain: Why it does not, as the ``errors`` of ``stream.error``.
         whole: Whether ``check`` takes the whole message instead of its payload.
         timeout: Seconds, or None.
+        stream_timeout: The same once a stream has come of a call.
         authn: Whether an anonymous client may not send it, where its source has ``authn``.
         presence: Which rooms that its handler joins are told of it: none, all, or those that fit a pattern.
         checks_reply: Whether there is ``reply`` or ``responses``.
@@ -82,12 +86,14 @@ class Route:
     kind: HandlerKind
     call: Callable[[Invocation], Any]
     shared: SharedState
+    streams: bool = False
     check: Check | None = None
     explain: Callable[[Any], list[dict[str, str]]] | None = None
     whole: bool = True
     query: Check | None = None
     concurrency: Literal["enqueue", "parallel", "reject", "interrupt"] = "enqueue"
     timeout: float | None = DEFAULT_TIMEOUT
+    stream_timeout: float | None = None
     on_disconnect: float | Literal["cancel", "continue"] | None = None
     authn: bool = True
     authz: Authz | None = None
@@ -99,10 +105,9 @@ class Route:
     on_invalid: Route | None = None
     log_attributes: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def streams(self) -> bool:
-        """Whether the handler is a generator."""
-        return self.kind in ("stream", "thread-stream")
+    def as_stream(self) -> Route:
+        """The route of a request whose call, as it turned out, gave a generator."""
+        return replace(self, streams=True, timeout=self.stream_timeout)
 
 
 RouteTable: TypeAlias = Mapping[str, Mapping[str, Route]]
@@ -174,13 +179,13 @@ class _Builder:
         if function is None or (event.authz is not None and authz is None):
             return None
         try:
-            kind, call = kind_of(function), bind(function)
+            kind, call = kind_of(function, written=_written(event.handler)), bind(function)
             on_invalid = self._hook(event, hook, authz)
         except SignatureError as error:
             self._add("GS204", f"handler `{event.fn}` cannot be called: {error}", event.span, "named here")
             return None
         inbound = event.inbound
-        streams = kind in ("stream", "thread-stream")
+        streams = kind in _STREAMS
         return Route(
             key=event.key,
             source=event.source,
@@ -188,12 +193,14 @@ class _Builder:
             kind=kind,
             call=call,
             shared=self.shared,
+            streams=streams,
             check=None if inbound is None else inbound.check,
             explain=None if inbound is None else _explainer(inbound, event.validates == "message"),
             whole=event.validates == "message",
             query=event.query.check if event.query is not None else None,
             concurrency=event.concurrency,
             timeout=_timeout(event.timeout, streams),
+            stream_timeout=_timeout(event.timeout, True),
             on_disconnect=event.on_disconnect,
             authn=event.authn,
             authz=authz,
@@ -211,13 +218,15 @@ class _Builder:
         reference = event.hook
         if function is None or reference is None:
             return None
+        kind = kind_of(function, written=_written(reference))
         return Route(
             key=event.key,
             source=event.source,
             fn=f"{reference.module}.{reference.callable}",
-            kind=kind_of(function),
+            kind=kind,
             call=bind(function),
             shared=self.shared,
+            streams=kind in _STREAMS,
             authn=event.authn,
             authz=authz,
             presence=event.presence,
@@ -303,6 +312,13 @@ class _Builder:
             if path.is_relative_to(root):
                 return path.relative_to(root).as_posix()
         return path.as_posix()
+
+
+def _written(reference: HandlerRef | None) -> HandlerKind | None:
+    """What a module writes by ``def``, whatever its decorators make of it."""
+    if reference is None or not reference.is_generator:
+        return None
+    return "stream" if reference.is_async else "thread-stream"
 
 
 def _timeout(seconds: float | None, streams: bool) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from gsws.protocol.codec import Unserialisable
 from gsws.routing.adapt import HandlerKind
 from gsws.routing.table import Route
 from gsws.runtime.request import ReplyViolation, Request
+from gsws.runtime.threads import Steps
 from gsws.types import GSStatus
 
 __all__ = ["invoke", "run_plain", "run_stream"]
@@ -26,26 +27,31 @@ __all__ = ["invoke", "run_plain", "run_stream"]
 _TURN: Final = 16
 """Items a generator may yield without waiting before others get a turn of the loop."""
 
-_END: Final = object()
+_VALUES: Final = frozenset({dict, list, str, int, float, bool, type(None), GSStatus})
+"""Types of most replies; whatever else was returned is looked at closely."""
 
 
 async def run_plain(request: Request) -> None:
-    """Run a handler that is no generator, and send its terminal frame."""
+    """
+    Run a handler that is not known to be a generator, and send its terminal frame.
+
+    If a generator comes of the call, that is left as ``request.generator`` to be run by `run_stream`.
+    """
     route = request.route
     if route.timeout is not None:
         request.deadline = request.client.source.loop.time() + route.timeout
     try:
         if route.authz is not None and not await _is_authorized(request):
             return
-        result = await route.call(request) if route.kind == "async" else await invoke(route.kind, route.call, request)
-        if route.checks_reply:
-            status = as_status(result)
-            _check_reply(route, status)
-            _finish(request, request.answer.reply(status))
-        elif hasattr(result, "__aiter__"):
-            await _iterate(request, result)
+        result = await (route.call(request) if route.kind == "async" else _called(request))
+        if type(result) not in _VALUES and (generator := await _generator(request, result)) is not None:
+            if request.aborted is not None:
+                await _close(generator)
+                return
+            request.route = route.as_stream()
+            request.generator = generator
         else:
-            _finish(request, request.answer.result(result))
+            _reply(request, result)
     except BaseException as error:  # a handler may raise anything
         _failed(request, error)
     finally:
@@ -60,12 +66,17 @@ async def run_stream(request: Request) -> None:
     if route.timeout is not None:
         request.deadline = request.client.source.loop.time() + route.timeout
     try:
-        if route.authz is not None and not await _is_authorized(request):
-            return
-        if route.kind == "stream":
-            await _iterate(request, route.call(request))
-        else:
-            await _iterate(request, _from_thread(request, route.call))
+        generator, request.generator = request.generator, None
+        if generator is None:
+            if route.authz is not None and not await _is_authorized(request):
+                return
+            result = await _called(request)
+            generator = await _generator(request, result)
+            if generator is None:
+                # What is written as a stream may be wrapped in a function that answers by itself: a refusal, a cache.
+                _reply(request, result)
+                return
+        await _iterate(request, generator)
     except BaseException as error:  # a handler may raise anything
         _failed(request, error)
     finally:
@@ -79,10 +90,47 @@ async def invoke(kind: HandlerKind, call: Callable[[Any], Any], request: Request
     if kind == "async":
         return await call(request)
     # What the call needs is looked up in the thread too; nothing of it changes meanwhile.
-    result = await _run_in_thread(request, partial(call, request))
+    result = await request.client.source.threads.run(partial(call, request), partial(_abandoned, request))
     if inspect.isawaitable(result):
         result = await result
     return result
+
+
+async def _called(request: Request) -> Any:
+    """Call the handler where its kind belongs, and give what it returned: a value, or something to iterate."""
+    route = request.route
+    if route.kind == "async":
+        return await route.call(request)
+    if route.kind == "stream":
+        result = route.call(request)
+    else:
+        threads = request.client.source.threads
+        result = await threads.start(partial(route.call, request), partial(_abandoned, request))
+    return await result if inspect.isawaitable(result) else result
+
+
+async def _generator(request: Request, result: Any) -> AsyncIterator[Any] | None:
+    """What a handler returned as something to iterate; None if it is a value."""
+    if isinstance(result, Steps):
+        return result
+    if hasattr(result, "__aiter__"):
+        return aiter(result)  # type: ignore[no-any-return]
+    if isinstance(result, Iterator):
+        # Made on the loop by an `async def`, and never begun: it gets its thread now.
+        threads = request.client.source.threads
+        steps: Steps = await threads.start(lambda: result, partial(_abandoned, request))
+        return steps
+    return None
+
+
+def _reply(request: Request, result: Any) -> None:
+    """Send what a handler returned as its terminal frame."""
+    if request.route.checks_reply:
+        status = as_status(result)
+        _check_reply(request.route, status)
+        _finish(request, request.answer.reply(status))
+    else:
+        _finish(request, request.answer.result(result))
 
 
 async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
@@ -118,9 +166,13 @@ async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
             _send(request, answer.start())
             _finish(request, answer.end("complete"))
     finally:
-        close = getattr(generator, "aclose", None)
-        if close is not None:
-            await close()
+        await _close(generator)
+
+
+async def _close(generator: AsyncIterator[Any]) -> None:
+    close = getattr(generator, "aclose", None)
+    if close is not None:
+        await close()
 
 
 async def _special(request: Request, item: Any) -> bool:
@@ -140,25 +192,10 @@ async def _special(request: Request, item: Any) -> bool:
     return True
 
 
-async def _from_thread(request: Request, call: Callable[[Any], Any]) -> AsyncIterator[Any]:
-    """Iterate a plain generator, one step in a thread after the other."""
-    iterator = await _run_in_thread(request, partial(call, request))
-    try:
-        while (item := await _run_in_thread(request, partial(next, iterator, _END))) is not _END:
-            yield item
-    finally:
-        if request.task is None or not request.task.cancelling():
-            await _run_in_thread(request, iterator.close)
-
-
-async def _run_in_thread(request: Request, function: Callable[[], Any]) -> Any:
-    """Call a function in a thread; one that outlives its request is named in the log."""
-
-    def abandoned() -> None:
-        request.client.source.counters.add("threads.abandoned")
-        request.logger.warning("handler goes on in its thread, which cannot be stopped", fn=request.route.fn)
-
-    return await request.client.source.threads.run(function, abandoned)
+def _abandoned(request: Request) -> None:
+    """A thread outlives its request: it is named in the log."""
+    request.client.source.counters.add("threads.abandoned")
+    request.logger.warning("handler goes on in its thread, which cannot be stopped", fn=request.route.fn)
 
 
 async def _is_authorized(request: Request) -> bool:

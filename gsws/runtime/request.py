@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.protocol.answer import Answer, chunk_payload, frame
@@ -54,6 +54,7 @@ class Request:
         aborted: Why it was ended from outside, or None.
         aborted_at: Loop time of that.
         children: Tasks that the handler spawned and that still run.
+        generator: What came of a call that was not known to give a stream, until it is iterated.
         sent: Frames that the handler sent by itself without having to wait for the client.
     """
 
@@ -67,6 +68,7 @@ class Request:
         "children",
         "client",
         "deadline",
+        "generator",
         "idempotency",
         "is_running",
         "last",
@@ -98,6 +100,7 @@ class Request:
         self.aborted: str | None = None
         self.aborted_at = 0.0
         self.children: set[asyncio.Task[Any]] | None = None
+        self.generator: AsyncIterator[Any] | None = None
         self.sent = 0
         self.stamp = 0.0
         self._context: GSContext | None = None

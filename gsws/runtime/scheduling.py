@@ -24,7 +24,7 @@ __all__ = ["ABANDON_AFTER", "Scheduler"]
 
 _KEY_LENGTH: Final = 255
 
-ABANDON_AFTER: Final = 5.0
+ABANDON_AFTER: Final = 0.9
 """Seconds after which a handler that ignores its cancellation no longer holds up those behind it."""
 
 
@@ -196,6 +196,7 @@ class Scheduler:
 
     def _withdraw(self, request: Request) -> None:
         """Take a request that has ended out of its queue: it is in flight no longer (P9.2)."""
+        request.generator = None
         lanes = self._lanes or {}
         for waiting in (self._queue, lanes.get(request.route.key)):
             if waiting is not None and request in waiting:
@@ -222,9 +223,12 @@ class Scheduler:
                     await run_plain(request)
                 finally:
                     request.task = None
-                    request.unlink()
                     live.discard(request)
-                    self._release()
+                    if request.generator is None:
+                        request.unlink()
+                        self._release()
+                    else:
+                        self._go_on(request)
                 connection = self.connection  # a resumed session has another one
                 if connection.paused and connection.is_open:
                     await connection.drain()
@@ -233,6 +237,15 @@ class Scheduler:
                 self._worker = None
                 if queue and not self.source.is_stopped:
                     self._worker = asyncio.Task(self._work(), loop=self.source.loop)
+
+    def _go_on(self, request: Request) -> None:
+        """A call gave a generator: from now on it is a stream, in the lane of streams, and the queue goes on (P9.1)."""
+        request.is_running = False
+        if self.source.is_stopped:
+            self.abort(request, "draining")
+            self._release()
+        else:
+            self._admit(request)
 
     def _admit(self, request: Request) -> None:
         """Decide what happens beside a running request of the same event (P9.1)."""
@@ -270,6 +283,8 @@ class Scheduler:
                 await run_stream(request)
             else:
                 await run_plain(request)
+                if request.generator is not None:
+                    await run_stream(request)
         finally:
             request.task = None
             request.unlink()

@@ -38,6 +38,10 @@ _GRACE: Final = 10.0
 """Seconds beyond the drain time after which a source that does not stop is left behind."""
 
 
+_LAST_WAIT: Final = 1.0
+"""Seconds that what was ended at shutdown gets to clean up."""
+
+
 class Service:
     """
     One project, running.
@@ -200,6 +204,7 @@ class Service:
             _, stuck = await asyncio.wait(stopping, timeout=self.project.settings.drain_timeout + _GRACE)
             for task in stuck:
                 task.cancel()
+        await self.threads.settle(_LAST_WAIT)
         for name, datasource in reversed(self.datasources.items()):
             await close_datasource(name, datasource, self.logger)
         self.datasources.clear()
