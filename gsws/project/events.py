@@ -178,6 +178,7 @@ def _draft(expanded: Expanded, written: str, value: JSONValue) -> Draft:
     if isinstance(value, dict):
         draft.values = value
         _schemas(draft, outcome)
+        draft.findings += _commented_out(draft)
         draft.findings += _contradictions(draft)
     return draft
 
@@ -242,6 +243,25 @@ def _schemas(draft: Draft, outcome: Check) -> None:
         if found is not None:
             draft.emits[name] = found
     _query(draft, part)
+
+
+def _commented_out(draft: Draft) -> Iterator[Finding]:
+    """Schemas that YAML takes for a comment: ``payload: #/definitions/chat/Message``."""
+    written: Any = draft.document.data
+    written = written[draft.written]
+    if not isinstance(written, dict):
+        return
+    places: list[Pointer] = [(key,) for key in ("schema", "payload", "reply") if written.get(key, "") is None]
+    for key in ("emits", "broadcasts"):
+        types = written.get(key)
+        places += [(key, name) for name, schema in (types.items() if isinstance(types, dict) else ()) if schema is None]
+    for place in places:
+        if draft.document.swallowed((draft.written, *place)) is not None:
+            # Only a project with events needs the engine.
+            from gsws.schema.remark import no_value
+            from gsws.schema.remark import place as placed
+
+            yield placed(no_value(place, f"`{place[-1]}`"), draft.document, (draft.written,))
 
 
 def _query(draft: Draft, part: Any) -> None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["AUTHZ", "EVENT"]
+from gsws.project.lookups import Area
+from gsws.source.span import Pointer
+
+__all__ = ["AUTHZ", "EVENT", "area_of"]
 
 _TEXT: Final = {"type": "string"}
 _FUNCTION: Final = {"x-gsws-kind": "function"}
@@ -149,3 +152,17 @@ EVENT: Final[Mapping[str, Any]] = {
     },
 }
 """One event."""
+
+
+def area_of(place: Pointer) -> Area:
+    """What begins at a place of an event file: a schema, or an example of what one describes, or further keys."""
+    match place[1:]:
+        case ("schema" | "payload" | "reply" | "examples",) | ("emits" | "broadcasts", _):
+            return "schema"
+        case ("params", _, "schema" | "example" | "examples"):
+            return "schema"
+        case ("body", "content", _, "schema" | "example" | "examples"):
+            return "schema"
+        case ("responses", _, "content", _, "schema" | "example" | "examples"):
+            return "schema"
+    return "keys"

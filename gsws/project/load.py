@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,9 +16,10 @@ from gsws.project.cache import ProjectCache
 from gsws.project.discovery import SETTINGS, Entry, base_of, is_root
 from gsws.project.environment import parse_dotenv
 from gsws.project.events import Draft, draft_events
+from gsws.project.eventshape import area_of
 from gsws.project.handlers import HandlerIndex
 from gsws.project.link import Linker, resolve_function
-from gsws.project.lookups import Expanded, Lookups, Unresolved, expand, plain
+from gsws.project.lookups import Area, Expanded, Lookups, Unresolved, expand, plain
 from gsws.project.merge import deep_merge
 from gsws.project.network import network_findings, port_conflicts
 from gsws.project.outcome import collector_at_rest, has_broken_events, in_order, no_events
@@ -35,7 +36,7 @@ from gsws.project.sources import CheckedFile, check_datasource, check_source, na
 from gsws.project.sourcespecs import source_specs
 from gsws.project.specs import DatasourceSpec, PluginFacts, Project, Settings
 from gsws.project.strict import closed_definitions
-from gsws.source.span import Span
+from gsws.source.span import Pointer, Span
 from gsws.source.yaml import Document
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class _Load:
         config: dict[str, Any] = {}
         for name in dict.fromkeys(("default", self.env)):
             if name in found:
-                value = self.value(found[name], Lookups(self.environ))
+                value = self.value(found[name], Lookups(self.environ), "keys")
                 if isinstance(value, dict):
                     config = deep_merge(config, value)
                 elif value is not None:
@@ -212,13 +213,13 @@ class _Load:
         mappings: dict[str, Any] = {}
         lookups = Lookups(self.environ, config)
         for name, _, document in self.named("mappings"):
-            value = self.value(document, lookups)
+            value = self.value(document, lookups, "data")
             if value is not None:
                 mappings[name] = value
         return mappings
 
-    def value(self, document: Document, lookups: Lookups) -> Any:
-        expanded = expand(document, lookups)
+    def value(self, document: Document, lookups: Lookups, area: Area) -> Any:
+        expanded = expand(document, lookups, area)
         self.reader.findings += [*problems_of(document), *expanded.findings]
         return expanded.data
 
@@ -229,7 +230,7 @@ class _Load:
         reader, cache = self.reader, self.reader.cache
         documents = []
         for entry, document in reader.documents("definitions"):
-            expanded = self.expanded(entry, document, lookups, token, schemas=True)
+            expanded = self.expanded(entry, document, lookups, token, "schema")
             reader.findings += [*problems_of(document), *expanded.findings]
             documents.append(overlaid(document, plain(expanded.data) if expanded.failed else expanded.data))
         number = cache.token("definitions", tuple((one.path, one.text, one.data) for one in documents))
@@ -285,17 +286,24 @@ class _Load:
         reader, cache = self.reader, self.reader.cache
         drafts: list[Draft] = []
         for entry, document in reader.documents("events"):
-            expanded = self.expanded(entry, document, lookups, token, schemas=True)
+            expanded = self.expanded(entry, document, lookups, token, area_of)
             file = cache.derived(("drafts", entry.path), expanded, partial(draft_events, expanded))
             reader.findings += file.findings
             drafts += file.drafts
         return drafts
 
-    def expanded(self, entry: Entry, document: Document, lookups: Lookups, token: int, *, schemas: bool) -> Expanded:
+    def expanded(
+        self,
+        entry: Entry,
+        document: Document,
+        lookups: Lookups,
+        token: int,
+        area: Callable[[Pointer], Area] | Area,
+    ) -> Expanded:
         """A document after look-ups; made anew only if it or what it looks up has changed."""
         text = document.text
         key = ("expanded", entry.path, token if "${" in text or "<%" in text else 0)
-        return self.reader.cache.derived(key, document, lambda: expand(document, lookups, schemas=schemas))
+        return self.reader.cache.derived(key, document, lambda: expand(document, lookups, area))
 
     def named(self, folder: str) -> Iterable[tuple[str, Entry, Document]]:
         """The files of a folder whose names are the names of what they declare; a name counts once."""

@@ -8,9 +8,9 @@ Names are looked up and nothing is ever evaluated. Keys are taken as written. Wh
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from gsws.diagnostics.finding import Finding
 from gsws.project.report import did_you_mean, error, type_name
@@ -20,16 +20,24 @@ from gsws.source.text import LineIndex
 from gsws.source.yaml import Document
 from gsws.types import JSONValue
 
-__all__ = ["Expanded", "Lookups", "Unresolved", "expand", "plain"]
+__all__ = ["Area", "Expanded", "Lookups", "Unresolved", "expand", "plain"]
 
 _TOKEN: Final = re.compile(r"\$\$|\$\{[^}]*\}|\$\{|<%.*?%>|<%", re.DOTALL)
+# A schema is full of dollar signs that are its own: anchors, prices, templates. There only the exact form counts.
+_TRUE: Final = r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::[-?][^}]*)?\}|<%\s*(?:config|mappings|process\.env)(?:\.[\w$@-]+)+\s*%>"
+_TOKEN_IN_SCHEMA: Final = re.compile(rf"\$\$(?=\{{)|{_TRUE}")
 # In a regular expression a backslash escapes the `$`, and `$$` is two anchors.
-_TOKEN_IN_PATTERN: Final = re.compile(r"\\.|\$\{[^}]*\}|<%.*?%>|<%", re.DOTALL)
+_TOKEN_IN_PATTERN: Final = re.compile(rf"\\.|{_TRUE}", re.DOTALL)
 _VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL | re.ASCII)
 _PATH: Final = re.compile(r"[\w$@-]+(?:\.[\w$@-]+)*")
 _MAX_TEXT: Final = 1_000_000
 _MAX_FAILURES: Final = 20
-_KEEPS_NULL: Final = frozenset({"const", "default"})
+
+Area: TypeAlias = Literal["keys", "data", "schema"]
+"""
+What a part of a file is: gsws's own keys, where null counts as absent; data, where null is a value like any other;
+or schemas with what describes them, where in addition only ``${NAME}`` in its exact form is a look-up.
+"""
 
 
 class Unresolved(str):
@@ -57,7 +65,7 @@ class Lookups:
 @dataclass(slots=True)
 class Expanded:
     """
-    A document's data after look-ups and without null values.
+    A document's data after look-ups, without the null values of gsws's own keys.
 
     Attributes:
         data: A copy; belongs to who asked for it.
@@ -80,19 +88,23 @@ class Expanded:
         return bool(self.dynamic)
 
 
-def expand(document: Document, lookups: Lookups, *, schemas: bool = False) -> Expanded:
+def expand(document: Document, lookups: Lookups, area: Callable[[Pointer], Area] | Area = "keys") -> Expanded:
     """
-    Copy a document's data with every look-up replaced by what it names; null values count as absent.
+    Copy a document's data with every look-up replaced by what it names.
 
     Args:
         document: A file of the project.
         lookups: What can be looked up.
-        schemas: The file holds JSON Schemas: ``const`` and ``default`` may be null, and in a ``pattern`` a dollar
-            sign stays what it is in regular expressions unless it begins ``${NAME}``.
+        area: What the whole file is, or what begins at a place of it; asked along gsws's own keys only.
     """
-    walk = _Walk(Expanded(document), lookups, schemas)
-    walk.expanded.data = walk.copy(document.data, (), None)
+    whole: Area = area if isinstance(area, str) else "keys"
+    walk = _Walk(Expanded(document), lookups, _keys if isinstance(area, str) else area)
+    walk.expanded.data = walk.copy(document.data, (), None, whole)
     return walk.expanded
+
+
+def _keys(_: Pointer) -> Area:
+    return "keys"
 
 
 def plain(data: JSONValue) -> JSONValue:
@@ -113,28 +125,32 @@ class _Failed(Exception):
 
 
 class _Walk:
-    def __init__(self, expanded: Expanded, lookups: Lookups, schemas: bool) -> None:
+    def __init__(self, expanded: Expanded, lookups: Lookups, area: Callable[[Pointer], Area]) -> None:
         self.expanded = expanded
         self.lookups = lookups
-        self.schemas = schemas
+        self.area = area
         self.lines: LineIndex | None = None
 
-    def copy(self, value: JSONValue, pointer: Pointer, key: str | None) -> JSONValue:
+    def copy(self, value: JSONValue, pointer: Pointer, key: str | None, area: Area) -> JSONValue:
         if isinstance(value, str):
-            return self.text(value, pointer, key) if "$" in value or "<%" in value else value
+            return self.text(value, pointer, key, area) if "$" in value or "<%" in value else value
         if isinstance(value, dict):
             result = {}
             for name, item in value.items():
-                copied = None if item is None else self.copy(item, (*pointer, name), name)
-                if copied is not None or (self.schemas and name in _KEEPS_NULL):
+                if item is None and area == "keys":
+                    continue
+                place = (*pointer, name)
+                copied = self.copy(item, place, name, self.area(place) if area == "keys" else area)
+                if copied is not None or area != "keys":
                     result[name] = copied
             return result
         if isinstance(value, list):
-            return [self.copy(item, (*pointer, index), None) for index, item in enumerate(value)]
+            items = (((*pointer, index), item) for index, item in enumerate(value))
+            return [self.copy(item, place, None, self.area(place) if area == "keys" else area) for place, item in items]
         return value
 
-    def text(self, text: str, pointer: Pointer, key: str | None) -> JSONValue:
-        token = _TOKEN_IN_PATTERN if self.schemas and key == "pattern" else _TOKEN
+    def text(self, text: str, pointer: Pointer, key: str | None, area: Area) -> JSONValue:
+        token = _TOKEN if area != "schema" else _TOKEN_IN_PATTERN if key == "pattern" else _TOKEN_IN_SCHEMA
         parts: list[str] = []
         end = size = failures = 0
         for match in token.finditer(text):

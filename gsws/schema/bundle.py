@@ -6,21 +6,32 @@ References are rewritten here and nowhere else; whether they lead somewhere is d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gsws.diagnostics.suggest import nearest
-from gsws.schema.drafts import LIST, MAP, ONE
-from gsws.schema.references import Lost, Resource, Target, missing, resolve, uri_of
-from gsws.schema.remark import Remark
+from gsws.schema.drafts import KEYWORDS, LIST, MAP, ONE
+from gsws.schema.references import (
+    Files,
+    Lost,
+    Resource,
+    Target,
+    candidates_of,
+    fragment_of,
+    missing,
+    resolve,
+    uri_of,
+)
+from gsws.schema.remark import Remark, no_value
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["Rewritten", "rewrite"]
 
-_NULL_MATTERS: Final = frozenset(("const", "default", "example", "examples", "enum"))
-_AS_THEY_ARE: Final = frozenset(("const", "default", "example", "examples", "enum"))
+_DATA: Final = frozenset(("const", "default", "example", "examples", "enum"))
+"""Keywords whose value is a value of the schema's user, null included."""
+
+_MAX_REMARKS: Final = 50
 
 
 @dataclass(slots=True)
@@ -29,10 +40,10 @@ class Rewritten:
     A text with its references rewritten.
 
     Attributes:
-        data: A copy; keys whose value is null are left out, as everywhere in a project.
+        data: A copy without the keywords that have no value.
         reached: Paths of the definitions files it refers to.
         targets: Where each reference leads, by the place of the schema that has it.
-        remarks: References that lead nowhere; they are left out of ``data``.
+        remarks: References that lead nowhere and keywords without a value; neither is in ``data``.
         dynamic: Whether ``$dynamicRef`` or ``$recursiveRef`` occurs.
     """
 
@@ -43,18 +54,22 @@ class Rewritten:
     dynamic: bool = False
 
 
-def rewrite(resource: Resource, files: Mapping[str, Resource], *, absolute: bool) -> Rewritten:
+def rewrite(resource: Resource, files: Files, *, absolute: bool) -> Rewritten:
     """
     Rewrite the references of a resource.
 
     Args:
         resource: Whose.
-        files: The definitions files by path.
-        absolute: Whether references inside the resource become absolute too, and ``$id`` and ``$anchor`` go; so
-            it must be in a definitions file, and in a part of a schema that is compiled on its own.
+        files: The definitions files.
+        absolute: Whether references inside the resource become absolute too; so it must be in a definitions file,
+            and in a part of a schema that is compiled on its own.
+
+    Every reference becomes a place, so that ``$id`` and ``$anchor`` have done their work and go. In a schema with
+    ``$dynamicRef``, or with parts of other drafts, they mean more than that: there they stay, unless ``absolute``.
     """
-    result = Rewritten()
-    rewriter = _Rewriter(resource, files, absolute, result)
+    result = Rewritten(dynamic=resource.dynamic)
+    named = not absolute and (resource.dynamic or resource.mixed)
+    rewriter = _Rewriter(resource, files, absolute, named, result)
     roots = set(resource.roots)
     result.data = rewriter.schema(resource.data, ()) if () in roots else rewriter.outside(resource.data, (), roots)
     return result
@@ -63,12 +78,15 @@ def rewrite(resource: Resource, files: Mapping[str, Resource], *, absolute: bool
 @dataclass(slots=True)
 class _Rewriter:
     resource: Resource
-    files: Mapping[str, Resource]
+    files: Files
     absolute: bool
+    named: bool
     result: Rewritten
 
     def outside(self, data: JSONValue, pointer: Pointer, roots: set[Pointer]) -> JSONValue:
         """A part of a definitions file above its schemas."""
+        if data is None and pointer:
+            return self.nothing(pointer, f"the definition `{pointer[-1]}`")
         if pointer in roots or not isinstance(data, dict):
             return self.schema(data, pointer)
         return {key: self.outside(value, (*pointer, key), roots) for key, value in data.items()}
@@ -78,56 +96,80 @@ class _Rewriter:
             return schema
         out: dict[str, Any] = {}
         for keyword, value in schema.items():
-            if value is None and keyword not in _NULL_MATTERS:
-                continue
-            if keyword == "$ref" and isinstance(value, str):
+            if keyword in _DATA:
+                out[keyword] = value
+            elif value is None:
+                if keyword in KEYWORDS:
+                    self.nothing((*pointer, keyword), f"`{keyword}`")
+            elif keyword == "$ref" and isinstance(value, str):
                 reference = self.reference(value, pointer)
                 if reference is not None:
                     out[keyword] = reference
-            elif self.absolute and keyword in ("$id", "id", "$anchor") and isinstance(value, str):
+            elif keyword in ("$id", "id", "$anchor") and isinstance(value, str) and not self.named:
                 continue
             elif keyword in MAP and isinstance(value, dict):
                 out[keyword] = {
-                    name: self.schema(inner, (*pointer, keyword, name))
+                    name: self.inner(inner, (*pointer, keyword, name), f"`{name}` under `{keyword}`")
                     for name, inner in value.items()
-                    if inner is not None
                 }
             elif keyword in ONE and isinstance(value, dict):
                 out[keyword] = self.schema(value, (*pointer, keyword))
             elif keyword in LIST and isinstance(value, list):
-                out[keyword] = [self.schema(inner, (*pointer, keyword, number)) for number, inner in enumerate(value)]
+                out[keyword] = [
+                    self.inner(inner, (*pointer, keyword, number), f"item {number + 1} of `{keyword}`")
+                    for number, inner in enumerate(value)
+                ]
             else:
-                if keyword in ("$dynamicRef", "$recursiveRef"):
-                    self.result.dynamic = True
-                out[keyword] = value if keyword in _AS_THEY_ARE else self.unknown(value, (*pointer, keyword))
+                out[keyword] = self.unknown(value, (*pointer, keyword))
         return out
 
+    def inner(self, schema: JSONValue, pointer: Pointer, what: str) -> JSONValue:
+        return self.nothing(pointer, what) if schema is None else self.schema(schema, pointer)
+
     def unknown(self, value: JSONValue, pointer: Pointer) -> JSONValue:
-        """Below a keyword that is none a reference may still lead to a schema."""
-        if isinstance(value, dict):
-            return self.schema(value, pointer)
-        return value
+        """Below a keyword that is none a reference may still lead to a schema; what is null there is its own matter."""
+        if not isinstance(value, dict):
+            return value
+        remarks = self.result.remarks
+        self.result.remarks = []
+        out = self.schema(value, pointer)
+        self.result.remarks = [*remarks, *(remark for remark in self.result.remarks if not remark.empty)]
+        return out
+
+    def nothing(self, pointer: Pointer, what: str) -> JSONValue:
+        """What stands in for a value that is not there; the finding keeps the schema from being used."""
+        if len(self.result.remarks) < _MAX_REMARKS:
+            self.result.remarks.append(no_value(pointer, what))
+        return True
 
     def reference(self, reference: str, pointer: Pointer) -> str | None:
         found = resolve(reference, self.resource, pointer, self.files)
         if found is None:
             return reference
         if isinstance(found, Lost):
-            near = [] if found.remote else nearest(reference, found.candidates)
-            self.result.remarks.append(
-                Remark(
-                    "GS110" if found.remote else "GS404",
-                    found.message,
-                    (*pointer, "$ref"),
-                    label="points out of the project" if found.remote else "not found",
-                    help=missing(found, near),
-                    replacement=f"'{near[0]}'" if near else None,
-                )
-            )
+            if len(self.result.remarks) < _MAX_REMARKS:
+                self.result.remarks.append(_lost(reference, found, pointer))
             return None
         self.result.targets[pointer] = found
         if found.resource:
             self.result.reached.add(found.resource)
-        if found.resource == self.resource.path and not self.absolute:
-            return reference
-        return uri_of(found)
+        if self.absolute or found.resource != self.resource.path:
+            return uri_of(found)
+        if not self.named:
+            return fragment_of(found.pointer)
+        address, _, fragment = reference.partition("#")
+        base = self.resource.base(found.pointer)[0]
+        return f"{address}{fragment_of(found.pointer[len(base) :])}" if fragment.startswith("/") else reference
+
+
+def _lost(reference: str, lost: Lost, pointer: Pointer) -> Remark:
+    candidates = [] if lost.remote else candidates_of(lost)
+    near = nearest(reference, candidates)
+    return Remark(
+        "GS110" if lost.remote else "GS404",
+        lost.message,
+        (*pointer, "$ref"),
+        label="points out of the project" if lost.remote else "not found",
+        help=missing(lost, near, candidates),
+        replacement=f"'{near[0]}'" if near else None,
+    )

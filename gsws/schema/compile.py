@@ -137,7 +137,7 @@ def compile_schema(
     Compile one schema of a project.
 
     Args:
-        schema: As read; keys whose value is null count as absent.
+        schema: As read.
         document: Where it stands, for spans and for relative references.
         pointer: Its place in the document.
         definitions: What its references may lead to.
@@ -198,7 +198,7 @@ def _written(schema: JSONValue) -> bytes:
 
 def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
     resource = Resource("", folder, schema, [()])
-    files = definitions.resources
+    files = definitions.files
     rewritten = rewrite(resource, files, absolute=False)
     reach = definitions.reach(rewritten.reached)
     draft = draft_of(schema)
@@ -215,9 +215,8 @@ def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
     )
     remarks += circles
     # A reference that leads nowhere may lead somewhere when any file changes.
-    digests = (
-        reach.digests if not rewritten.remarks else tuple((path, definitions.digest(path) or "") for path in files)
-    )
+    every = tuple((path, definitions.digest(path) or "") for path in files.resources) if rewritten.remarks else ()
+    digests = every or reach.digests
     if draft is None or any(remark.severity is Severity.ERROR and remark.code not in _HARMLESS for remark in remarks):
         return _Kept(None, tuple(remarks), digests)
     fancy = reach.fancy or has_fancy_pattern(rewritten.data)

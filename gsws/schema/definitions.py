@@ -18,7 +18,7 @@ from gsws.schema.check import check_schema, has_fancy_pattern
 from gsws.schema.cycles import endless
 from gsws.schema.drafts import DEFAULT, draft_of
 from gsws.schema.engine import registry_of
-from gsws.schema.references import Resource, Target, at, schemas_in, uri_of
+from gsws.schema.references import Files, Resource, Target, at, schemas_in, uri_of
 from gsws.schema.remark import Remark, place
 from gsws.source.document import Document
 
@@ -64,6 +64,7 @@ class Definitions:
             for path, document in self.documents.items()
             if document.data is not None
         }
+        self.files = Files(self.resources)
         self.names = hashlib.sha256("\0".join(sorted(self.resources)).encode()).hexdigest()
         self._digests: dict[str, str] = {}
         self._rewritten: dict[str, Rewritten] = {}
@@ -87,7 +88,7 @@ class Definitions:
     def rewritten(self, path: str) -> Rewritten:
         """A file with absolute references."""
         if path not in self._rewritten:
-            self._rewritten[path] = rewrite(self.resources[path], self.resources, absolute=True)
+            self._rewritten[path] = rewrite(self.resources[path], self.files, absolute=True)
         return self._rewritten[path]
 
     def reach(self, paths: Iterable[str]) -> Reach:

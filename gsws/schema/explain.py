@@ -22,7 +22,7 @@ import jsonschema_rs
 from gsws.schema.drafts import Draft
 from gsws.schema.engine import EngineError, build
 from gsws.schema.explanation import Run
-from gsws.schema.references import pointer_text, pointer_tokens
+from gsws.schema.references import index_of, pointer_text, pointer_tokens
 from gsws.types import JSONValue
 
 __all__ = ["Explainer", "SchemaError"]
@@ -133,7 +133,8 @@ class Explainer:
         current: Any = self._contents.get(address)
         for token in pointer_tokens(unquote(fragment)):
             if isinstance(current, list):
-                current = current[int(token)]
+                number = index_of(token, current)
+                current = None if number is None else current[number]
             elif isinstance(current, dict):
                 current = current.get(token)
         return current

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote, unquote, urljoin
 
-from gsws.schema.drafts import walk
+from gsws.schema.drafts import DEFAULT, DRAFTS, draft_of, walk
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = [
+    "Files",
     "Lost",
     "Resource",
     "Target",
     "at",
+    "candidates_of",
     "definition_name",
+    "fragment_of",
+    "index_of",
     "missing",
     "pointer_text",
     "pointer_tokens",
@@ -34,6 +39,9 @@ __all__ = [
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _META: Final = re.compile(r"https?://json-schema\.org/draft[-/][0-9-]+/(?:schema|meta/[a-z-]+)#?\Z")
 _BASE: Final = "gsws:///"
+_MAX_CANDIDATES: Final = 2_000
+_MAX_DIGITS: Final = 9
+"""An index of more digits is beyond any list, and `int` is slow on long ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +60,12 @@ class Lost:
     Attributes:
         remote: Whether it points out of the project, rather than to something that is not there.
         message: One sentence.
-        candidates: References that would be right.
+        candidates: Makes references that would be right.
     """
 
     remote: bool
     message: str
-    candidates: tuple[str, ...] = ()
+    candidates: Callable[[], Iterable[str]] = tuple
 
 
 class Resource:
@@ -72,9 +80,11 @@ class Resource:
         ids: Absolute and relative ``$id`` to places.
         anchors: ``$anchor`` to places, by the place of the schema whose ``$id`` they belong to.
         bases: Places that have an ``$id``, with it.
+        dynamic: Whether ``$dynamicRef`` or ``$recursiveRef`` occurs.
+        mixed: Whether a schema inside names another draft than the whole.
     """
 
-    __slots__ = ("anchors", "bases", "data", "folder", "ids", "path", "roots")
+    __slots__ = ("anchors", "bases", "data", "dynamic", "folder", "ids", "mixed", "path", "roots")
 
     def __init__(self, path: str, folder: str, data: JSONValue, roots: Iterable[Pointer]) -> None:
         self.path = path
@@ -84,6 +94,7 @@ class Resource:
         self.ids: dict[str, Pointer] = {}
         self.bases: dict[Pointer, str] = {}
         self.anchors: dict[tuple[Pointer, str], Pointer] = {}
+        self.dynamic = self.mixed = False
         for root in self.roots:
             self._index(root)
 
@@ -96,13 +107,23 @@ class Resource:
         return (), ""
 
     def _index(self, root: Pointer) -> None:
-        for pointer, schema in walk(at(self.data, root), root):
-            identifier = schema.get("$id", schema.get("id"))
+        whole = at(self.data, root)
+        draft = draft_of(whole, draft_of(self.data) or DEFAULT) or DEFAULT
+        key = "id" if draft is DRAFTS[-1] else "$id"
+        for pointer, schema in walk(whole, root):
+            if "$dynamicRef" in schema or "$recursiveRef" in schema:
+                self.dynamic = True
+            if pointer != root and draft_of(schema, draft) is not draft:
+                self.mixed = True
+            if draft.lone_ref and "$ref" in schema:
+                continue
+            identifier = schema.get(key)
             if isinstance(identifier, str) and identifier and not identifier.startswith("#"):
-                _, outer = self.base(pointer[:-1]) if pointer else ((), "")
-                absolute = urljoin(outer, identifier).rstrip("#")
-                self.bases[pointer] = absolute
-                self.ids.setdefault(absolute, pointer)
+                absolute = _joined(self.base(pointer[:-1])[1] if pointer else "", identifier)
+                if absolute is not None:
+                    absolute = absolute.rstrip("#")
+                    self.bases[pointer] = absolute
+                    self.ids.setdefault(absolute, pointer)
             elif isinstance(identifier, str) and len(identifier) > 1:
                 self.anchors.setdefault((self.base(pointer)[0], identifier[1:]), pointer)
             for keyword in ("$anchor", "$dynamicAnchor"):
@@ -111,9 +132,54 @@ class Resource:
                     self.anchors.setdefault((self.base(pointer)[0], name), pointer)
 
 
-def resolve(
-    reference: str, resource: Resource, pointer: Pointer, files: Mapping[str, Resource]
-) -> Target | Lost | None:
+class Files:
+    """
+    The definitions files, found by path, by ``$id`` and by the names that ``#/definitions/…`` uses.
+
+    Attributes:
+        resources: By path.
+    """
+
+    __slots__ = ("_dotted", "_ids", "_names", "resources")
+
+    def __init__(self, resources: Mapping[str, Resource]) -> None:
+        self.resources = resources
+        self._ids: dict[str, Target] = {}
+        self._names: dict[tuple[str, ...], list[str]] = {}
+        self._dotted: dict[str, list[str]] = {}
+        for path, resource in resources.items():
+            for identifier, pointer in resource.ids.items():
+                self._ids.setdefault(identifier, Target(path, pointer))
+            name = definition_name(path)
+            self._names.setdefault(name, []).append(path)
+            self._dotted.setdefault(".".join(name), []).append(path)
+
+    def by_id(self, identifier: str) -> Target | None:
+        """The schema that has an ``$id``; of several the first."""
+        return self._ids.get(identifier)
+
+    def definition(self, tokens: list[str]) -> Target | None:
+        """The place that ``#/definitions/…`` means in the project: the longest file name that fits wins."""
+        for path, rest in self._readings(tokens):
+            pointer = _descend(self.resources[path].data, (), rest)
+            if pointer is not None:
+                return Target(path, pointer)
+        return None
+
+    def _readings(self, tokens: list[str]) -> Iterator[tuple[str, list[str]]]:
+        """Files that the first tokens may name, each with the tokens that are left; long names first."""
+        words = tokens[0].split(".") if tokens else []
+        for count in range(max(len(tokens), len(words)), 0, -1):
+            for path in self._names.get(tuple(tokens[:count]), ()) if count <= len(tokens) else ():
+                yield path, tokens[count:]
+            for path in self._dotted.get(".".join(words[:count]), ()) if count <= len(words) else ():
+                rest = words[count:]
+                yield path, [".".join(rest), *tokens[1:]] if rest else tokens[1:]
+                if len(rest) > 1:
+                    yield path, [*rest, *tokens[1:]]
+
+
+def resolve(reference: str, resource: Resource, pointer: Pointer, files: Files) -> Target | Lost | None:
     """
     Find where a reference leads.
 
@@ -121,20 +187,23 @@ def resolve(
         reference: The value of ``$ref``.
         resource: Where it stands.
         pointer: The place of the schema that has it.
-        files: The definitions files by path.
+        files: The definitions files.
 
     Returns:
         The target; why there is none; or None for a meta-schema, which the engine brings along.
     """
     base, identifier = resource.base(pointer)
     address, _, fragment = reference.partition("#")
-    fragment = unquote(fragment)
     if not address:
         return _inside(reference, fragment, resource, base, files)
-    absolute = urljoin(identifier, address) if identifier else address
-    for other in (resource, *files.values()):
-        if absolute in other.ids:
-            return _inside(reference, fragment, other, other.ids[absolute], files)
+    absolute = _joined(identifier, address)
+    if absolute is None:
+        return Lost(False, f"`{_short(reference)}` is no address")
+    if absolute in resource.ids:
+        return _inside(reference, fragment, resource, resource.ids[absolute], files)
+    known = files.by_id(absolute)
+    if known is not None:
+        return _inside(reference, fragment, files.resources[known.resource], known.pointer, files)
     if _META.match(address):
         return None
     if _SCHEME.match(address) or address.startswith("//"):
@@ -142,10 +211,14 @@ def resolve(
     path = posixpath.normpath(posixpath.join(resource.folder, unquote(address)))
     if path.startswith(("../", "/")) or path == "..":
         return Lost(True, f"`{_short(reference)}` leaves the project")
-    other_file = files.get(path)
+    other_file = files.resources.get(path)
     if other_file is None:
-        near = tuple(_relative(name, resource.folder) + (f"#{fragment}" if fragment else "") for name in files)
-        return Lost(False, f"there is no definitions file `{_short(path)}`", near)
+        end = f"#{unquote(fragment)}" if fragment else ""
+        return Lost(
+            False,
+            f"there is no definitions file `{_short(path)}`",
+            lambda: (_relative(name, resource.folder) + end for name in files.resources),
+        )
     return _inside(reference, fragment, other_file, (), files)
 
 
@@ -169,15 +242,20 @@ def schemas_in(data: JSONValue, keywords: frozenset[str], pointer: Pointer = (),
         yield pointer
 
 
-def missing(lost: Lost, nearest: list[str]) -> str:
+def missing(lost: Lost, nearest: list[str], candidates: list[str]) -> str:
     """The help line for a reference that leads nowhere."""
     if lost.remote:
         return "copy what it points to into `definitions/` and refer to it there"
     if nearest:
         return f"did you mean `{nearest[0]}`?"
-    if lost.candidates:
-        return f"there is {', '.join(f'`{name}`' for name in lost.candidates[:5])}"
+    if candidates:
+        return f"there is {', '.join(f'`{_short(name)}`' for name in candidates[:5])}"
     return "shared schemas stand in `definitions/FILE.yaml`: `#/definitions/FILE/KEY`"
+
+
+def candidates_of(lost: Lost) -> list[str]:
+    """References that would be right, the first 2,000."""
+    return list(islice(lost.candidates(), _MAX_CANDIDATES))
 
 
 def definition_name(path: str) -> tuple[str, ...]:
@@ -205,70 +283,74 @@ def pointer_text(pointer: Iterable[str | int]) -> str:
     return "".join(f"/{str(item).replace('~', '~0').replace('/', '~1')}" for item in pointer)
 
 
+def fragment_of(pointer: Iterable[str | int]) -> str:
+    """A JSON pointer as the fragment of a URI: what its grammar lacks is percent-encoded (RFC 6901, section 6)."""
+    return "#" + quote(pointer_text(pointer), safe="/~", errors="replace")
+
+
 def uri_of(target: Target) -> str:
     """The reference that the engine gets for a target."""
-    return f"{_BASE}{quote(target.resource)}#{quote(pointer_text(target.pointer), safe='/~')}"
+    return f"{_BASE}{quote(target.resource)}{fragment_of(target.pointer)}"
 
 
-def _inside(
-    reference: str, fragment: str, resource: Resource, base: Pointer, files: Mapping[str, Resource]
-) -> Target | Lost:
+def index_of(token: str, items: list[Any]) -> int | None:
+    """The place in a list that an item of a JSON pointer names, None if there is none (RFC 6901, section 4)."""
+    if not (token.isascii() and token.isdigit() and len(token) <= _MAX_DIGITS):
+        return None
+    return int(token) if int(token) < len(items) else None
+
+
+def _joined(base: str, address: str) -> str | None:
+    """An address seen from another one; None if it is none, such as ``http://[``."""
+    try:
+        return urljoin(base, address) if base else address
+    except ValueError:
+        return None
+
+
+def _inside(reference: str, fragment: str, resource: Resource, base: Pointer, files: Files) -> Target | Lost:
     if not fragment:
         return Target(resource.path, base)
+    written, fragment = fragment, unquote(fragment)
     if not fragment.startswith("/"):
         pointer = resource.anchors.get((base, fragment))
         if pointer is not None:
             return Target(resource.path, pointer)
-        names = tuple(f"#{name}" for where, name in resource.anchors if where == base)
-        return Lost(False, f"`{_short(reference)}` names no `$anchor`", names)
-    tokens = pointer_tokens(fragment)
-    found = _descend(resource.data, base, tokens)
-    if found is not None:
-        return Target(resource.path, found)
-    if tokens[0] == "definitions":
-        target = _definition(tokens[1:], files)
-        if target is not None:
-            return target
-    return Lost(False, f"`{_short(reference)}` leads nowhere", tuple(_known(resource, base, files)))
-
-
-def _definition(tokens: list[str], files: Mapping[str, Resource]) -> Target | None:
-    """The place that ``#/definitions/…`` means in the project: the longest file name that fits wins."""
-    best: tuple[int, Target] | None = None
-    for path, resource in files.items():
-        name = definition_name(path)
-        rests: list[list[str]] = []
-        if tuple(tokens[: len(name)]) == name:
-            rests.append(tokens[len(name) :])
-        dotted = ".".join(name)
-        if tokens and (tokens[0] == dotted or tokens[0].startswith(dotted + ".")):
-            key = tokens[0][len(dotted) + 1 :]
-            rests.append([key, *tokens[1:]] if key else tokens[1:])
-            if "." in key:
-                rests.append([*key.split("."), *tokens[1:]])
-        for rest in rests:
-            pointer = _descend(resource.data, (), rest)
-            if pointer is not None and (best is None or len(name) > best[0]):
-                best = len(name), Target(path, pointer)
-    return None if best is None else best[1]
+        return Lost(
+            False,
+            f"`{_short(reference)}` names no `$anchor`",
+            lambda: (f"#{name}" for where, name in resource.anchors if where == base),
+        )
+    # A generator that forgot to encode the `%` of a name means the name as it stands.
+    for text in dict.fromkeys((fragment, written)):
+        tokens = pointer_tokens(text)
+        found = _descend(resource.data, base, tokens)
+        if found is not None:
+            return Target(resource.path, found)
+        if tokens and tokens[0] == "definitions":
+            target = files.definition(tokens[1:])
+            if target is not None:
+                return target
+    return Lost(False, f"`{_short(reference)}` leads nowhere", lambda: _known(resource, base, files))
 
 
 def _descend(data: JSONValue, base: Pointer, tokens: list[str]) -> Pointer | None:
     pointer = list(base)
     current = at(data, base)
     for token in tokens:
+        number = index_of(token, current) if isinstance(current, list) else None
         if isinstance(current, dict) and token in current:
             pointer.append(token)
             current = current[token]
-        elif isinstance(current, list) and token.isascii() and token.isdigit() and int(token) < len(current):
-            pointer.append(int(token))
-            current = current[int(token)]
+        elif number is not None:
+            pointer.append(number)
+            current = current[number]
         else:
             return None
     return tuple(pointer) if isinstance(current, (dict, bool)) else None
 
 
-def _known(resource: Resource, base: Pointer, files: Mapping[str, Resource]) -> Iterator[str]:
+def _known(resource: Resource, base: Pointer, files: Files) -> Iterator[str]:
     own: Any = at(resource.data, base)
     if isinstance(own, dict):
         for keyword in ("$defs", "definitions"):
@@ -278,7 +360,7 @@ def _known(resource: Resource, base: Pointer, files: Mapping[str, Resource]) -> 
                     yield f"#{pointer_text((keyword, key))}"
     if resource.path:
         yield from (f"#{pointer_text(root)}" for root in resource.roots if root)
-    for path, other in files.items():
+    for path, other in files.resources.items():
         for root in other.roots:
             yield f"#{pointer_text(('definitions', *definition_name(path), *root))}"
 

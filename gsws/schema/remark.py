@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from gsws.diagnostics.finding import Edit, Finding, Fix, Label, Severity
 from gsws.source.document import Document
-from gsws.source.span import Pointer
+from gsws.source.span import Pointer, Span
 
-__all__ = ["Remark", "place"]
+__all__ = ["Remark", "no_value", "place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Remark:
         severity: As in a finding.
         replacement: What to write instead of the place.
         related: Other places inside the schema, each with the text for it; keys are meant.
+        empty: Whether there is no value; it may stand in a comment.
     """
 
     code: str
@@ -41,14 +42,41 @@ class Remark:
     severity: Severity = Severity.ERROR
     replacement: str | None = None
     related: tuple[tuple[Pointer, str], ...] = ()
+    empty: bool = False
+
+
+def no_value(pointer: Pointer, what: str) -> Remark:
+    """GS401: nothing, or null, where a schema needs something."""
+    return Remark(
+        "GS401", f"{what} has no value", pointer, True, "nothing here", "give it one, or remove it", empty=True
+    )
 
 
 def place(remark: Remark, document: Document, base: Pointer) -> Finding:
     """The finding that a remark is for a schema that stands at ``base``."""
     pointer = base + remark.pointer
+    comment = document.swallowed(pointer) if remark.empty else None
+    if comment is not None:
+        return _in_comment(remark, document, pointer, comment)
     span = document.key_span(pointer) if remark.on_key else document.value_span(pointer)
     fix = None
     if remark.replacement is not None and document.has(pointer):
         fix = Fix(f"write `{remark.replacement}`", (Edit(span, remark.replacement),))
     related = tuple(Label(document.key_span(base + other), text) for other, text in remark.related)
     return Finding(remark.code, remark.severity, remark.message, span, remark.label, remark.help, related, fix)
+
+
+def _in_comment(remark: Remark, document: Document, pointer: Pointer, comment: Span) -> Finding:
+    """The finding for a value that YAML took for a comment, because its `#` is not quoted."""
+    text = document.text_of(comment)
+    quoted = "'" + text.replace("'", "''") + "'"
+    fix = None
+    if pointer and pointer[-1] in ("$ref", "$dynamicRef"):
+        help = f"quote it: `{pointer[-1]}: {quoted}`"
+        fix = Fix(f"write `{quoted}`", (Edit(comment, quoted),))
+    elif text.startswith("#/"):
+        help = f"write `$ref: {quoted}` under it; `#` after a space starts a comment"
+    else:
+        help = f"quote it: `{quoted}`"
+    message = f"{remark.message}: in YAML `{text}` is a comment"
+    return Finding(remark.code, remark.severity, message, comment, "a comment, without quotes", help, (), fix)

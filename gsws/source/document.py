@@ -20,6 +20,7 @@ from gsws.types import JSONValue
 __all__ = ["Document", "Place", "marked", "marks_of"]
 
 _ANCHOR: Final = re.compile(r"&\S")
+_SWALLOWED: Final = re.compile(r"[ \t]+(#[^\s#]\S*)[ \t]*(?=[\r\n]|\Z)|[ \t]*\r?\n[ \t]+(#/\S*)[ \t]*(?=[\r\n]|\Z)")
 
 Place: TypeAlias = int
 """Index of four offsets into the text: start and end of an entry's key (in a list, of its value) and of its value."""
@@ -68,6 +69,21 @@ class Document:
         span = self._value(place)
         empty = (span.line, span.column) == (span.end_line, span.end_column)
         return self._key(place) if empty else span
+
+    def swallowed(self, pointer: Pointer) -> Span | None:
+        """The one-word comment that stands where an empty value would: ``$ref: #/a`` lacks quotes, and is null."""
+        place, depth = self._walk(pointer)
+        if place is None or depth < len(pointer) or self._marks[place + 2] != self._marks[place + 3]:
+            return None
+        match = _SWALLOWED.match(self.text, self._marks[place + 2])
+        if match is None:
+            return None
+        return self._index().span(self.path, *match.span(1 if match[1] else 2))
+
+    def text_of(self, span: Span) -> str:
+        """The text that a span of this document covers."""
+        lines = self._index()
+        return self.text[lines.offset(span.line, span.column) : lines.offset(span.end_line, span.end_column)]
 
     def _walk(self, pointer: Pointer) -> tuple[Place | None, int]:
         """The entry that ``pointer`` reaches or else its last ancestor, and how many items led there."""

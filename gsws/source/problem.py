@@ -127,6 +127,7 @@ _CONTEXT: Final[dict[str, str]] = {
     "while scanning a simple key": "this line",
 }
 _OPEN: Final = ("while parsing a flow sequence", "while parsing a flow mapping", "while scanning a quoted scalar")
+_CUT_OFF: Final = re.compile(r"[ \t](#/[^\s,\]}]*)")
 _INDENTED_BY_TAB: Final = re.compile(r"[ ]*\t")
 
 
@@ -146,7 +147,7 @@ def syntax_problem(path: str, lines: LineIndex, error: Any) -> Problem:
     line, _ = lines.position(offset)
     first = line if context_mark is None else lines.position(context_mark.index)[0]
 
-    special = _tab(path, lines, first, line) or _slashes(path, lines, first, line)
+    special = _tab(path, lines, first, line) or _slashes(path, lines, first, line) or _cut_off(path, lines, first, line)
     if special is not None:
         return special
 
@@ -166,6 +167,26 @@ def syntax_problem(path: str, lines: LineIndex, error: Any) -> Problem:
     if context_mark is not None and opens is not None and context_mark.index != offset:
         related = ((lines.span(path, context_mark.index, context_mark.index + 1), opens),)
     return Problem("syntax", message, span, label, help, related)
+
+
+def _cut_off(path: str, lines: LineIndex, first: int, last: int) -> Problem | None:
+    """A bracket that a comment hides, which was meant as a reference: ``{$ref: #/a}``."""
+    for number in dict.fromkeys((first, *range(last - 3, last + 1))):
+        row = lines.line(number) if number > 0 else ""
+        match = _CUT_OFF.search(row) if "#/" in row else None
+        if match is None or "'" in row[: match.start()] or '"' in row[: match.start()]:
+            continue
+        before, after = row[: match.start()], row[match.end() :]
+        if ("{" in before or "[" in before) and ("}" in after or "]" in after):
+            start = lines.offset(number, match.start(1) + 1)
+            return Problem(
+                "syntax",
+                f"`{match[1][:60]}` and what follows it is a comment in YAML",
+                lines.span(path, start, start + len(match[1])),
+                "a comment, without quotes",
+                f"quote it: `'{match[1][:60]}'`",
+            )
+    return None
 
 
 def _elsewhere(path: str, lines: LineIndex, blamed: int, line: int) -> Problem:

@@ -353,3 +353,30 @@ def test_values_of_variables_are_not_quoted(tree):
 
     assert "GS506" in shown
     assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize("key", ["schema", "payload", "reply"])
+def test_a_schema_that_yaml_takes_for_a_comment_is_an_error(tree, key):
+    """Absent it would be the default schema, or none."""
+    project = tree.load({"events/chat.yaml": f'"websocket.chat":\n  fn: chat\n  {key}: #/definitions/d/K\n'})
+    (finding,) = project.findings
+
+    assert (finding.code, finding.span.line, finding.span.column) == ("GS401", 3, len(key) + 5)
+
+
+def test_an_empty_key_of_an_event_still_counts_as_absent(tree):
+    text = '"websocket.chat":\n  fn: chat\n  payload:\n  reply: # to do\n  emits: {a.b: ~}\n'
+    assert tree.codes({"events/chat.yaml": text}) == []
+
+
+def test_null_in_an_example_of_an_event_is_data(tree):
+    text = (
+        '"websocket.chat":\n  fn: chat\n  examples: [{to: null}]\n'
+        "  payload: {required: [to], properties: {to: {type: 'null'}}}\n"
+    )
+    assert tree.load({"events/chat.yaml": text}).events[0].examples == ({"to": None},)
+    assert tree.codes({"events/chat.yaml": text}) == []
+
+
+def test_null_in_a_mapping_is_data(tree):
+    assert dict(tree.load({"mappings/m.yaml": "a: null\nb: {c: ~}\n"}).mappings) == {"m": {"a": None, "b": {"c": None}}}

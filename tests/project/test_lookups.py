@@ -116,14 +116,42 @@ def test_a_dollar_in_a_pattern_is_the_regular_expressions(pattern, expected):
     """`$$` would else turn `ends in a dollar sign` into something that accepts more."""
     document = parse_yaml("f.yaml", f"pattern: {pattern}\n".encode())
 
-    assert expand(document, LOOKUPS, schemas=True).data == {"pattern": expected}
+    assert expand(document, LOOKUPS, "schema").data == {"pattern": expected}
 
 
-def test_null_counts_as_absent_but_in_const_and_default():
-    document = parse_yaml("f.yaml", b"a: null\nb: {c: ~, const: null, default: null}\nl: [null]\n")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("'${'", "${"),
+        ("'^[^${}]+$'", "^[^${}]+$"),
+        ("'${first name}'", "${first name}"),
+        ("'costs $$ 5'", "costs $$ 5"),
+        ("'write $${NAME}'", "write ${NAME}"),
+        ("'<%= body %>'", "<%= body %>"),
+        ("'${a.b}'", "${a.b}"),
+        ("'hi ${NAME}'", "hi ann"),
+        ("'${NONE:-x}'", "x"),
+    ],
+)
+@pytest.mark.parametrize("key", ["const", "description", "title"])
+def test_in_a_schema_only_the_exact_form_is_a_look_up(key, text, expected):
+    document = parse_yaml("f.yaml", f"{key}: {text}\n".encode())
+    expanded = expand(document, LOOKUPS, "schema")
 
-    assert expand(document, LOOKUPS, schemas=True).data == {"b": {"const": None, "default": None}, "l": [None]}
-    assert expand(document, LOOKUPS).data == {"b": {}, "l": [None]}
+    assert (expanded.data, expanded.findings) == ({key: expected}, [])
+
+
+def test_null_counts_as_absent_among_gsws_own_keys_only():
+    document = parse_yaml("f.yaml", b"a: null\nb: {c: ~, const: null}\nl: [null, {d: null}]\n")
+
+    assert expand(document, LOOKUPS).data == {"b": {}, "l": [None, {}]}
+    whole = {"a": None, "b": {"c": None, "const": None}, "l": [None, {"d": None}]}
+    assert expand(document, LOOKUPS, "data").data == whole
+    assert expand(document, LOOKUPS, "schema").data == whole
+    assert expand(document, LOOKUPS, lambda place: "data" if place == ("b",) else "keys").data == {
+        "b": {"c": None, "const": None},
+        "l": [None, {}],
+    }
 
 
 def test_keys_are_taken_as_written():

@@ -357,3 +357,14 @@ def test_hostile_files_take_bounded_time(text):
     document.key_span(("a",))
     assert time.perf_counter() - started < 5
     assert len(document.problems) <= 100
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [("a: {$ref: #/b}\nc: 1\n", 11), ("a: [{$ref: #/b/c}, x]\n", 12), ("a:\n  b: {x: 1, y: #/q }\n", 16)],
+)
+def test_a_reference_that_hides_its_bracket_is_named(text, column):
+    (problem,) = parse(text).problems
+    assert "is a comment in YAML" in problem.message
+    assert problem.span.column == column
+    assert problem.help.startswith("quote it: `'#/")
