@@ -20,6 +20,7 @@ from gsws.routing.adapt import HandlerKind
 from gsws.routing.table import Route
 from gsws.runtime.request import ReplyViolation, Request
 from gsws.runtime.threads import Steps
+from gsws.runtime.verdict import refusal_of
 from gsws.types import GSStatus
 
 __all__ = ["invoke", "run_plain", "run_stream"]
@@ -212,13 +213,7 @@ async def _is_authorized(request: Request) -> bool:
         except Exception as error:
             _log(request, "authz function raised; refused", error)
             verdict = False
-        if isinstance(verdict, bool | GSStatus):
-            status = verdict if isinstance(verdict, GSStatus) else GSStatus(verdict, None if verdict else 403)
-        else:
-            status = as_status(verdict) if isinstance(verdict, dict) and "success" in verdict else GSStatus(False, 403)
-        if not status.success:
-            code = 403 if status.code in (None, 500) else status.code
-            refusal = GSStatus(False, code, status.message or f"not allowed to send `{request.route.key}`", status.data)
+        refusal = refusal_of(verdict, f"not allowed to send `{request.route.key}`")
     if refusal is None:
         return True
     if request.aborted is None:

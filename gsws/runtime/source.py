@@ -37,6 +37,7 @@ from gsws.runtime.session import SUBPROTOCOL, SessionClient
 from gsws.runtime.threads import ThreadPool
 from gsws.runtime.tls import Certificate
 from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, Receiver, Wheel
+from gsws.runtime.transport.origins import authority_of, origin_allowed
 
 __all__ = ["LiveListener", "LiveSource"]
 
@@ -246,16 +247,20 @@ class LiveListener:
         """
         Take over a changed file: limits on requests count at once, all else for the connections that follow.
 
-        Host, port and TLS stay what they are. A client that is connected keeps the actor that it has.
+        Host, port and TLS stay what they are. Who is connected stays if what let it in is as it was, else it is closed:
+        with 4501 for ``authn``, with 4504 for ``origins``.
         """
         now = parse(config)
-        if now.authn != self.config.authn or now.origins != self.config.origins:
+        before_origins = self.config.origins
+        if now.authn != self.config.authn or now.origins != before_origins:
             self._identify_anew(now)
         self.config = replace(now, host=self.config.host, port=self.config.port, tls=self.config.tls)
         self.live.configure(now)
         before = self._listener.options
         options = listen_options(now, development=before.development, base=self._base)
         self._listener.options = replace(options, host=before.host, port=before.port, ssl=before.ssl)
+        if now.origins != before_origins:
+            self._check_origins()
 
     def _identity(self, config: WebSocketConfig) -> Identity | None:
         if config.authn is None:
@@ -266,19 +271,39 @@ class LiveListener:
             name=live.name,
             root=self._root,
             function=self._authn,
-            threads=live.threads,
             wheel=live.wheel,
             logger=live.logger,
         )
 
     def _identify_anew(self, config: WebSocketConfig) -> None:
         """Check credentials by another config; with one that cannot be used, nobody new gets in."""
+        live = self.live
         try:
-            self.live.identify(self._identity(config))
-            self._is_shut = False
+            identity = self._identity(config)
         except ServeError as error:
             self._is_shut = True
-            self.live.logger.error("no new connection is taken: credentials cannot be checked", error=error.message)
+            live.logger.error("no new connection is taken: credentials cannot be checked", error=error.message)
+            return
+        self._is_shut = False
+        if identity is not None:
+            identity.begin()
+        before = self.config.authn
+        live.identify(identity)
+        for client in tuple(live.clients):
+            # Nobody stays by what no longer counts.
+            if identity is not None:
+                identity.adopt(client, before)
+            elif client.lease is not None:
+                client.lease.revoke("authn has changed")
+
+    def _check_origins(self) -> None:
+        """Close the connections of pages that would not be let in any more, with 4504."""
+        for client in tuple(self.live.clients):
+            connection = client.connection
+            if connection.origin is not None and not origin_allowed(
+                [connection.origin], *authority_of(connection.authority), self._listener.options
+            ):
+                client.close(CloseCode.FORBIDDEN, "this origin may no longer connect")
 
     def health(self) -> Health:
         return Health(self._listening, facts={"connections": len(self.live.clients)})

@@ -62,6 +62,7 @@ class AuthnConfig:
         anonymous: Whether a client without a credential may connect.
         cookie: Name of a cookie that may carry the credential, or None.
         query: Name of a query parameter that may carry it, or None.
+        revoked: A file of subjects and token ids that are let in no more, relative to the project's root; or None.
     """
 
     jwt: JWTConfig | None = None
@@ -70,6 +71,7 @@ class AuthnConfig:
     anonymous: bool = False
     cookie: str | None = None
     query: str | None = None
+    revoked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ def _authn(authn: Mapping[str, Any] | None) -> AuthnConfig | None:
         anonymous=authn.get("anonymous", False),
         cookie=authn.get("cookie"),
         query=authn.get("query"),
+        revoked=authn.get("revoked"),
     )
 
 

@@ -70,6 +70,7 @@ CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
                 "anonymous": {"type": "boolean"},
                 "cookie": _TEXT,
                 "query": _TEXT,
+                "revoked": {"x-gsws-kind": "file"},
             },
         },
         "authz": {

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from gsws.runtime.identity.verdict import Refused, Verified, moment, scopes_of, subject_of
-from gsws.runtime.threads import ThreadPool
+from gsws.runtime.identity.checking import CheckThreads
+from gsws.runtime.identity.verdict import Refused, Unavailable, Verified, moment, scopes_of, subject_of
+from gsws.runtime.verdict import discard, is_yes
 from gsws.types import AttributeDict, GSActor, GSStatus
 
 __all__ = ["ask"]
@@ -21,7 +22,7 @@ __all__ = ["ask"]
 _FORBIDDEN: Final = 403
 
 
-async def ask(function: Callable[[Any], Any], view: AttributeDict, threads: ThreadPool) -> Verified | None:
+async def ask(function: Callable[[Any], Any], view: AttributeDict, threads: CheckThreads) -> Verified | None:
     """
     Ask a function of the project who a client is; a plain one in a thread.
 
@@ -33,6 +34,7 @@ async def ask(function: Callable[[Any], Any], view: AttributeDict, threads: Thre
 
     Raises:
         Refused: If it raises, or returns what is no actor.
+        Unavailable: If there is no thread for it.
     """
     try:
         if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
@@ -41,6 +43,8 @@ async def ask(function: Callable[[Any], Any], view: AttributeDict, threads: Thre
             result = await threads.run(partial(function, view))
             if inspect.isawaitable(result):
                 result = await result
+    except Unavailable:
+        raise
     except BaseException as error:  # a function of the project may raise anything
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
@@ -61,10 +65,13 @@ def _verified(result: Any) -> Verified:
         case str():
             actor = GSActor(subject_of(result), frozenset(), True)
         case {"subject": subject}:
+            if not is_yes(result.get("success", True)) or not is_yes(result.get("authenticated", True)):
+                raise Refused("`authn.fn` returned a subject, and said that it is not let in")
             claims = _claims(result.get("claims"))
             scopes = scopes_of(result.get("scopes"), result.get("scope"))
             actor = GSActor(subject_of(subject), scopes, True, claims)
         case _:
+            discard(result)
             raise Refused(f"`authn.fn` returned a {type(result).__name__}; expected a GSActor, a subject or None")
     expires = actor.claims.get("exp")
     return Verified(actor, None if expires is None else moment(expires))

@@ -13,14 +13,13 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from gsws.diagnostics.suggest import nearest
-from gsws.errors import GSWSError
-from gsws.runtime.identity.verdict import Refused, Verified, subject_of
-from gsws.runtime.threads import ThreadPool
+from gsws.runtime.identity.checking import CheckThreads
+from gsws.runtime.identity.grantfile import GrantFile, GrantFileError, read_grants
+from gsws.runtime.identity.verdict import Refused, Unavailable, Verified, subject_of
 from gsws.source.yaml import parse_yaml
 from gsws.types import GSActor
 
@@ -29,10 +28,8 @@ __all__ = ["ApiKey", "KeyFile", "KeyFileError", "hash_of", "read_keys"]
 _HASH: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
 _MEMBERS: Final = ("id", "subject", "hash", "scopes", "expires", "created", "description")
 
-_Stamp: TypeAlias = tuple[int, int, int] | None
 
-
-class KeyFileError(GSWSError):
+class KeyFileError(GrantFileError):
     """A file of keys that cannot be used; the message says where and why."""
 
 
@@ -60,7 +57,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         KeyFileError: If it cannot be read, or an entry is wrong.
     """
     try:
-        raw = path.read_bytes()
+        raw = read_grants(path)
     except OSError as error:
         raise KeyFileError(f"`{path.name}` cannot be read: {error.strerror}") from None
     document = parse_yaml(path.name, raw)
@@ -90,47 +87,13 @@ class KeyFile:
     """
     The keys of one file, as it is now.
 
-    A file that becomes unreadable YAML leaves the keys as they were; one that is removed leaves none.
+    A file that is removed has no keys. One that cannot be used says nothing, and nobody is let in by a key meanwhile.
     """
 
-    def __init__(self, path: Path, threads: ThreadPool, logger: Any) -> None:
-        self.path = path
-        self._threads = threads
-        self._logger = logger
-        self._keys: tuple[ApiKey, ...] = ()
-        self._stamp: _Stamp = None
-
-    async def load(self) -> None:
-        """
-        Read the file for the first time.
-
-        Raises:
-            KeyFileError: If it cannot be used.
-        """
-        stamp = self._stamp_now()
-        self._keys = await self._threads.run(partial(read_keys, self.path))
-        self._stamp = stamp
-
-    def is_changed(self) -> bool:
-        """Whether the file is another than the one that was read."""
-        return self._stamp_now() != self._stamp
-
-    async def refresh(self) -> None:
-        """Read the file again if it changed."""
-        stamp = self._stamp_now()
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        if stamp is None:
-            self._keys = ()
-            self._logger.error("the file of API keys is gone; no key is good any more", file=self.path.name)
-            return
-        try:
-            keys = await self._threads.run(partial(read_keys, self.path))
-        except KeyFileError as error:
-            self._logger.error("the file of API keys is wrong; the keys before stay in use", error=str(error))
-            return
-        self._keys = keys
+    def __init__(self, path: Path, threads: CheckThreads, logger: Any) -> None:
+        self.file: GrantFile[tuple[ApiKey, ...]] = GrantFile(
+            path, read_keys, threads, logger, what="the file of API keys", absent=()
+        )
 
     async def check(self, text: str) -> Verified | None:
         """
@@ -138,11 +101,12 @@ class KeyFile:
 
         Raises:
             Refused: If it has expired.
+            Unavailable: If the file cannot be used now.
         """
-        await self.refresh()
+        keys = await self.file.current()
         digest = hashlib.sha256(text.encode()).digest()
         found = None
-        for key in self._keys:
+        for key in keys:
             # Every key is compared, in constant time: how long this takes tells nothing.
             if hmac.compare_digest(key.digest, digest):
                 found = key
@@ -152,20 +116,22 @@ class KeyFile:
             raise Refused(f"the API key `{found.id}` has expired")
         return _verified(found)
 
-    def current(self, id: str) -> Verified | None:
-        """What the key with an id is worth now; None if it was revoked."""
-        return next((_verified(key) for key in self._keys if key.id == id), None)
+    def standing(self, id: str | None) -> Verified | None:
+        """
+        What the key with an id is worth by what was read last; None if it was revoked.
 
-    def _stamp_now(self) -> _Stamp:
-        try:
-            status = self.path.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        Raises:
+            Unavailable: If the file could not be used.
+        """
+        if self.file.value is None:
+            raise Unavailable("the file of API keys cannot be used")
+        return next((_verified(key) for key in self.file.value if key.id == id), None)
 
 
 def _verified(key: ApiKey) -> Verified:
-    return Verified(GSActor(key.subject, frozenset(key.scopes), True, {"key": key.id}), key.expires, 0.0, key.id)
+    return Verified(
+        GSActor(key.subject, frozenset(key.scopes), True, {"key": key.id}), key.expires, 0.0, key.id, "api_keys"
+    )
 
 
 def _entry(entry: Any) -> ApiKey:

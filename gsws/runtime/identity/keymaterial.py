@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["MIN_SECRET", "UnusableKey", "VerificationKey", "key_of_file", "key_of_jwk", "key_of_secret"]
+__all__ = ["MIN_SECRET", "UnusableKey", "VerificationKey", "key_of_jwk", "key_of_pem", "key_of_secret"]
 
 MIN_SECRET: Final[Mapping[str, int]] = {"HS256": 32, "HS384": 48, "HS512": 64}
 """Bytes that a secret must have (RFC 7518 section 3.2)."""
@@ -59,20 +58,16 @@ def key_of_secret(secret: str, algorithms: tuple[str, ...]) -> VerificationKey:
     return VerificationKey(material, frozenset(algorithms))
 
 
-def key_of_file(path: Path) -> VerificationKey:
+def key_of_pem(data: bytes) -> VerificationKey:
     """
-    Read a public key in PEM.
+    Make a key from the contents of a file with a public key in PEM.
 
     Raises:
-        UnusableKey: If the file has none.
+        UnusableKey: If there is none.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnusableKey(f"the file cannot be read: {error.strerror}") from None
     if b"PRIVATE KEY" in data:
         raise UnusableKey("the file has a private key; give the public one, and keep this where tokens are made")
     try:

@@ -1,13 +1,14 @@
 """
 A credential on a live socket: it ends, is revoked, or is renewed in band (protocol P4.3 and P7.4).
 
-One timer of the source's wheel for each connection whose credential ends, and one for all that came with API keys;
-no task waits.
+One timer of the source's wheel for each connection whose credential ends, and one for all that a file may end; no task
+waits. Each connection is asked for its own standing, whoever noticed that the file is another.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,8 +27,14 @@ __all__ = ["Lease", "Leases", "renew"]
 _LOOK_AGAIN: Final = 300.0
 """Seconds after which the wall clock is asked again: it may have been set, or the machine been asleep."""
 
-_WATCH: Final = 1.0
-"""Seconds between two looks at the file of API keys while somebody is connected by one."""
+_WATCH: Final = 0.5
+"""Seconds between two looks at the files that may end a connection, while there is one."""
+
+_BLIND: Final = 60.0
+"""Seconds for which connections outlive a file that cannot be used; new ones are refused from the first moment on."""
+
+_UNKNOWN: Final = 4000
+"""Close code of a connection whose credential could not be checked for long: reconnect with back-off (P7.4)."""
 
 _RENEWAL: Final = 10.0
 """Seconds that the check of a renewed token may take."""
@@ -39,8 +46,11 @@ class Leases:
     def __init__(self, identity: Identity, wheel: Wheel) -> None:
         self.identity = identity
         self.wheel = wheel
-        self._by_key: set[Lease] = set()
+        self._watched: set[Lease] = set()
+        self._seen = -1
+        self._is_doubtful = False
         self._timer: Timer | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
@@ -52,52 +62,61 @@ class Leases:
             task.cancel()
 
     def add(self, lease: Lease) -> None:
-        """Watch for a key's revocation."""
-        self._by_key.add(lease)
+        """Watch what the files say of a connection; what they said while it was being let in counts too."""
+        self._watched.add(lease)
+        self._seen = -1
         if self._timer is None:
             self._timer = self.wheel.schedule(_WATCH, self._look)
 
     def discard(self, lease: Lease) -> None:
-        self._by_key.discard(lease)
+        self._watched.discard(lease)
 
-    def spawn(self, work: Any) -> None:
+    def spawn(self, work: Any) -> asyncio.Task[None]:
         """Run a check of a moment."""
-        task = asyncio.get_running_loop().create_task(work)
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _look(self) -> None:
         self._timer = None
-        keys = self.identity.keys
-        if not self._by_key or keys is None:
+        if not self._watched:
             return
         self._timer = self.wheel.schedule(_WATCH, self._look)
-        if keys.is_changed():
-            self.spawn(self._reread())
+        if self._reading is not None and not self._reading.done():
+            return
+        identity = self.identity
+        is_new = self._is_doubtful or identity.version() != self._seen
+        if is_new or any(file.may_have_changed() for file in identity.files):
+            self._reading = self.spawn(self._review())
 
-    async def _reread(self) -> None:
-        keys = self.identity.keys
-        assert keys is not None
-        await keys.refresh()
-        for lease in tuple(self._by_key):
-            id = lease.verified.key
-            now = keys.current(id) if id is not None else None
-            if now is None or now.actor.subject != lease.verified.actor.subject:
-                lease.revoke("credential revoked")
-            else:
-                lease.take(now)
+    async def _review(self) -> None:
+        identity = self.identity
+        for file in identity.files:
+            # One that cannot be read now is tried again by the next look.
+            with contextlib.suppress(Unavailable):
+                await file.refresh()
+        version = identity.version()
+        if version == self._seen and not self._is_doubtful and all(file.troubled is None for file in identity.files):
+            return
+        self._seen = version
+        self._is_doubtful = False
+        for lease in tuple(self._watched):
+            if not lease.review():
+                self._is_doubtful = True
 
 
 class Lease:
     """How long one connection may go on."""
 
-    __slots__ = ("_client", "_leases", "_timer", "is_renewing", "verified")
+    __slots__ = ("_client", "_is_doubtful", "_leases", "_timer", "is_renewing", "verified")
 
     def __init__(self, client: Client, leases: Leases, verified: Verified) -> None:
         self._client = client
         self._leases = leases
         self._timer: Timer | None = None
         self.is_renewing = False
+        self._is_doubtful = False
         self.take(verified)
 
     @property
@@ -108,10 +127,49 @@ class Lease:
         """Go by this credential from now on."""
         self.verified = verified
         self._client.actor = verified.actor
-        if verified.key is not None:
+        if self.identity.is_watched(verified):
             self._leases.add(self)
         else:
             self._leases.discard(self)
+        self._schedule()
+
+    def rebase(self, leases: Leases) -> None:
+        """Go by another config from now on: its files are asked."""
+        self._leases.discard(self)
+        self._leases = leases
+        self.take(self.verified)
+
+    def review(self) -> bool:
+        """
+        Ask the files what the credential is worth now; close with 4501 if nothing, twice in a row.
+
+        A file that is being written in place may be short of what stands in it for a moment.
+
+        Returns:
+            False if it is to be asked again, though the files may not change.
+        """
+        identity = self.identity
+        try:
+            now = identity.standing(self.verified)
+        except Unavailable:
+            since = min((file.troubled for file in identity.files if file.troubled is not None), default=None)
+            if since is not None and time.monotonic() - since > _BLIND:
+                # Its standing is not known: the client may come back when it is.
+                self.end()
+                self._client.close(_UNKNOWN, "credential cannot be checked")
+                return True
+            return False
+        if now is None and self._is_doubtful:
+            self.revoke("credential revoked")
+            return True
+        self._is_doubtful = now is None
+        if now is not None and now is not self.verified:
+            self._take_again(now)
+        return not self._is_doubtful
+
+    def _take_again(self, verified: Verified) -> None:
+        self.verified = verified
+        self._client.actor = verified.actor
         self._schedule()
 
     def move(self, client: Client) -> None:
@@ -176,7 +234,7 @@ async def _renew(client: Client, lease: Lease, id: RequestId | None, token: str)
     except Exception as error:  # whatever it was, the credential was not renewed
         reason = error.reason if isinstance(error, Refused) else "it could not be checked"
         cause = error.__cause__ if isinstance(error, Refused | Unavailable | TimeoutError) else error
-        client.logger.info("refused a renewed credential", reason=reason, exc_info=cause)
+        lease.identity.refuse_renewal(reason, cause, connection=client.id, client=client.label)
         if isinstance(error, Refused) and error.is_forbidden:
             # Known, and no longer allowed: the credential before counts no more either.
             _refuse(client, id, "forbidden", "this credential may no longer be used here")

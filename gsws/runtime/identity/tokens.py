@@ -6,19 +6,23 @@ The library decides about signatures and claims. Algorithms come from the config
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from gsws.errors import ServeError
 from gsws.eventsources.websocket.config import JWTConfig
-from gsws.runtime.identity.keymaterial import UnusableKey, VerificationKey, key_of_file, key_of_secret
+from gsws.runtime.identity.checking import CheckThreads
+from gsws.runtime.identity.grantfile import GrantFile, GrantFileError, read_grants
+from gsws.runtime.identity.keymaterial import UnusableKey, VerificationKey, key_of_pem, key_of_secret
 from gsws.runtime.identity.keyset import KeySet
-from gsws.runtime.identity.verdict import Refused, Verified, moment, scopes_of, subject_of
-from gsws.runtime.threads import ThreadPool
+from gsws.runtime.identity.verdict import Refused, Unavailable, Verified, moment, scopes_of, subject_of
 from gsws.types import GSActor
 
 __all__ = ["TokenCheck", "looks_like_token"]
+
+_Pem: TypeAlias = tuple[bytes, VerificationKey]
 
 _REASONS: Final = {
     "ExpiredSignatureError": "the token has expired",
@@ -44,18 +48,22 @@ class TokenCheck:
         ServeError: If there is no key that fits the config.
     """
 
-    def __init__(self, config: JWTConfig, *, source: str, root: Path, threads: ThreadPool, logger: Any) -> None:
+    def __init__(self, config: JWTConfig, *, source: str, root: Path, threads: CheckThreads, logger: Any) -> None:
         self._config = config
         self._logger = logger
         self._is_endless_told = False
         self._keys: tuple[VerificationKey, ...] = ()
         self._published: KeySet | None = None
+        self.file: GrantFile[_Pem] | None = None
         try:
             if config.secret is not None:
                 self._keys = (key_of_secret(config.secret, config.algorithms),)
             elif config.public_key is not None:
-                self._keys = (key_of_file(root / config.public_key),)
-        except UnusableKey as error:
+                self._keys = (_read_pem(root / config.public_key)[1],)
+                self.file = GrantFile(
+                    root / config.public_key, _read_pem, threads, logger, what="the file of `public_key`"
+                )
+        except (UnusableKey, GrantFileError) as error:
             what = "secret" if config.secret is not None else "public_key"
             raise ServeError(
                 f"`authn.jwt.{what}` of the source `{source}` cannot be used: {error}",
@@ -64,7 +72,7 @@ class TokenCheck:
         if config.jwks_url is not None and not self._keys:
             if any(name.startswith("HS") for name in config.algorithms):
                 raise ServeError(f"`authn.jwt` of the source `{source}`: algorithms for secrets with public keys")
-            self._published = KeySet(config.jwks_url, threads, logger)
+            self._published = KeySet(config.jwks_url, logger)
             if _is_exposed(config.jwks_url):
                 logger.warning("`jwks_url` is plain HTTP: whoever is on the way can make tokens")
         elif not self._keys:
@@ -82,13 +90,26 @@ class TokenCheck:
         if self._published is not None:
             self._published.close()
 
+    def signer(self) -> bytes | None:
+        """
+        What tells the public key in the file from another, as it was read last; None if keys come from elsewhere.
+
+        Raises:
+            Unavailable: If the file could not be used.
+        """
+        if self.file is None:
+            return None
+        if self.file.value is None:
+            raise Unavailable("the file of `public_key` cannot be used")
+        return self.file.value[0]
+
     async def check(self, token: str) -> Verified:
         """
         Check one token.
 
         Raises:
             Refused: If it is not good.
-            Unavailable: If the keys have not been had yet.
+            Unavailable: If the keys have not been had yet, or not for too long.
         """
         kid, algorithm = _header(token)
         if algorithm not in self._config.algorithms:
@@ -96,6 +117,8 @@ class TokenCheck:
         keys = self._keys
         if self._published is not None:
             keys = await self._published.find(kid, algorithm)
+        elif self.file is not None:
+            keys = ((await self.file.current())[1],)
         refusal = Refused("there is no key for the token's `kid` and algorithm")
         for key in keys:
             try:
@@ -112,8 +135,18 @@ class TokenCheck:
             if not self._is_endless_told:
                 self._is_endless_told = True
                 self._logger.warning("tokens without `exp` never expire; let the issuer set it")
-            return Verified(actor)
-        return Verified(actor, moment(int(claims["exp"])), self._config.leeway)
+            return Verified(actor, method="jwt", signer=self.signer())
+        return Verified(actor, moment(int(claims["exp"])), self._config.leeway, method="jwt", signer=self.signer())
+
+
+def _read_pem(path: Path) -> _Pem:
+    try:
+        data = read_grants(path)
+        return hashlib.sha256(data).digest(), key_of_pem(data)
+    except OSError as error:
+        raise GrantFileError(f"the file cannot be read: {error.strerror}") from None
+    except UnusableKey as error:
+        raise GrantFileError(str(error)) from None
 
 
 def _header(token: str) -> tuple[str | None, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from gsws.types import GSActor
 
@@ -37,7 +37,16 @@ class Refused(Exception):
 
 
 class Unavailable(Exception):
-    """A credential that cannot be checked now: the keys to check it with have never been had."""
+    """
+    A credential that cannot be checked now: what to check it with is not there, or there is no room to do it.
+
+    Attributes:
+        reason: For the log.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +59,16 @@ class Verified:
         expires: Unix time in seconds at which it expires, or None.
         leeway: Seconds that clocks may differ by: the connection ends at ``expires + leeway``.
         key: Id of the API key, or None.
+        method: The key of ``authn`` that let it in.
+        signer: What tells the public key in a file that signed it, or None.
     """
 
     actor: GSActor
     expires: float | None = None
     leeway: float = 0.0
     key: str | None = None
+    method: Literal["jwt", "api_keys", "fn"] = "fn"
+    signer: bytes | None = None
 
 
 def subject_of(value: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ class Connection(SendingHalf):
         id: Made by the server, unique, unguessable.
         host: Address of the peer.
         port: Port of the peer.
+        authority: ``Host`` of the handshake, as sent.
         path: Path of the handshake, percent-encoded.
         query: Query of the handshake, without ``?``.
         subprotocol: What was negotiated, or None.
@@ -62,6 +64,7 @@ class Connection(SendingHalf):
         "_heartbeat",
         "_linger",
         "_receiver",
+        "authority",
         "close_code",
         "close_reason",
         "closed_by_peer",
@@ -86,6 +89,7 @@ class Connection(SendingHalf):
         super().__init__(listener, transport, identity)
         self.host = handshake.host
         self.port = handshake.port
+        self.authority = sys.intern(handshake.headers.get("Host", ""))  # one text for all of a host's
         self.path = handshake.path
         self.query = handshake.query
         self.subprotocol = handshake.subprotocol

@@ -10,7 +10,7 @@ import re
 
 from gsws.runtime.transport.interface import Headers, ListenOptions
 
-__all__ = ["is_local", "origin_allowed"]
+__all__ = ["authority_of", "is_local", "origin_allowed"]
 
 _ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::(?P<port>\d{1,5}))?",
@@ -52,6 +52,12 @@ def origin_allowed(origins: list[str], host: str, port: int | None, options: Lis
     if name == host and number == (port or _DEFAULT_PORTS[scheme]):
         return True
     return options.development and name in _LOCAL
+
+
+def authority_of(host: str) -> tuple[str, int | None]:
+    """Split a well-formed ``Host`` header into the name, in lower case, and the port, None where none is written."""
+    name, _, port = host.lower().rpartition(":")
+    return (name, int(port)) if name and port.isdigit() else (host.lower().rstrip(":"), None)
 
 
 def is_local(peer: str, host: str, headers: Headers) -> bool:

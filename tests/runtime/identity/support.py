@@ -97,11 +97,13 @@ class Issuer:
         self.headers: dict[str, str] = {}
         self.delay = 0.0
         self.asked: list[str] = []
+        self.credentials: list[str] = []
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked.append(self.path)
+                issuer.credentials += self.headers.get_all("Authorization") or []
                 time.sleep(issuer.delay)
                 document = issuer.document
                 body = document if isinstance(document, bytes) else json.dumps(document).encode()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.runtime.identity.support import bearer, refused, source, token, who
 from tests.runtime.support import served
+from tests.runtime.transport.harness import eventually
 
 AUTHN = "{fn: auth.check}"
 
@@ -127,26 +131,6 @@ def test_a_changed_function_counts_at_once(tmp_path):
         assert who(running, additional_headers=bearer("x"))["subject"] == "two"
 
 
-def test_authn_that_is_added_or_changed_by_a_reload(tmp_path):
-    """It counts for the next handshake, and for the next message of who is there (P4.2)."""
-    from tests.runtime.identity.support import ECHO
-
-    plain = source(AUTHN)
-    with served(tmp_path, {**ECHO, "functions/auth.py": "def check(handshake):\n    return 'ann'\n"}) as running:
-        with running.client() as before:
-            assert before.ask("websocket.who")["eventtype"] == "reply"
-            running.write("eventsources/websocket.yaml", plain["eventsources/websocket.yaml"])
-            running.reload("eventsources/websocket.yaml")
-            assert before.ask("websocket.who")["payload"]["error"] == "unauthorized"
-            assert who(running, additional_headers=bearer("x"))["subject"] == "ann"
-        running.write(".env", "JWT_SECRET=" + "z" * 40 + "\n")
-        text = "type: websocket\nport: 0\nauthn: {jwt: {secret: '${JWT_SECRET}'}}\n"
-        running.write("eventsources/websocket.yaml", text)
-        running.reload("eventsources/websocket.yaml", ".env")
-        assert refused(running, additional_headers=bearer("x")) == 401
-        assert who(running, additional_headers=bearer(token("bob", secret="z" * 40)))["subject"] == "bob"
-
-
 @pytest.mark.parametrize("claims", ["'abc'", "[1, 2]", "7", "[('exp', 1)]"])
 @pytest.mark.parametrize("actor", ["GSActor('ann', claims={})", "{{'subject': 'ann', 'claims': {}}}"])
 def test_claims_that_are_no_object_let_nobody_in(tmp_path, actor, claims):
@@ -160,3 +144,60 @@ def test_claims_may_be_any_mapping_and_their_end_counts(tmp_path):
     view = "__import__('types').MappingProxyType({'exp': 1})"
     with served(tmp_path, files(f"return {{'subject': 'ann', 'claims': {view}}}")) as running:
         assert refused(running, additional_headers=bearer("x"), open_timeout=3) == 401
+
+
+@pytest.mark.parametrize(
+    "result",
+    ["True", "1", "{'subject': 'ann', 'success': False}", "{'subject': 'ann', 'success': 'true'}",
+     "{'subject': 'ann', 'authenticated': None}", "(one for one in ('ann',))", "check_later()", "GSStatus(True)",
+     "b'ann'"],
+)  # fmt: skip
+def test_what_is_no_actor_lets_nobody_in(tmp_path, result):
+    """However true it looks: nobody is let in without a subject, nor with a subject that is said not to be let in."""
+    given = files(f"return {result}")
+    given["functions/auth.py"] += "\nfrom gsws import GSStatus\nasync def check_later():\n    return 'ann'\n"
+    with served(tmp_path, given) as running:
+        assert refused(running, additional_headers=bearer("x"), open_timeout=3) == 401
+
+
+def test_checks_have_threads_of_their_own_and_few_wait(tmp_path):
+    """Handlers that hold every thread keep nobody out; checks that hang are refused with 503, not queued for ever."""
+    wait = f"while not __import__('os').path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)"
+    given = files(f"if handshake.token == 'slow':\n    {wait}\nreturn 'ann'", plain=True)
+    given["events/nap.yaml"] = "websocket.nap: {fn: nap, payload: {}}\n"
+    given["functions/nap.py"] = f"import time\ndef nap(payload):\n    {wait}\n"
+    given["eventsources/websocket.yaml"] += "limits: {handshake_timeout: 60s}\n"
+    with served(tmp_path, given) as running, contextlib.ExitStack() as clients:
+        try:
+            for _ in range(45):
+                client = clients.enter_context(running.client(additional_headers=bearer("x")))
+                client.send("websocket.nap", {}, id=1)
+            assert who(running, additional_headers=bearer("x"))["subject"] == "ann"
+            for _ in range(8 + 64):
+                clients.enter_context(opened(running, "slow"))
+            eventually(lambda: refused_or_in(running, "slow") == 503)
+            assert refused(running, additional_headers=bearer("slow"), open_timeout=3) == 503
+        finally:
+            (tmp_path / "go").touch()
+        lines = running.log("refused a handshake")
+        assert {line["reason"] for line in lines} == {"too many credentials are being checked"}
+
+
+def refused_or_in(running, value):
+    try:
+        with running.client(additional_headers=bearer(value), open_timeout=1):
+            return 101
+    except (InvalidStatus, TimeoutError) as error:
+        return error.response.status_code if isinstance(error, InvalidStatus) else None
+
+
+@contextlib.contextmanager
+def opened(running, value):
+    """A handshake that is sent, and not waited for."""
+    with socket.create_connection(("127.0.0.1", running.ports["websocket"]), timeout=5) as connection:
+        connection.sendall(
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+            + f"Authorization: Bearer {value}\r\n\r\n".encode()
+        )
+        yield connection

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import os
 import time
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from gsws.errors import ServeError
+from gsws.runtime.identity import lease
 from gsws.runtime.identity.keyfile import KeyFileError, hash_of, read_keys
 from tests.runtime.identity.support import bearer, encoded, refused, source, token, who
 from tests.runtime.support import served, write
@@ -62,14 +66,51 @@ def test_a_changed_file_counts_for_the_next_handshake(tmp_path):
         assert refused(running, additional_headers=key(KEY)) == 401
 
 
-def test_a_broken_file_leaves_the_keys_and_a_missing_one_leaves_none(tmp_path):
-    with served(tmp_path, files(entry())) as running:
-        running.write("keys.yaml", "keys: [\n")
+@pytest.mark.parametrize("broken", ["keys: [\n", "keys:\n  - {id: one, subject: ann}\n", "\x00", "keys: 7\n"])
+def test_a_file_that_cannot_be_used_lets_nobody_in(tmp_path, broken):
+    """Not even who stood in it before; who is in stays for a while, and nobody is told that a key is bad (503)."""
+    with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
+        running.write("keys.yaml", broken)
+        for _ in range(3):
+            assert refused(running, additional_headers=key(KEY)) == 503
+        assert len(running.log("the file of API keys cannot be used; nobody is let in by it")) == 1
+        assert ann.ask("websocket.who")["eventtype"] == "reply"
+        running.write("keys.yaml", "keys:\n" + entry())
         assert who(running, additional_headers=key(KEY))["subject"] == "ann"
-        assert len(running.log("the file of API keys is wrong; the keys before stay in use")) == 1
+        assert running.log("the file of API keys is good again")
+        assert ann.ask("websocket.who")["eventtype"] == "reply"
+
+
+@pytest.mark.parametrize("trouble", ["directory", "pipe", "large", "loop"])
+def test_a_file_that_cannot_be_read_lets_nobody_in(tmp_path, trouble):
+    path = tmp_path / "keys.yaml"
+    with served(tmp_path, files(entry())) as running:
+        path.unlink()
+        if trouble == "directory":
+            path.mkdir()
+        elif trouble == "pipe":
+            os.mkfifo(path)
+        elif trouble == "loop":
+            path.symlink_to(path)
+        else:
+            path.write_text("keys:\n" + entry() + "#" * 2**20)
+        assert refused(running, additional_headers=key(KEY), open_timeout=5) == 503
+
+
+def test_connections_end_when_a_file_cannot_be_used_for_long(tmp_path, monkeypatch):
+    """With a code that lets clients come again (P7.4): nothing is known of their keys."""
+    monkeypatch.setattr(lease, "_BLIND", 0.2)
+    with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
+        running.write("keys.yaml", "keys: [\n")
+        assert ann.closed() == (4000, "credential cannot be checked")
+
+
+def test_a_file_that_is_gone_has_no_keys(tmp_path):
+    with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
         (tmp_path / "keys.yaml").unlink()
         assert refused(running, additional_headers=key(KEY)) == 401
-        assert running.log("the file of API keys is gone; no key is good any more")
+        assert running.log("the file of API keys is gone; nobody is let in by it")
+        assert ann.closed() == (4501, "credential revoked")
         running.write("keys.yaml", "keys:\n" + entry())
         assert who(running, additional_headers=key(KEY))["subject"] == "ann"
 
@@ -83,6 +124,36 @@ def test_a_revoked_key_ends_its_connections(tmp_path):
             assert ann.closed() == (4501, "credential revoked")
             answer = bob.ask("websocket.who")["payload"]["data"]
             assert (answer["subject"], answer["scopes"]) == ("bob", ["new"])
+
+
+@pytest.mark.parametrize("visitor", [OTHER, "no-key-at-all", KEY])
+def test_whoever_connects_first_takes_no_revocation_from_the_others(tmp_path, visitor):
+    """A handshake that reads the changed file does not keep it from those who are in by it."""
+    with served(tmp_path, files(entry(), entry(OTHER, "two", "bob"))) as running:
+        with running.client(additional_headers=key(KEY)) as ann:
+            running.write("keys.yaml", "keys:\n" + entry(OTHER, "two", "bob"))
+            for _ in range(5):
+                with contextlib.suppress(InvalidStatus), running.client(additional_headers=key(visitor)):
+                    pass
+            assert ann.closed() == (4501, "credential revoked")
+
+
+def test_a_key_that_is_given_to_another_subject_ends_its_connections(tmp_path):
+    with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
+        running.write("keys.yaml", "keys:\n" + entry(subject="eve"))
+        assert ann.closed() == (4501, "credential revoked")
+
+
+def test_a_moment_of_half_a_file_ends_nothing(tmp_path):
+    """Editors truncate and write: what is short for a moment is looked at twice."""
+    text = "keys:\n" + entry()
+    with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
+        for _ in range(3):
+            running.write("keys.yaml", "")
+            assert refused(running, additional_headers=key(KEY)) == 401
+            running.write("keys.yaml", text)
+            assert who(running, additional_headers=key(KEY))["subject"] == "ann"
+        assert ann.ask("websocket.who")["eventtype"] == "reply"
 
 
 def test_a_key_that_expires(tmp_path):

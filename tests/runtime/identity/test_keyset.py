@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
+import socket
+import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.warnings import InsecureKeyLengthWarning
+from websockets.exceptions import InvalidStatus
 
 from gsws.runtime.identity import keyset
-from tests.runtime.identity.support import bearer, encoded, issuer, public_jwk, refused, source, token, who
+from tests.runtime.identity.support import bearer, encoded, forged, issuer, public_jwk, refused, source, token, who
 from tests.runtime.support import served
+from tests.runtime.transport.harness import eventually
 
 
 @pytest.fixture(scope="module")
@@ -95,14 +103,16 @@ def test_stale_keys_are_used_while_the_url_is_down(tmp_path, keys, quick, monkey
 
 def test_keys_are_fetched_again_when_they_are_old(tmp_path, keys, quick, monkeypatch):
     """So a withdrawn key is not good for ever, also if nobody names a new one."""
+    monkeypatch.setattr(keyset, "MAX_AGE", 0.5)
     with issuer() as server:
         server.publish(a=keys[0], b=keys[1])
         with served(tmp_path, files(server)) as running:
             assert who(running, additional_headers=signed(keys[0], "a"))["subject"] == "ann"
+            asked = len(server.asked)
             server.publish(b=keys[1])
-            monkeypatch.setattr(keyset, "MAX_AGE", 0.0)
-            time.sleep(0.6)
-            assert refused(running, additional_headers=signed(keys[0], "a")) == 401
+            # Nobody comes and asks: the keys are fetched by themselves.
+            eventually(lambda: len(server.asked) > asked)
+            eventually(lambda: refused_or_in(running, signed(keys[0], "a")) == 401)
 
 
 @pytest.mark.parametrize("trouble", ["down", "slow", "redirect", "large", "empty"])
@@ -171,3 +181,123 @@ def test_keys_that_are_none_are_left_out(tmp_path, keys, quick):
             with pytest.warns(InsecureKeyLengthWarning):
                 weak = signed(short, "short")
             assert refused(running, additional_headers=weak, open_timeout=5) == 401
+
+
+def test_nobody_waits_for_an_issuer_that_hangs(tmp_path, keys, quick, monkeypatch):
+    """Keys that are old stay in use while it is asked in the background."""
+    monkeypatch.setattr(keyset, "DEADLINE", 60.0)
+    monkeypatch.setattr(keyset, "MAX_AGE", 0.3)
+    monkeypatch.setattr(keyset, "INTERVAL", 0.2)
+    with issuer() as server:
+        server.publish(a=keys[0])
+        with served(tmp_path, files(server)) as running:
+            assert who(running, additional_headers=signed(keys[0], "a"))["subject"] == "ann"
+            server.delay = 60.0
+            asked = len(server.asked)
+            eventually(lambda: len(server.asked) > asked)
+            for _ in range(5):
+                assert who(running, additional_headers=signed(keys[0], "a"), open_timeout=5)["subject"] == "ann"
+            assert not running.log("cannot fetch the keys of `jwks_url`")  # it still hangs
+
+
+def test_keys_that_could_not_be_had_for_too_long_are_good_no_more(tmp_path, keys, quick, monkeypatch):
+    """503, so that clients come again; and they are let in when the issuer answers again."""
+    monkeypatch.setattr(keyset, "MAX_AGE", 0.2)
+    monkeypatch.setattr(keyset, "INTERVAL", 0.1)
+    with issuer() as server:
+        server.publish(a=keys[0])
+        with served(tmp_path, files(server)) as running:
+            assert who(running, additional_headers=signed(keys[0], "a"))["subject"] == "ann"
+            server.status = 500
+            eventually(lambda: running.log("cannot fetch the keys of `jwks_url`"))
+            assert who(running, additional_headers=signed(keys[0], "a"))["subject"] == "ann"
+            monkeypatch.setattr(keyset, "MAX_STALE", 0.0)
+            assert refused(running, additional_headers=signed(keys[0], "a"), open_timeout=5) == 503
+            server.status = 200
+            monkeypatch.setattr(keyset, "MAX_STALE", 60.0)
+            eventually(lambda: running.log("the keys of `jwks_url` can be fetched again"))
+            assert who(running, additional_headers=signed(keys[0], "a"))["subject"] == "ann"
+
+
+@pytest.mark.parametrize("place", ["head", "body", "nothing"])
+def test_an_issuer_that_drips_costs_one_thread_for_a_moment(tmp_path, quick, monkeypatch, place):
+    """A byte now and then is no progress: the fetch has one deadline, and its socket is cut then."""
+    monkeypatch.setattr(keyset, "DEADLINE", 0.4)
+    monkeypatch.setattr(keyset, "INTERVAL", 0.1)
+    first = {
+        "head": b"HTTP/1.1 200 OK\r\nX-A: ",
+        "body": b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n",
+        "nothing": b"",
+    }
+    with dripping(first[place]) as (port, arrivals):
+        given = source(f"{{jwt: {{jwks_url: 'http://127.0.0.1:{port}/'}}}}")
+        with served(tmp_path, given) as running:
+            bad = bearer(forged({"alg": "RS256", "kid": "a"}, {"sub": "ann"}, b"x" * 256))
+            before = set(threading.enumerate())
+            while len(arrivals) < 4:
+                assert refused(running, additional_headers=bad, open_timeout=5) == 503
+            eventually(lambda: sum(is_open(one) for one in arrivals) <= 1)
+            new = set(threading.enumerate()) - before
+            assert sum(thread.name == "gsws-handler" for thread in new) <= 2
+
+
+def test_a_password_in_the_url_is_sent_and_never_shown(tmp_path, keys, quick):
+    """Neither by the URL in the log nor by what the network says about it."""
+    with issuer() as server:
+        server.publish(a=keys[0])
+        url = f"http://svc:pw9x%4037secret@127.0.0.1:{server.port}/keys?access_token=tok9secret"
+        with served(tmp_path, source(f"{{jwt: {{jwks_url: '{url}'}}}}")) as running:
+            assert who(running, additional_headers=signed(keys[0], "a"))["subject"] == "ann"
+            assert server.credentials == ["Basic " + base64.b64encode(b"svc:pw9x@37secret").decode()]
+            server.status = 500
+            assert refused(running, additional_headers=signed(keys[1], "new"), open_timeout=5) == 401
+            eventually(lambda: running.log("cannot fetch the keys of `jwks_url`"))
+        assert "secret" not in json.dumps(running.logs, default=str)
+
+
+def refused_or_in(running, headers):
+    try:
+        with running.client(additional_headers=headers, open_timeout=5):
+            return 101
+    except InvalidStatus as error:
+        return error.response.status_code
+
+
+def is_open(connection):
+    try:
+        connection.settimeout(0.0)
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def dripping(first):
+    """A server that begins an answer and never ends it."""
+    arrivals, over = [], threading.Event()
+
+    def drip(connection):
+        with contextlib.suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(first)
+            while not over.wait(0.05):
+                connection.sendall(b"a")
+
+    def accept(listening):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                arrivals.append(connection)
+                threading.Thread(target=drip, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, args=(listening,), daemon=True).start()
+        try:
+            yield listening.getsockname()[1], arrivals
+        finally:
+            over.set()
+            listening.shutdown(socket.SHUT_RDWR)
+            for one in arrivals:
+                one.close()

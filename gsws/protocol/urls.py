@@ -1,0 +1,29 @@
+"""URLs as they may be shown: without what lets somebody in."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["without_secrets"]
+
+_USER: Final = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/?#\"'<>]*@")
+_PARAMETER: Final = re.compile(
+    r"(?P<name>[?&;][A-Za-z0-9_.-]{0,60}?"
+    r"(?:token|secret|password|passwd|pwd|apikey|api[_-]key|[_-]key|key|auth|credential|sig|signature|code|session|jwt)"
+    r"(?:s|_id)?=)[^\s&#\"'<>;]+",
+    re.IGNORECASE,
+)
+
+
+def without_secrets(text: str) -> str:
+    """
+    Hide the user and password of every URL in a text, and query parameters whose name says that they are secret.
+
+    ``https://svc:pw@host/a?token=x&b=1`` becomes ``https://***@host/a?token=***&b=1``.
+    """
+    if "://" in text:
+        text = _USER.sub(r"\g<scheme>***@", text)
+    if "=" in text and ("?" in text or "&" in text):
+        text = _PARAMETER.sub(r"\g<name>***", text)
+    return text
