@@ -6,11 +6,21 @@ Nothing here knows YAML, sockets or asyncio.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-__all__ = ["AttributeDict", "GSActor", "GSCloudEvent", "GSStatus", "JSONObject", "JSONValue", "RequestId"]
+__all__ = [
+    "AttributeDict",
+    "Count",
+    "GSActor",
+    "GSCloudEvent",
+    "GSStatus",
+    "JSONObject",
+    "JSONValue",
+    "RequestId",
+    "is_protocol_name",
+]
 
 JSONValue: TypeAlias = Any
 """What a JSON text decodes to: ``None | bool | int | float | str | list | dict``."""
@@ -19,6 +29,24 @@ JSONObject: TypeAlias = dict[str, Any]
 
 RequestId: TypeAlias = str | int
 """The ``id`` of an envelope, chosen by the client (protocol P2.2)."""
+
+
+_RESERVED: Final = frozenset({"reply", "stream.start", "stream.chunk", "stream.end", "stream.error", "stream.snapshot"})
+
+
+def is_protocol_name(eventtype: str) -> bool:
+    """Whether a name belongs to the protocol (P2.5): frames of answers, and all that begins with ``gsws.``."""
+    return eventtype in _RESERVED or eventtype.startswith("gsws.")
+
+
+class Count(int):
+    """A number that may be awaited, so that one call serves coroutines and plain functions in threads alike."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, int]:
+        yield from ()
+        return int(self)
 
 
 class AttributeDict(dict[str, Any]):

@@ -227,7 +227,8 @@ _ENTRIES: Final = (
         "GS211",
         _W,
         "undeclared emit",
-        "The handler sends an event type that `emits` does not list. Declare it, so that it is checked and documented.",
+        "The handler sends an event type that `emits`, or for rooms `broadcasts`, does not list. Declare it, so that "
+        "it is checked and documented.",
     ),
     Entry(
         "GS213",
@@ -300,7 +301,8 @@ _ENTRIES: Final = (
         "GS308",
         _E,
         "reserved event key",
-        "Keys such as `stream.start` and `connection.open` belong to the protocol. Choose another name.",
+        "Names such as `stream.start`, `reply` and all that begin with `gsws.` belong to the protocol, as event keys, "
+        "among `broadcasts` and as subprotocols. Choose another name.",
     ),
     Entry(
         "GS309",
@@ -312,7 +314,9 @@ _ENTRIES: Final = (
         "GS310",
         _E,
         "settings contradict each other",
-        "Two settings of the event, for example `timeout`, `on_disconnect` and `concurrency`, exclude each other.",
+        "Two settings, for example `timeout`, `on_disconnect` and `concurrency`, exclude each other; or one "
+        "contradicts the code, as `answers: reply` does of a function that yields; or two events declare one name of "
+        "`broadcasts` with different schemas.",
     ),
     Entry(
         "GS401",

@@ -148,6 +148,41 @@ class SourceContext(Protocol):
         """
         ...
 
+    def push(
+        self,
+        eventtype: str,
+        payload: Any = None,
+        *,
+        room: str | None = None,
+        subject: str | None = None,
+        client_id: str | None = None,
+        connection: str | None = None,
+        source: str | None = None,
+    ) -> Awaitable[int]:
+        """
+        Push one frame to a room, a subject, a label or one connection, from the loop's thread or any other.
+
+        It waits for nobody and need not be awaited; ``int()`` of what it returns is for how many connections it was
+        queued. ``source`` is the event source whose clients are meant: this one if it has a port, else the only one.
+
+        Raises:
+            ValueError: If the name is the protocol's, there is not exactly one target, or the source is not clear.
+        """
+        ...
+
+    def disconnect(
+        self,
+        *,
+        subject: str | None = None,
+        client_id: str | None = None,
+        connection: str | None = None,
+        code: int = 4504,
+        reason: str = "",
+        source: str | None = None,
+    ) -> Awaitable[int]:
+        """Close every connection of a subject or a label, or one connection, and end their sessions; as `push`."""
+        ...
+
 
 @runtime_checkable
 class EventSource(Protocol):

@@ -21,7 +21,7 @@ from gsws.project.specs import RateSpec
 from gsws.project.units import duration
 from gsws.source.span import Pointer, Span
 from gsws.source.yaml import Document
-from gsws.types import JSONValue
+from gsws.types import JSONValue, is_protocol_name
 
 __all__ = ["DEFAULT_SCHEMA", "Draft", "DraftFile", "Part", "authz_contradictions", "draft_events", "key_names"]
 
@@ -69,6 +69,7 @@ class Draft:
     reply: Part | None = None
     responses: dict[int, Part] = field(default_factory=dict)
     emits: dict[str, Part] = field(default_factory=dict)
+    broadcasts: dict[str, Part] = field(default_factory=dict)
     query: dict[str, Part] = field(default_factory=dict)
     required_query: tuple[str, ...] = ()
     key_findings: list[Finding] = field(default_factory=list)
@@ -99,6 +100,11 @@ class Draft:
             case {"grace": grace}:
                 return duration(grace)
         return None
+
+    def answers(self) -> Literal["stream", "reply"] | None:
+        """How the event says that it is answered; None if its code decides."""
+        value = self.values.get("answers")
+        return "stream" if value == "stream" else "reply" if value == "reply" else None
 
     def rate(self) -> RateSpec | None:
         """The event's own rate limit."""
@@ -185,9 +191,8 @@ def _draft(expanded: Expanded, written: str, value: JSONValue) -> Draft:
 
 def _key_findings(draft: Draft) -> Iterator[Finding]:
     written, span = draft.written, draft.span
-    reserved = {"reply", "stream.start", "stream.chunk", "stream.end", "stream.error", "stream.snapshot"}
     for name in [key for _, key in draft.keys] or [written]:
-        if name in reserved or name.startswith("gsws."):
+        if is_protocol_name(name):
             yield error(
                 "GS308",
                 f"the event name {quoted(name)} belongs to the protocol",
@@ -237,11 +242,12 @@ def _schemas(draft: Draft, outcome: Check) -> None:
             found = part("responses", code, *media)
             if found is not None:
                 draft.responses[int(code)] = found
-    emits = values.get("emits")
-    for name in emits if isinstance(emits, dict) else ():
-        found = part("emits", name)
-        if found is not None:
-            draft.emits[name] = found
+    for key, parts in (("emits", draft.emits), ("broadcasts", draft.broadcasts)):
+        declared = values.get(key)
+        for name in declared if isinstance(declared, dict) else ():
+            found = part(key, name)
+            if found is not None:
+                parts[name] = found
     _query(draft, part)
 
 
@@ -334,15 +340,16 @@ def _contradictions(draft: Draft) -> Iterator[Finding]:
                 "lets anonymous clients in",
                 "remove one of the two",
             )
-    for name in draft.emits:
-        if name.startswith("gsws."):
-            yield error(
-                "GS308",
-                f"the event name {quoted(name)} belongs to the protocol",
-                key("emits", name),
-                "reserved",
-                "choose another name",
-            )
+    reserved = [("emits", name) for name in draft.emits if name.startswith("gsws.")]
+    reserved += [("broadcasts", name) for name in draft.broadcasts if is_protocol_name(name)]
+    for place in reserved:
+        yield error(
+            "GS308",
+            f"the event name {quoted(place[1])} belongs to the protocol",
+            key(*place),
+            "reserved",
+            "choose another name",
+        )
 
 
 def authz_contradictions(authz: Mapping[str, Any], document: Document, place: Pointer) -> Iterator[Finding]:

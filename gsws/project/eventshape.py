@@ -71,6 +71,8 @@ EVENT: Final[Mapping[str, Any]] = {
         "payload": _SCHEMA,
         "reply": _SCHEMA,
         "emits": {"type": "object", "additionalProperties": _SCHEMA},
+        "broadcasts": {"type": "object", "additionalProperties": _SCHEMA},
+        "answers": {"enum": ["stream", "reply"]},
         "summary": _TEXT,
         "description": _TEXT,
         "tags": {"type": "array", "items": {"type": "string", "minLength": 1}},

@@ -202,6 +202,7 @@ class HandlerIndex:
                         found.parameters,
                         found.is_async,
                         found.is_generator,
+                        found.is_plain,
                     )
         stem = name.rpartition(".")[2]
         if chosen:
@@ -264,6 +265,7 @@ class HandlerIndex:
                     found.parameters,
                     found.is_async,
                     found.is_generator,
+                    found.is_plain,
                 )
         return Unfound(
             "GS201",
@@ -292,6 +294,7 @@ class HandlerIndex:
             function.parameters,
             function.is_async,
             function.is_generator,
+            function.is_plain,
         )
 
     def _nothing(self, name: str) -> Unfound:

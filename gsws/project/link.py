@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gsws.diagnostics.finding import Finding, Label
 from gsws.diagnostics.suggest import nearest
 from gsws.project.cache import ProjectCache
+from gsws.project.declarations import declaration_findings
 from gsws.project.envelope import envelope_findings
 from gsws.project.events import Draft, Part
 from gsws.project.handlers import HandlerIndex
@@ -74,6 +75,7 @@ class Linker:
                 self.findings += self.duplicates(draft, first)
                 specs += self.events(draft, len(specs))
         self.findings += self.no_source(missing)
+        self.findings += declaration_findings(specs, drafts)
         return tuple(specs)
 
     def duplicates(self, draft: Draft, first: dict[str, Draft]) -> Iterator[Finding]:
@@ -152,6 +154,9 @@ class Linker:
                 responses=self.compiled_all(draft, draft.responses),
                 emits=self.compiled_all(draft, draft.emits),
                 emits_declared={name: part.schema for name, part in draft.emits.items()},
+                broadcasts=self.compiled_all(draft, draft.broadcasts),
+                broadcasts_declared={name: part.schema for name, part in draft.broadcasts.items()},
+                answers=draft.answers(),
                 query=query,
                 query_schema=query_schema,
                 authn=draft.values.get("authn") is not False,

@@ -18,6 +18,7 @@ from gsws.project.environment import parse_dotenv
 from gsws.project.events import Draft, draft_events
 from gsws.project.eventshape import area_of
 from gsws.project.handlers import HandlerIndex
+from gsws.project.hooks import resolve_lifespan
 from gsws.project.link import Linker, resolve_function
 from gsws.project.lookups import Area, Expanded, Lookups, Unresolved, expand, plain
 from gsws.project.merge import deep_merge
@@ -94,6 +95,7 @@ class _Load:
     environ: dict[str, str]
     plugins: Mapping[str, PluginFacts]
     notes: bool
+    settings_file: Document | None = None
 
     def project(self) -> Project:
         reader, cache = self.reader, self.reader.cache
@@ -115,6 +117,7 @@ class _Load:
         checked = self.sources(lookups)
         sources = source_specs(checked, handlers, findings)
         datasources = self.datasources(lookups, handlers)
+        lifespan = resolve_lifespan(settings.lifespan, self.settings_file, handlers, findings)
         linker = Linker(
             sources=sources,
             declared=frozenset(checked),
@@ -161,6 +164,7 @@ class _Load:
             mappings=MappingProxyType(mappings),
             config=MappingProxyType(config),
             datasources=MappingProxyType(datasources),
+            lifespan=lifespan,
             findings=in_order(findings),
             files=cache.finish(),
             environ=MappingProxyType(self.environ),
@@ -176,7 +180,7 @@ class _Load:
             self.reader.findings += findings
 
     def settings(self) -> Settings:
-        document = self.reader.one(SETTINGS)
+        document = self.settings_file = self.reader.one(SETTINGS)
         if document is None:
             return default_settings(self.reader.root)
         settings, findings = read_settings(self.reader.root, expand(document, Lookups(self.environ)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["INJECTABLE"]
+__all__ = ["INJECTABLE", "LIFESPAN"]
 
 INJECTABLE: Final[frozenset[str]] = frozenset(
     {
@@ -33,3 +33,8 @@ INJECTABLE: Final[frozenset[str]] = frozenset(
     }
 )
 """Names of parameters that gsws knows how to fill."""
+
+LIFESPAN: Final[frozenset[str]] = frozenset(
+    {"config", "context", "ctx", "datasources", "functions", "logger", "mappings"}
+)
+"""Those of them that ``lifespan`` may take: the ones that no message is needed for."""

@@ -28,7 +28,7 @@ _HEAVY: Final = re.compile(
     r"sentence_transformers|vertexai)(?:\.|$)|google\.(?:genai|generativeai|cloud\.aiplatform)(?:\.|$)"
 )
 _HEAVY_HINT: Final = re.compile(rb"lang|torch|transformers|tensorflow|keras|jax|diffusers|vllm|llama|google|vertexai")
-_EMIT_HINT: Final = re.compile(rb"\bemit\(|\bFrame\(")
+_EMIT_HINT: Final = re.compile(rb"\b(?:emit|broadcast|push|Frame)\(")
 _MENTION_HINT: Final = re.compile(rb"\bfunctions\b|import_module|__import__")
 _FILE_RULES: Final[tuple[tuple[str, Callable[[PythonSource], Iterable[Finding]]], ...]] = (
     ("blocking_calls", blocking_calls),
@@ -47,10 +47,11 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """An event type that is sent, written as a literal."""
+    """An event type that is sent, written as a literal; ``to_rooms`` is false for a frame of the request's answer."""
 
     eventtype: str
     span: Span
+    to_rooms: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +156,16 @@ def _emits(source: PythonSource, function: FunctionNode, inside: Iterable[ast.AS
     for node in inside:
         if not isinstance(node, ast.Call):
             continue
+        index, to_rooms = 0, False
         match node.func:
-            case ast.Attribute(attr="emit", value=ast.Name(id="ctx" | "context" | "self")):
-                pass
-            case ast.Attribute(attr="emit", value=ast.Name(id=receiver)) if _is_first(function, receiver):
-                pass
+            case ast.Attribute(attr="emit" | "broadcast" | "push" as verb, value=ast.Name(id=receiver)) if receiver in (
+                "ctx",
+                "context",
+                "self",
+            ) or _is_first(function, receiver):
+                index, to_rooms = int(verb == "broadcast"), verb != "emit"
+                if any(one.arg == "source" for one in node.keywords):
+                    continue  # to the clients of another source, perhaps
             case ast.Name(id="Frame") | ast.Attribute(attr="Frame") if source.full_name(node.func) in (
                 "gsws.Frame",
                 "gsws.protocol.answer.Frame",
@@ -168,9 +174,9 @@ def _emits(source: PythonSource, function: FunctionNode, inside: Iterable[ast.AS
             case _:
                 continue
         keywords = [one.value for one in node.keywords if one.arg == "eventtype"]
-        for argument in [*node.args[:1], *keywords][:1]:
+        for argument in [*node.args[index : index + 1], *keywords][:1]:
             if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                yield Emit(argument.value, source.span(argument))
+                yield Emit(argument.value, source.span(argument), to_rooms)
 
 
 def _is_first(function: FunctionNode, name: str) -> bool:

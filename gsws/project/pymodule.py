@@ -32,6 +32,7 @@ class Function:
     Attributes:
         parameters: None if the source does not tell: a decorator or a call made it.
         defined: By ``def`` or ``lambda``, rather than assigned.
+        is_plain: It returns values that stand in its body, and sends nothing by itself.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Function:
     is_async: bool = False
     is_generator: bool = False
     defined: bool = True
+    is_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ class _Reader:
             None if node.decorator_list else tuple(_parameters(node.args)),
             isinstance(node, ast.AsyncFunctionDef),
             self.may_yield and _yields(node),
+            is_plain=not node.decorator_list and _is_plain(node),
         )
 
     def assign(self, target: ast.Name, value: ast.expr) -> None:
@@ -173,7 +176,13 @@ class _Reader:
                 known = self.functions[other]
                 self.unbind(name)
                 self.functions[name] = Function(
-                    name, span, known.parameters, known.is_async, known.is_generator, defined=False
+                    name,
+                    span,
+                    known.parameters,
+                    known.is_async,
+                    known.is_generator,
+                    defined=False,
+                    is_plain=known.is_plain,
                 )
             case ast.Call() | ast.Attribute() | ast.Name() | ast.Subscript():
                 self.unbind(name)
@@ -225,6 +234,47 @@ def _yields(node: _Def) -> bool:
         if not isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
             todo.extend(ast.iter_child_nodes(current))
     return False
+
+
+_VALUES: Final = (
+    ast.BinOp,
+    ast.BoolOp,
+    ast.Compare,
+    ast.Constant,
+    ast.Dict,
+    ast.DictComp,
+    ast.JoinedStr,
+    ast.List,
+    ast.ListComp,
+    ast.UnaryOp,
+)
+"""Expressions that are no iterator whatever is in them."""
+
+
+def _is_plain(node: _Def) -> bool:
+    """Whether all that a function returns are values, and what it was given, by which it could send, stays with it."""
+    given = {argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+    returns = False
+    todo: list[ast.AST] = list(node.body)
+    while todo:
+        current = todo.pop()
+        match current:
+            case ast.Yield() | ast.YieldFrom():
+                return False
+            case ast.Return(value=value):
+                if value is not None and not isinstance(value, _VALUES):
+                    return False
+                returns = returns or value is not None
+            case ast.Attribute(attr="emit" | "send" | "send_json"):
+                return False
+            case ast.Call(args=arguments, keywords=keywords):
+                passed = [*arguments, *(one.value for one in keywords)]
+                if any(isinstance(one, ast.Name) and one.id in given - {"payload", "body"} for one in passed):
+                    return False
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda() | ast.ClassDef():
+                continue
+        todo.extend(ast.iter_child_nodes(current))
+    return returns
 
 
 def _needs(tree: ast.Module) -> Iterator[str]:

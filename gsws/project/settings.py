@@ -26,6 +26,7 @@ SETTINGS_SHAPE: Final[Mapping[str, Any]] = {
         "name": _TEXT,
         "version": {"anyOf": [_TEXT, {"type": "number"}]},
         "drain_timeout": {"x-gsws-kind": "duration"},
+        "lifespan": {"x-gsws-kind": "function"},
         "log": {
             "type": "object",
             "additionalProperties": False,
@@ -111,6 +112,7 @@ def _typed(root: Path, data: Mapping[str, Any]) -> Settings:
         name=_text(name) or root.name or "app",
         version=str(version) if isinstance(version, int | float) else _text(version) or "0.0.0",
         drain_timeout=_or(duration(data.get("drain_timeout")), 30.0),
+        lifespan=_text(data.get("lifespan")),
         log=LogSpec(level if level in _LEVELS else "info", format if format in ("console", "json") else None),
         resume=_resume(resume),
         backplane=_backplane(data.get("backplane")),

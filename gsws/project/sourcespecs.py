@@ -9,6 +9,7 @@ from typing import Any
 from gsws.diagnostics.finding import Finding
 from gsws.project.events import authz_contradictions
 from gsws.project.handlers import HandlerIndex
+from gsws.project.hooks import HOOKS, hook_findings
 from gsws.project.link import resolve_authz, resolve_function
 from gsws.project.sources import CheckedFile
 from gsws.project.specs import AuthzSpec, HandlerRef, SourceSpec
@@ -36,6 +37,8 @@ def source_specs(
                 authz=authz,
                 hook=refs.get(("on_request_validation_error",)),
                 authn_fn=refs.get(("authn", "fn")),
+                on_connect=refs.get(("on_connect",)),
+                on_disconnect=refs.get(("on_disconnect",)),
                 span=one.type_span,
             )
     return sources
@@ -56,6 +59,7 @@ def _functions(
             for item in place:
                 named = named[item]
             # `authn.fn` takes a handshake; only whether it is there can be told here.
-            like_handler = place[0] == "on_request_validation_error"
+            like_handler = place[0] in ("on_request_validation_error", *HOOKS)
             refs[place] = resolve_function(named, document, place, handlers, findings, signature=like_handler)
+    findings += hook_findings(one, refs)
     return authz, refs

@@ -90,6 +90,7 @@ class HandlerRef:
         parameters: Its parameters, or None if the source does not tell (an assigned or imported name).
         is_async: Defined by ``async def``.
         is_generator: Its body yields.
+        is_plain: Its body returns values and sends nothing by itself, so it cannot answer with a stream.
     """
 
     name: str
@@ -100,6 +101,7 @@ class HandlerRef:
     parameters: tuple[Parameter, ...] | None
     is_async: bool
     is_generator: bool
+    is_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ class Settings:
         name: The project's name; its folder's name when left out.
         version: Its own version, a text.
         drain_timeout: Seconds that running requests get at shutdown.
+        lifespan: The function that runs as long as the service, as written; `Project.lifespan` has it resolved.
         telemetry: As written; empty when left out.
         written: The keys that the file has.
     """
@@ -178,6 +181,7 @@ class Settings:
     name: str
     version: str = "0.0.0"
     drain_timeout: float = 30.0
+    lifespan: str | None = None
     log: LogSpec = field(default_factory=LogSpec)
     resume: ResumeSpec = field(default_factory=ResumeSpec)
     backplane: BackplaneSpec = field(default_factory=BackplaneSpec)
@@ -201,6 +205,8 @@ class SourceSpec:
         authz: Default for its events, or None.
         hook: ``on_request_validation_error``, default for its events, or None.
         authn_fn: ``authn.fn``, resolved, or None.
+        on_connect: Runs for each new connection, or None.
+        on_disconnect: Runs when one that ``on_connect`` let in is gone for good, or None.
         span: The value of ``type``.
     """
 
@@ -214,6 +220,8 @@ class SourceSpec:
     authz: AuthzSpec | None
     hook: HandlerRef | None
     authn_fn: HandlerRef | None
+    on_connect: HandlerRef | None
+    on_disconnect: HandlerRef | None
     span: Span
 
 
@@ -246,6 +254,8 @@ class EventSpec:
         reply: Check of the reply's ``data``.
         responses: Checks of ``data`` by status code (``responses`` of the original framework).
         emits: Checks of payloads by event type; ``emits_declared`` has the schemas.
+        broadcasts: Checks of what is sent to rooms, by event type; ``broadcasts_declared`` has the schemas.
+        answers: What the file says of how it is answered; None leaves it to the code.
         query: Check of the connection's query, an object of texts.
         query_schema: The schema behind ``query``.
         authn: False lets anonymous clients send it.
@@ -274,6 +284,9 @@ class EventSpec:
     responses: Mapping[int, Validator]
     emits: Mapping[str, Validator]
     emits_declared: Mapping[str, JSONValue]
+    broadcasts: Mapping[str, Validator]
+    broadcasts_declared: Mapping[str, JSONValue]
+    answers: Literal["stream", "reply"] | None
     query: Validator | None
     query_schema: JSONValue
     authn: bool
@@ -307,6 +320,7 @@ class Project:
         base: ``root`` or ``root/src``: holds ``events/`` and ``functions/``.
         env: ``development``, ``production``, …
         findings: Everything that is wrong, in reading order.
+        lifespan: ``lifespan`` of gsws.yaml, resolved, or None.
         files: How many files were read.
         environ: The variables that look-ups saw: the process's over those of ``.env``.
         read_text: The text of a file as it was read, by path; None if there is none.
@@ -324,6 +338,7 @@ class Project:
     mappings: Mapping[str, Any]
     config: Mapping[str, Any]
     datasources: Mapping[str, DatasourceSpec]
+    lifespan: HandlerRef | None
     findings: tuple[Finding, ...]
     files: int
     environ: Mapping[str, str] = field(repr=False)

@@ -77,6 +77,7 @@ class Route:
         reply: Check on the ``data`` of a successful status.
         responses: Checks on ``data`` by status code; they win over ``reply``.
         emits: Checks on emitted payloads by event type.
+        broadcasts: Checks on what is sent to rooms, by event type.
         on_invalid: The route that answers messages which do not fit, if the project has such a hook.
     """
 
@@ -102,6 +103,7 @@ class Route:
     reply: Check | None = None
     responses: Mapping[int, Check] = field(default_factory=dict)
     emits: Mapping[str, Check] = field(default_factory=dict)
+    broadcasts: Mapping[str, Check] = field(default_factory=dict)
     on_invalid: Route | None = None
     log_attributes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -209,6 +211,7 @@ class _Builder:
             reply=event.reply.check if event.reply is not None else None,
             responses={code: validator.check for code, validator in event.responses.items()},
             emits={name: validator.check for name, validator in event.emits.items()},
+            broadcasts={name: validator.check for name, validator in event.broadcasts.items()},
             on_invalid=on_invalid,
             log_attributes=event.log_attributes,
         )

@@ -203,6 +203,7 @@ class Client(Scheduler):
             reason: What was said with it.
         """
         self.source.presence.gone(self)
+        self.source.strike(self)
 
     # Requests call these.
 
@@ -235,6 +236,17 @@ class Client(Scheduler):
         if connection.buffered > most and connection.unexcused > most:
             connection.close(CloseCode.SLOW_CONSUMER, "slow consumer")
             self._leave_rooms()
+
+    def offer(self, prepared: bytes) -> bool:
+        """Push a frame, and tell whether it was queued."""
+        if not self.connection.is_open:
+            return False
+        self.push(prepared)
+        return True
+
+    def dismiss(self, code: int, reason: str) -> None:
+        """Close, and end what would wait for it to come back."""
+        self.close(code, reason)
 
     def close(self, code: int, reason: str) -> None:
         self.connection.close(code, reason)

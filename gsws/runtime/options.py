@@ -33,6 +33,6 @@ def listen_options(
         heartbeat_interval=config.heartbeat.interval,
         heartbeat_timeout=config.heartbeat.timeout,
         compression=config.compression,
-        subprotocols=(SUBPROTOCOL,),
+        subprotocols=(SUBPROTOCOL, *config.subprotocols),
         ssl=None if certificate is None else certificate.context,
     )

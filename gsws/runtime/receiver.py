@@ -62,6 +62,7 @@ class SessionReceiver:
             return True
         fresh.source.sessions.pop(fresh.session_id, None)
         fresh.source.clients.discard(fresh)
+        fresh.source.strike(fresh)
         self._client = session
         session.attach(self._connection)
         if fresh.lease is not None:

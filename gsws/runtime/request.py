@@ -18,7 +18,7 @@ from gsws.routing.table import Route, SharedState
 from gsws.runtime.handlersocket import DONE, HandlerSocket, pause
 from gsws.runtime.presence import announces
 from gsws.runtime.transport import encode_frame
-from gsws.types import GSActor, JSONObject
+from gsws.types import Count, GSActor, JSONObject
 
 if TYPE_CHECKING:
     from gsws.runtime.client import Client
@@ -217,7 +217,16 @@ class Request:
 
     def broadcast(self, room: str, eventtype: str, payload: Any) -> int:
         data = payload if isinstance(payload, dict) else chunk_payload(payload)
-        return self.client.hub.publish(room, encode_frame(frame(eventtype, data)))
+        source = self.client.source
+        if source.broadcasts:
+            source.check_broadcast(eventtype, data)
+        return source.hub.publish(room, encode_frame(frame(eventtype, data)))
+
+    def push(self, eventtype: str, payload: Any, **target: str | None) -> Count:
+        return self.client.source.pushes.push(eventtype, payload, default=self.route.source, **target)
+
+    def disconnect(self, **target: Any) -> Count:
+        return self.client.source.pushes.disconnect(**target)
 
     def members(self, room: str) -> list[str]:
         return [member.label for member in self.client.hub.members(room)]

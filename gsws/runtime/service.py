@@ -28,6 +28,7 @@ from gsws.runtime.children import CHILDREN, account
 from gsws.runtime.contexts import Context
 from gsws.runtime.datasources import build_datasources, close_datasource, stale_datasources
 from gsws.runtime.detached import make_handle
+from gsws.runtime.push import Pushes
 from gsws.runtime.source import LiveListener, LiveSource
 from gsws.runtime.threads import ThreadPool
 from gsws.runtime.transport import Wheel
@@ -83,6 +84,7 @@ class Service:
         self._table: RouteTable = {}
         self.authn: Mapping[str, Callable[..., Any]] = {}
         self._previous_handler: Any = None
+        self.pushes = Pushes(self.live, lambda: [*self._listeners], lambda: [*self.project.sources])
 
     # Starting.
 
@@ -95,6 +97,7 @@ class Service:
         """
         loop = asyncio.get_running_loop()
         self._wheel = Wheel(loop)
+        self.pushes.open()
         loop.set_task_factory(account)
         loop.set_exception_handler(self._unhandled)
         self.modules.open()
@@ -252,6 +255,7 @@ class Service:
                 threads=self.threads,
                 wheel=self._wheel,
                 routes={},
+                pushes=self.pushes,
                 resume_window=self.project.settings.resume.window,
                 resume_bytes=self.project.settings.resume.bytes,
                 away=self._away,

@@ -18,6 +18,7 @@ from gsws.protocol.closecodes import CloseCode, is_goodbye
 from gsws.runtime.claim import is_id, is_seq
 from gsws.runtime.client import Client
 from gsws.runtime.following import Followers, Following, follow, unfollow
+from gsws.runtime.kept import Kept
 from gsws.runtime.replay import replay
 from gsws.runtime.request import Request
 from gsws.types import GSActor, RequestId
@@ -48,7 +49,7 @@ class SessionClient(Client):
     """
 
     __slots__ = (
-        "_apart", "_expiry", "_graces", "_id", "_is_expelled", "_muted", "_trimming",
+        "_apart", "_expiry", "_graces", "_id", "_is_expelled", "_kept", "_muted", "_trimming",
         "followers", "following", "log", "secret",
     )  # fmt: skip
 
@@ -65,6 +66,7 @@ class SessionClient(Client):
         source.sessions[self.session_id] = self
         self._is_expelled = False
         self._graces: dict[float, tuple[Timer, list[Request]]] | None = None
+        self._kept: Kept | None = None
         self._expiry: Timer | None = None
         self._trimming: Timer | None = None
 
@@ -131,7 +133,7 @@ class SessionClient(Client):
         for request in self._unfinished():
             self._disconnected(request)
         self.log.trim(source.loop.time() - self._holding())
-        if self.in_flight or len(self.log) or self.rooms:
+        if self.in_flight or len(self.log) or self.rooms or source.is_looked_up:
             self._expiry = source.wheel.schedule(source.resume_window, self.drop)
             source.away.add(self)
         else:
@@ -150,7 +152,7 @@ class SessionClient(Client):
             self._expiry = None
         self.source.away.discard(self)
         before.close(CloseCode.REPLACED, "replaced by a newer connection")
-        self.source.clients.add(self)
+        self.source.enlist(self)
         for room in self.rooms:
             self.hub.join(room, self)
         self.source.presence.back(self)
@@ -175,7 +177,28 @@ class SessionClient(Client):
                 continue
             for data in replay(id, state):
                 self._send(data)
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            for prepared in kept.release():
+                self.connection.send_prepared(prepared)
+            if kept.missed:
+                self._send(frame("gsws.lost", {"missed": kept.missed}))
         self.connection.excuse()
+
+    def offer(self, prepared: bytes) -> bool:
+        """Push a frame, or keep it for the client that may come back; False if there is no room for it."""
+        if self.is_open:
+            return super().offer(prepared)
+        if self.source.sessions.get(self.session_id) is not self or self.source.is_stopped:
+            return False
+        if self._kept is None:
+            self._kept = Kept(self.source.resume_bytes, self.source.away.pool)
+        return self._kept.add(prepared)
+
+    def dismiss(self, code: int, reason: str) -> None:
+        self.abort_all("cancelled")
+        self.close(code, reason)
+        self.drop()
 
     def refuse_resume(self, wanted: dict[RequestId, int]) -> None:
         """Answer ``gsws.resume`` of a session that is not held, or not this client's."""
@@ -263,6 +286,8 @@ class SessionClient(Client):
             self._end_graces()
         self.source.away.discard(self)
         self.log.close()
+        if self._kept is not None:
+            self._kept.close()
         connection = self.connection
         self.gone(connection.close_code or 1006, connection.close_reason or "")
 

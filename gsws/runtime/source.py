@@ -24,12 +24,14 @@ from gsws.routing.table import Route
 from gsws.runtime.away import Away
 from gsws.runtime.client import Client
 from gsws.runtime.counters import Counters, Reporter
+from gsws.runtime.directory import Directory
 from gsws.runtime.drain import end_requests, finish_requests
 from gsws.runtime.hub import Hub
 from gsws.runtime.idempotency import Replies
 from gsws.runtime.identity import Identity
 from gsws.runtime.options import listen_options
 from gsws.runtime.presence import Presence
+from gsws.runtime.push import Pushes, check_broadcast
 from gsws.runtime.rate import Buckets
 from gsws.runtime.receiver import SessionReceiver
 from gsws.runtime.scheduling import Scheduler
@@ -58,6 +60,8 @@ class LiveSource:
         sessions: Sessions by id, connected or not (protocol section 8).
         away: Those of them that wait for their clients, and the bound over all.
         busy: Clients with a queued or running request.
+        pushes: What is pushed into this service from anywhere.
+        broadcasts: Checks of what is sent to rooms, by event type: the union over its events.
         identity: Who checks credentials; None without ``authn``, when a client is who it says.
         is_guarded: Whether a message must be looked at before its schema: with rates of events, while draining, and
             with ``authn`` once an anonymous client was let in.
@@ -70,11 +74,13 @@ class LiveSource:
     threads: ThreadPool
     wheel: Wheel
     routes: Mapping[str, Route]
+    pushes: Pushes
     json_depth: int = 64
     max_in_flight: int = 32
     send_buffer: int = 2**20
     rate: RateLimit | None = None
     event_rates: Mapping[str, Any] = field(default_factory=dict)
+    broadcasts: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
     identity: Identity | None = None
     resume_window: float = 120.0
     resume_bytes: int = 2**20
@@ -95,6 +101,7 @@ class LiveSource:
     thread: int = field(default_factory=threading.get_ident)
     _ticking: bool = False
     _has_anonymous: bool = False
+    _directory: Directory | None = None
     presence: Presence = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +119,7 @@ class LiveSource:
         """Serve another revision; what runs goes on with the routes it began with."""
         self.event_rates = event_rates
         self.routes = routes
+        self.broadcasts = {name: check for route in routes.values() for name, check in route.broadcasts.items()}
         self._guard()
 
     def configure(self, config: WebSocketConfig) -> None:
@@ -128,6 +136,7 @@ class LiveSource:
     def identify(self, identity: Identity | None) -> None:
         """Check credentials with this from the next handshake on."""
         before, self.identity = self.identity, identity
+        self._directory = None  # what a subject is may have changed
         if before is not None and before is not identity:
             before.close()
         # Whoever is in already may be from a time when nobody was asked for a credential.
@@ -143,6 +152,33 @@ class LiveSource:
         """Refuse new requests from now on."""
         self.is_draining = True
         self._guard()
+
+    def directory(self) -> Directory:
+        """Who is connected; kept from the first time on that somebody asks."""
+        if self._directory is None:
+            everybody = dict.fromkeys((*self.clients, *self.sessions.values()))
+            self._directory = Directory(everybody, is_proven=self.identity is not None)
+        return self._directory
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether clients are asked for by name, so that a session is worth keeping for what is pushed to it."""
+        return self._directory is not None
+
+    def enlist(self, client: Client) -> None:
+        """A client has come, or a session has another connection."""
+        self.clients.add(client)
+        if self._directory is not None:
+            self._directory.add(client)
+
+    def strike(self, client: Client) -> None:
+        """A client is gone for good."""
+        if self._directory is not None:
+            self._directory.discard(client)
+
+    def check_broadcast(self, eventtype: str, payload: Any) -> None:
+        """Hold what is sent to a room against what the source's events declare; see `gsws.runtime.push`."""
+        check_broadcast(self.broadcasts, eventtype, payload)
 
     def _guard(self) -> None:
         is_asked = self.identity is not None and self._has_anonymous
@@ -326,7 +362,7 @@ class LiveListener:
             identity.watch(client, handshake)
             if actor is None:
                 self.live.admit_anonymous()
-        self.live.clients.add(client)
+        self.live.enlist(client)
         if isinstance(client, SessionClient):
             client.hello()
             return SessionReceiver(client, connection)

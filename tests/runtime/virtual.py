@@ -12,6 +12,7 @@ from typing import Any
 from gsws.routing.adapt import bind, kind_of
 from gsws.routing.table import Route, SharedState
 from gsws.runtime.client import Client
+from gsws.runtime.push import Pushes
 from gsws.runtime.receiver import SessionReceiver
 from gsws.runtime.session import SessionClient
 from gsws.runtime.source import LiveSource
@@ -146,6 +147,7 @@ def make_source(loop: VirtualLoop, routes: list[Route], **options: Any) -> LiveS
         threads=ThreadPool(),
         wheel=Wheel(loop),
         routes={one.key: one for one in routes},
+        pushes=Pushes({}, list, list),
         **options,
     )
 

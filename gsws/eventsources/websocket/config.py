@@ -135,6 +135,7 @@ class WebSocketConfig:
         origins: Allowed origins (``*`` is any), or None for the same origin.
         authz: Function name, scopes, or None; `SourceSpec.authz` has it resolved.
         hook: ``on_request_validation_error``.
+        subprotocols: Subprotocols that the project offers itself, the preferred first.
     """
 
     host: str = "127.0.0.1"
@@ -149,6 +150,7 @@ class WebSocketConfig:
     tls: TLSConfig | None = None
     strict: bool = False
     hook: str | None = None
+    subprotocols: tuple[str, ...] = ()
 
 
 def parse(config: Mapping[str, Any]) -> WebSocketConfig:
@@ -179,6 +181,7 @@ def _parse(config: Mapping[str, Any]) -> WebSocketConfig:
         tls=None if tls is None else TLSConfig(tls["cert"], tls["key"]),
         strict=config.get("strict", False),
         hook=config.get("on_request_validation_error"),
+        subprotocols=tuple(config.get("subprotocols") or ()),
     )
 
 

@@ -126,6 +126,20 @@ CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
         },
         "strict": {"type": "boolean"},
         "on_request_validation_error": _FUNCTION,
+        "on_connect": {**_FUNCTION, "description": "runs for each new connection; a failed status closes it"},
+        "on_disconnect": {**_FUNCTION, "description": "runs when a connection or session is gone for good"},
+        "subprotocols": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 20,
+            "items": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 100,
+                "pattern": r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",  # a token of RFC 9110
+            },
+            "description": "subprotocols that the project offers itself, beside gsws.v1",
+        },
     },
 }
 """JSON Schema of the file, with the keywords that `gsws.project.shapes` adds."""

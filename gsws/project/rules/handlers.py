@@ -77,34 +77,41 @@ def heavy_imports(scope: Scope) -> Iterator[Finding]:
 
 
 def undeclared_emits(scope: Scope) -> Iterator[Finding]:
-    """Event types that a handler sends although ``emits`` lists others (GS211)."""
+    """Event types that a handler sends although ``emits``, or ``broadcasts`` for rooms, lists others (GS211)."""
     modules = {module.name: module for module in scope.handlers.modules()}
     told: set[tuple[object, str]] = set()
+    pushed: dict[str, set[str]] = {}
+    for event in scope.events:
+        # What is sent to a room is held against what all events of the source declare.
+        pushed.setdefault(event.source, set()).update(event.broadcasts_declared)
     for event in scope.events:
         handler = event.handler
         module = modules.get(handler.module) if handler is not None else None
-        if handler is None or module is None or not event.emits_declared:
+        if handler is None or module is None or not (event.emits_declared or event.broadcasts_declared):
             continue
         for emit in module.facts.code.emitted_by(handler.callable):
             name = emit.eventtype
-            if name in event.emits_declared or name.startswith(_PROTOCOL) or (emit.span, event.path) in told:
+            key = "broadcasts" if emit.to_rooms else "emits"
+            declared = event.broadcasts_declared if emit.to_rooms else event.emits_declared
+            known = pushed[event.source] if emit.to_rooms else declared
+            if not declared or name in known or name.startswith(_PROTOCOL) or (emit.span, event.path) in told:
                 continue
             told.add((emit.span, event.path))
-            near = nearest(name, event.emits_declared)
+            near = nearest(name, sorted(known))
             yield Finding(
                 "GS211",
                 Severity.WARNING,
-                f"the handler of {quoted(event.key)} sends {quoted(name)}, which `emits` does not declare",
+                f"the handler of {quoted(event.key)} sends {quoted(name)}, which `{key}` does not declare",
                 emit.span,
                 "sent here",
-                f"did you mean `{near[0]}`?" if near else f"add `{name}:` with the schema of its payload to `emits`",
-                (Label(_emits_span(scope, event), "declared here"),),
+                f"did you mean `{near[0]}`?" if near else f"add `{name}:` with the schema of its payload to `{key}`",
+                (Label(_declared(scope, event, key), "declared here"),),
             )
 
 
-def _emits_span(scope: Scope, event: EventSpec) -> Span:
+def _declared(scope: Scope, event: EventSpec, key: str) -> Span:
     draft = scope.draft_of(event)
-    return event.span if draft is None else draft.document.key_span((draft.written, "emits"))
+    return event.span if draft is None else draft.document.key_span((draft.written, key))
 
 
 def _names(module: str, name: str) -> set[str]:
