@@ -17,7 +17,17 @@ from gsws.protocol.codec import Unserialisable, encode
 from gsws.protocol.errors import ERRORS, name_for_status
 from gsws.types import GSStatus, JSONObject, RequestId
 
-__all__ = ["Answer", "EndReason", "Frame", "as_status", "chunk_payload", "chunk_text", "error_payload", "frame"]
+__all__ = [
+    "Answer",
+    "EndReason",
+    "Frame",
+    "SilentAnswer",
+    "as_status",
+    "chunk_payload",
+    "chunk_text",
+    "error_payload",
+    "frame",
+]
 
 EndReason: TypeAlias = Literal["complete", "cancelled", "timeout", "superseded", "draining"]
 
@@ -41,6 +51,16 @@ class _Chunk(msgspec.Struct):
 
 
 _read_chunk = msgspec.json.Decoder(_Chunk).decode
+
+
+class _Terminal(msgspec.Struct):
+    """A terminal frame whose payload is passed on as it is."""
+
+    eventtype: str
+    payload: msgspec.Raw
+
+
+_read_terminal = msgspec.json.Decoder(_Terminal).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,16 +237,34 @@ class Answer:
         errors: Sequence[Mapping[str, Any]] | None = None,
         retry_after_ms: int | None = None,
         request: str | None = None,
+        code: int | None = None,
     ) -> bytes | None:
-        """Make ``stream.error`` with a name of the protocol (P7.1)."""
+        """Make ``stream.error`` with a name of the protocol (P7.1), and its code unless another is given."""
         if self.ended:
             return None
         payload = error_payload(name, message, errors=errors, retry_after_ms=retry_after_ms)
         if request is not None:
             payload["request"] = request
+        if code is not None:
+            payload["code"] = code
         data = self._frame("stream.error", payload)
         self.ended = True
         return data
+
+    def repeat(self, last: bytes) -> bytes | None:
+        """Make another answer's terminal frame this one's (P5.4); the success of a plain handler needs an id."""
+        if self.ended:
+            return None
+        terminal = _read_terminal(last)
+        if self.id is None and terminal.eventtype == "reply":
+            self.ended = True
+            return None
+        head: JSONObject = {"eventtype": terminal.eventtype}
+        if self.id is not None:
+            head |= {"id": self.id, "seq": self.seq}
+        self.seq += 1
+        self.ended = True
+        return b'%b,"payload":%b}' % (encode(head)[:-1], bytes(terminal.payload))
 
     def _frame(self, eventtype: str, payload: JSONObject) -> bytes:
         """Encode first, count afterwards: what cannot be sent leaves no gap."""
@@ -237,6 +275,37 @@ class Answer:
         if len(data) > MAX_FRAME:
             raise Unserialisable(f"a frame of {len(data)} bytes is over the limit of {MAX_FRAME}")
         self.seq += 1
+        return data
+
+
+class SilentAnswer(Answer):
+    """
+    The answer to a message without an id, whose success nobody is sent (P5.1) but who repeats it may be.
+
+    Attributes:
+        kept: The ``reply`` that was not sent, or the terminal frame that was; None before the end.
+    """
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.kept: bytes | None = None
+
+    def result(self, value: Any) -> bytes | None:
+        return self.reply(as_status(value))
+
+    def reply(self, status: GSStatus) -> bytes | None:
+        if not self.ended and not self.started and status.success:
+            self.kept = Answer("kept").reply(status)
+            self.ended = True
+            return None
+        return super().reply(status)
+
+    def _frame(self, eventtype: str, payload: JSONObject) -> bytes:
+        data = super()._frame(eventtype, payload)
+        if eventtype in TERMINAL:
+            self.kept = data
         return data
 
 

@@ -44,6 +44,8 @@ async def run_plain(request: Request) -> None:
     try:
         if route.authz is not None and not await _is_authorized(request):
             return
+        if request.idempotency is not None and await _is_repeated(request):
+            return
         result = await (route.call(request) if route.kind == "async" else _called(request))
         if type(result) not in _VALUES and (generator := await _generator(request, result)) is not None:
             if request.aborted is not None:
@@ -70,6 +72,8 @@ async def run_stream(request: Request) -> None:
         generator, request.generator = request.generator, None
         if generator is None:
             if route.authz is not None and not await _is_authorized(request):
+                return
+            if request.idempotency is not None and await _is_repeated(request):
                 return
             result = await _called(request)
             generator = await _generator(request, result)
@@ -221,6 +225,14 @@ async def _is_authorized(request: Request) -> bool:
     return False
 
 
+async def _is_repeated(request: Request) -> bool:
+    """Let an earlier request with the same key answer (P5.4); False for the first one."""
+    is_answered, last = await request.client.source.replies.repeat(request)
+    if is_answered:
+        _finish(request, last)
+    return is_answered
+
+
 def _check_reply(route: Route, status: GSStatus) -> None:
     check = route.responses.get(status.code or 200) if route.responses else None
     if check is None and status.success:
@@ -264,7 +276,9 @@ def _failed(request: Request, error: BaseException) -> None:
             request.aborted = "disconnected"
             request.client.forget(request)
         else:
-            # Whoever resumes the session is owed a terminal frame (P5.2).
+            # Whoever resumes the session is owed a terminal frame (P5.2); it is no result of the handler's.
+            request.aborted = "disconnected"
+            request.aborted_at = request.client.source.loop.time()
             _finish(request, request.answer.error("handler_error", _failure(request)))
         return
     route = request.route

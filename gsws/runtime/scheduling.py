@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gsws.protocol.errors import ERROR_HEAD, error_name
 from gsws.runtime.execution import run_plain, run_stream
+from gsws.runtime.idempotency import KEY_LENGTH, key_of
 from gsws.runtime.request import CURRENT, Request
 from gsws.types import RequestId
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from gsws.runtime.transport import Connection
 
 __all__ = ["ABANDON_AFTER", "Scheduler"]
-
-_KEY_LENGTH: Final = 255
 
 ABANDON_AFTER: Final = 0.9
 """Seconds after which a handler that ignores its cancellation no longer holds up those behind it."""
@@ -57,8 +56,12 @@ class Scheduler:
         self.in_flight += 1
         if self.in_flight == 1:
             self.source.mark_busy(self)
-        if request.meta is not None and "idempotency_key" in request.meta and self._is_repeated(request):
-            return
+        if request.meta is not None and "idempotency_key" in request.meta:
+            request.idempotency = key_of(request)
+            if request.idempotency is None:
+                text = f"`meta.idempotency_key` is a string of 1 to {KEY_LENGTH} characters"
+                self.finish_unstarted(request, request.answer.error("invalid_message", text))
+                return
         if request.route.concurrency == "enqueue" and not request.route.streams:
             self._enqueue(request)
         else:
@@ -79,13 +82,11 @@ class Scheduler:
         if last is not None and last.startswith(ERROR_HEAD):
             self.source.counters.add(f"errors.{error_name(last)}")
         if request.idempotency is not None:
-            self._settle(request, keep=request.aborted not in ("disconnected", "draining"))
+            self.source.replies.ended(request)
 
     def finish_unstarted(self, request: Request, data: bytes | None) -> None:
         """End a request that was taken in and never started: send its terminal frame, free its place."""
         request.last = data
-        if request.idempotency is not None:
-            self._settle(request, keep=False)
         if data is not None:
             self.transmit(request, data)
         self.forget(request)
@@ -160,26 +161,6 @@ class Scheduler:
 
     # Queueing and running.
 
-    def _is_repeated(self, request: Request) -> bool:
-        """Let an earlier request with the same key answer (P5.4); False for the first one."""
-        assert request.meta is not None
-        written = request.meta["idempotency_key"]
-        if not isinstance(written, str) or not 1 <= len(written) <= _KEY_LENGTH:
-            text = f"`meta.idempotency_key` is a string of 1 to {_KEY_LENGTH} characters"
-            self.finish_unstarted(request, request.answer.error("invalid_message", text))
-            return True
-        actor = request.actor
-        key = (actor.authenticated, actor.subject, request.route.key, written)
-        if self.source.replies.is_repeated(key, request, self.source.loop.time()):
-            return True
-        request.idempotency = key
-        return False
-
-    def _settle(self, request: Request, *, keep: bool) -> None:
-        key, request.idempotency = request.idempotency, None
-        if key is not None:
-            self.source.replies.finish(key, request.last, self.source.loop.time(), keep=keep)
-
     def _unfinished(self) -> list[Request]:
         """Every request that is queued, waits in a lane, or runs; those in a queue in its order."""
         lanes = self._lanes.values() if self._lanes is not None else ()
@@ -250,7 +231,7 @@ class Scheduler:
     def _admit(self, request: Request) -> None:
         """Decide what happens beside a running request of the same event (P9.1)."""
         route = request.route
-        if route.concurrency == "parallel":
+        if route.concurrency == "parallel" or self._is_repetition(request):
             self._start(request)
             return
         if self._lanes is None:
@@ -266,6 +247,11 @@ class Scheduler:
         lane.append(request)
         if route.concurrency != "enqueue" or len(lane) == 1:
             self._start(request)
+
+    def _is_repetition(self, request: Request) -> bool:
+        """Whether it is what runs already: no second one to reject, and no newer one that takes its place."""
+        key = request.idempotency
+        return key is not None and request.route.concurrency != "enqueue" and self.source.replies.is_running(key)
 
     def _start(self, request: Request) -> None:
         if self._live is None:
