@@ -59,7 +59,8 @@ class Options(TypedDict, total=False):
         nodes: Names of the nodes whose text is the answer; all but those that run tools if empty. What is said by a
             model tagged ``nostream`` never is.
         context: The graph's static context (`context_schema`).
-        config: Further configuration of the graph; ``configurable.thread_id`` is set by the turn.
+        config: Further configuration of the graph; ``configurable.thread_id`` is set by the turn. A
+            ``configurable.checkpoint_id`` that the thread does not have ends the turn with ``unknown_checkpoint``.
         queue: How many turns of one thread may wait for it (4).
         queue_timeout: Seconds that they wait before they are refused as ``busy`` (30).
     """
@@ -188,6 +189,9 @@ def resume(
             return None
         if not answers or not waiting.issuperset(answers):
             raise TurnFailed("unknown_interrupt")
+        if await conversation.asks_in_one_task():
+            await conversation.give_up()
+            raise TurnFailed("shared_question")
         return Command(resume=dict(answers))
 
     return _turn(graph, go_on, ctx, thread, options)

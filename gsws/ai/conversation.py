@@ -7,18 +7,21 @@ Without a checkpointer there is nothing to read and nothing to keep; every quest
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.constants import START
+from langgraph.constants import END, START
 from langgraph.prebuilt import ToolNode
 from langgraph.pregel import Pregel
 from langgraph.types import Interrupt
 
 __all__ = ["Conversation", "tool_nodes"]
+
+_SENT: Final = "__pregel_push"
+"""How the path of a task begins that a `Send` made."""
 
 _tool_nodes: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 
@@ -80,6 +83,37 @@ class Conversation:
         if self.saver is None:
             return []
         return list((await self.graph.aget_state(self._where())).interrupts)
+
+    async def asks_in_one_task(self) -> bool:
+        """Whether a question waits in a task of tools that runs several calls (`Observer.has_shared_question`)."""
+        if self.saver is None:
+            return False
+        tools = tool_nodes(self.graph)
+        for task in (await self.graph.aget_state(self._where())).tasks:
+            if task.interrupts and task.name in tools and task.path[:1] != (_SENT,) and await self._open_calls() > 1:
+                return True
+        return False
+
+    async def _open_calls(self) -> int:
+        """How many tool calls of the last message have no answer."""
+        answered: set[str] = set()
+        for message in reversed(await self.messages()):
+            if isinstance(message, ToolMessage):
+                answered.add(message.tool_call_id)
+            elif isinstance(message, AIMessage):
+                return sum(call["id"] not in answered for call in message.tool_calls)
+        return 0
+
+    async def give_up(self) -> None:
+        """Let nothing of the last turn wait any more: no question, no node that is due."""
+        if self.saver is not None:
+            await self.graph.aupdate_state(self._where(), None, as_node=END)
+
+    async def exists(self) -> bool:
+        """Whether there is the checkpoint that the configuration names, if it names one."""
+        if self.saver is None or self.config["configurable"].get("checkpoint_id") is None:
+            return True
+        return await self.saver.aget_tuple(self._where()) is not None
 
     async def is_stopped(self) -> bool:
         """Whether the graph stands before a node that it was compiled to stop at."""

@@ -68,6 +68,8 @@ FAILURES: Final[Mapping[str, Failure]] = {
         Failure("budget_exceeded", 429, False, "the budget for answers is used up"),
         Failure("busy", 409, True, "this conversation is answering another message"),
         Failure("unknown_interrupt", 404, False, "there is no such question to answer, or it was answered already"),
+        Failure("unknown_checkpoint", 404, False, "this conversation has no such state to go on from"),
+        Failure("shared_question", 500, False, "several actions asked at once and none was carried out by an answer"),
         Failure("nothing_to_retry", 404, False, "this conversation has no question to answer again"),
         Failure("step_limit", 500, False, "the agent took more steps than it may"),
         Failure("agent_error", 500, False, "the agent failed"),

@@ -8,8 +8,9 @@ Nothing here makes frames.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import LLMResult
 from langgraph.constants import TAG_NOSTREAM
+from langgraph.errors import GraphInterrupt
 
 __all__ = ["CallEnd", "Observer"]
 
@@ -56,6 +58,9 @@ class Observer(BaseCallbackHandler):
         self._nodes: set[asyncio.Task[Any]] = set()
         self._consumer = asyncio.current_task()
         self._tool_errors: list[BaseException] = []
+        self._tools: dict[UUID, str] = {}
+        self._began: dict[str, list[object]] = {}
+        self._asked: set[str] = set()
 
     def on_chain_start(
         self, serialized: dict[str, Any], inputs: dict[str, Any], *, parent_run_id: UUID | None = None, **kwargs: Any
@@ -99,10 +104,48 @@ class Observer(BaseCallbackHandler):
         """Forget a call that failed."""
         self._calls.pop(run_id, None)
 
-    def on_tool_error(self, error: BaseException, **kwargs: Any) -> None:
-        """Remember that an error came from a tool."""
-        if len(self._tool_errors) < 100:
+    def on_tool_start(
+        self,
+        serialized: dict[str, Any],
+        input_str: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Remember in which task of the graph a tool runs, and whether beside others or after them."""
+        if parent_run_id in self._tools:
+            return  # a tool of a tool runs in its place
+        namespace = str((metadata or {}).get("langgraph_checkpoint_ns") or "")
+        self._tools[run_id] = namespace
+        try:
+            origin: object = asyncio.current_task()
+        except RuntimeError:
+            origin = threading.get_ident()
+        self._began.setdefault(namespace, []).append(origin)
+
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Remember that an error came from a tool, or that it asks a person."""
+        if isinstance(error, GraphInterrupt):
+            if run_id in self._tools:
+                self._asked.add(self._tools[run_id])
+        elif len(self._tool_errors) < 100:
             self._tool_errors.append(error)
+
+    def has_shared_question(self, tool_nodes: Collection[str]) -> bool:
+        """
+        Tell whether a tool asked a person in a task of the graph in which another tool ran at the same time.
+
+        LangGraph keeps one row of answers for a task and gives them out in the order in which it is asked: the answer
+        to one tool's question can reach another tool. A `ToolNode` runs the calls of its task at the same time; a
+        node that runs them one after the other asks in the same order every time.
+        """
+        for namespace in self._asked:
+            origins = self._began[namespace]
+            if len(origins) > 1 and (_node(namespace) in tool_nodes or any(one != origins[0] for one in origins)):
+                return True
+        return False
 
     async def end_nodes(self) -> None:
         """
@@ -127,3 +170,8 @@ class Observer(BaseCallbackHandler):
                 return True
             cause = cause.__cause__
         return False
+
+
+def _node(namespace: str) -> str:
+    """``tools`` of ``agent:1|tools:2``."""
+    return namespace.rpartition("|")[2].partition(":")[0]

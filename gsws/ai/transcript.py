@@ -44,8 +44,13 @@ async def history(
         ``{"role": "user", "id", "content"}``, ``{"role": "assistant", "id", "content", "tools"?: [str],
         "sources"?: […], "cancelled"?: true}``, and at the end ``{"role": "interrupt", "id", "value"}`` for each
         question that waits for a person.
+
+    Raises:
+        LookupError: If ``config`` names a checkpoint that the thread does not have.
     """
     conversation = conversation_of(graph, ctx, thread, subject=subject, messages_key=messages_key, config=config)
+    if not await conversation.exists():
+        raise LookupError("this thread has no such checkpoint")
     entries = _entries(await conversation.messages())
     for interrupt in await conversation.interrupts():
         entries.append({"role": "interrupt", "id": interrupt.id, "value": jsonable(interrupt.value)})

@@ -108,6 +108,7 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
         deadlines.ended()
         for frame in parts.finish():
             yield frame
+        await run.check_questions()
         terminal = run.end()
     except asyncio.CancelledError as error:
         if not run.deadlines.caused():
@@ -144,6 +145,8 @@ class _Run:
             meter = await settings.budget.__aenter__()
             self._is_metered = True
             self.parts = self._translation(meter)
+        if not await conversation.exists():
+            raise TurnFailed("unknown_checkpoint")
         content = await opening(conversation)
         if content is None or isinstance(content, Command):
             self.parts.go_on(await conversation.turn())
@@ -163,6 +166,22 @@ class _Run:
             **kept,
         )
         return self._stream
+
+    async def check_questions(self) -> None:
+        """
+        Refuse questions whose answers could reach a tool that did not ask; nothing waits for them any more.
+
+        Raises:
+            TurnFailed: ``shared_question``.
+        """
+        if self.observer.has_shared_question(self._runs_tools):
+            await self.conversation.give_up()
+            self.settings.logger.error(
+                "several tools ran in one task of the graph and one asked a person: the answer could reach another; "
+                'send each call to a task of its own: [Send("tools", [call]) for call in message.tool_calls]',
+                thread=self.settings.thread,
+            )
+            raise TurnFailed("shared_question")
 
     def end(self) -> Frame:
         """The terminal frame of a graph that ended by itself."""
