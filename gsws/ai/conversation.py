@@ -16,7 +16,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.constants import END, START
 from langgraph.prebuilt import ToolNode
 from langgraph.pregel import Pregel
-from langgraph.types import Interrupt
+from langgraph.types import Interrupt, StateSnapshot
 
 __all__ = ["Conversation", "tool_nodes"]
 
@@ -88,21 +88,20 @@ class Conversation:
         """Whether a question waits in a task of tools that runs several calls (`Observer.has_shared_question`)."""
         if self.saver is None:
             return False
-        tools = tool_nodes(self.graph)
-        for task in (await self.graph.aget_state(self._where())).tasks:
-            if task.interrupts and task.name in tools and task.path[:1] != (_SENT,) and await self._open_calls() > 1:
-                return True
-        return False
+        return self._shares(await self.graph.aget_state(self._where(), subgraphs=True))
 
-    async def _open_calls(self) -> int:
-        """How many tool calls of the last message have no answer."""
-        answered: set[str] = set()
-        for message in reversed(await self.messages()):
-            if isinstance(message, ToolMessage):
-                answered.add(message.tool_call_id)
-            elif isinstance(message, AIMessage):
-                return sum(call["id"] not in answered for call in message.tool_calls)
-        return 0
+    def _shares(self, state: StateSnapshot) -> bool:
+        tools = tool_nodes(self.graph)
+        for task in state.tasks:
+            if isinstance(task.state, StateSnapshot):
+                if self._shares(task.state):
+                    return True
+            elif task.interrupts and task.name in tools and task.path[:1] != (_SENT,):
+                values = state.values
+                messages = values.get(self.key) if isinstance(values, dict) else values
+                if _open_calls(messages if isinstance(messages, list) else []) > 1:
+                    return True
+        return False
 
     async def give_up(self) -> None:
         """Let nothing of the last turn wait any more: no question, no node that is due."""
@@ -159,3 +158,14 @@ def tool_nodes(graph: Pregel[Any, Any, Any, Any]) -> frozenset[str]:
         )
         _tool_nodes[graph] = known
     return known
+
+
+def _open_calls(messages: Sequence[Any]) -> int:
+    """How many tool calls of the last message of a model have no answer."""
+    answered: set[str] = set()
+    for message in reversed(messages):
+        if isinstance(message, ToolMessage):
+            answered.add(message.tool_call_id)
+        elif isinstance(message, AIMessage):
+            return sum(call["id"] not in answered for call in message.tool_calls)
+    return 0

@@ -89,6 +89,11 @@ class Parts:
         return [said for said in self._said.values() if said.shown and said.texts]
 
     @property
+    def asks(self) -> bool:
+        """Whether a person has been asked something."""
+        return bool(self._interrupts)
+
+    @property
     def usage(self) -> dict[str, Any]:
         """What the turn has used so far."""
         return dict(self._meter.total)

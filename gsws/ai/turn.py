@@ -174,7 +174,10 @@ class _Run:
         Raises:
             TurnFailed: ``shared_question``.
         """
-        if self.observer.has_shared_question(self._runs_tools):
+        if not self.parts.asks:
+            return
+        # The state tells of calls, the observer of tools that a node runs by itself.
+        if self.observer.has_shared_question(self._runs_tools) or await self.conversation.asks_in_one_task():
             await self.conversation.give_up()
             self.settings.logger.error(
                 "several tools ran in one task of the graph and one asked a person: the answer could reach another; "

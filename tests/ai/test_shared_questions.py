@@ -200,3 +200,21 @@ def _where(graph: Any, thread: str) -> Any:
     from gsws.ai.agent import conversation_of
 
     return conversation_of(graph, None, thread).config
+
+
+def test_a_subgraph_may_not_share_questions_either() -> None:
+    """The tools of an agent that is a node of another graph are looked at as well."""
+    PAID.clear()
+    inner = agent(
+        Model([requests("pay_in_a_thread", "pay"), done()], ["both", done()]), [pay, pay_in_a_thread], saver=None
+    )
+    graph = StateGraph(MessagesState).add_node("payer", inner).add_edge(START, "payer").compile(InMemorySaver())
+
+    async def scenario() -> None:
+        frames = await collect(run(graph, "pay"))
+        assert errors(frames) == ["shared_question"]
+        for question in only(frames, "interrupt"):
+            assert errors(await collect(resume(graph, {question["id"]: "yes"}))) == ["unknown_interrupt"]
+
+    finish(scenario())
+    assert PAID == []
