@@ -139,8 +139,17 @@ async def _load_and_serve(
         presenter.failed(service.project, findings)
         await service.stop()
         return 1
+    starting = asyncio.ensure_future(service.start())
+    waiting = asyncio.ensure_future(stopping.wait())
+    # The project's `lifespan` may take its time before a port opens; a signal ends that too.
+    await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting})
+        return 0
     try:
-        await service.start()
+        starting.result()
     except ServeError as error:
         presenter.refused(error)
         return 1

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
 from gsws.diagnostics import Finding, Label, Severity
-from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, Project
+from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, Project, SourceSpec
 from gsws.routing.adapt import HandlerKind, SignatureError, bind, kind_of
 from gsws.routing.context import Invocation
 from gsws.routing.functions import Functions
@@ -23,7 +23,7 @@ from gsws.routing.modules import ModuleSet
 from gsws.source.span import Span
 from gsws.types import AttributeDict
 
-__all__ = ["Authz", "Build", "Route", "RouteTable", "SharedState", "build_table"]
+__all__ = ["Authz", "Build", "Hooks", "Route", "RouteTable", "SharedState", "build_table"]
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds a plain handler may run if its event says nothing; a stream may run for ever."""
@@ -117,6 +117,20 @@ RouteTable: TypeAlias = Mapping[str, Mapping[str, Route]]
 
 
 @dataclass(frozen=True, slots=True)
+class Hooks:
+    """
+    What runs for the connections of a source instead of for a message.
+
+    Attributes:
+        on_connect: For each new one, before its first message.
+        on_disconnect: When one that was let in is gone for good.
+    """
+
+    on_connect: Route | None = None
+    on_disconnect: Route | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """
     The outcome of building a table.
@@ -125,11 +139,17 @@ class Build:
         table: The routes, or None if a finding is an error.
         findings: What importing the handlers brought to light.
         authn: The function of ``authn.fn`` of each source that has one.
+        hooks: What runs when clients of a source come and go, of each source that has such.
+        lifespan: The function that runs as long as the service, or None.
+        shared: What all of them have in common.
     """
 
     table: RouteTable | None
     findings: tuple[Finding, ...]
     authn: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    hooks: Mapping[str, Hooks] = field(default_factory=dict)
+    lifespan: Callable[[Any], Any] | None = None
+    shared: SharedState | None = None
 
 
 def build_table(project: Project, modules: ModuleSet, datasources: Mapping[str, Any]) -> Build:
@@ -158,9 +178,11 @@ def build_table(project: Project, modules: ModuleSet, datasources: Mapping[str, 
         for name, source in project.sources.items()
         if (function := builder.function(source.authn_fn, source.span)) is not None
     }
+    hooks = {name: found for name, source in project.sources.items() if (found := builder.hooks(source)) is not None}
+    lifespan = builder.lifespan(project.lifespan)
     findings = tuple(builder.findings)
     failed = any(finding.severity is Severity.ERROR for finding in findings)
-    return Build(None if failed else table, findings, authn)
+    return Build(None if failed else table, findings, authn, hooks, lifespan, shared)
 
 
 class _Builder:
@@ -215,6 +237,42 @@ class _Builder:
             on_invalid=on_invalid,
             log_attributes=event.log_attributes,
         )
+
+    def hooks(self, source: SourceSpec) -> Hooks | None:
+        """The hooks of a source; None if it has none."""
+        if source.on_connect is None and source.on_disconnect is None:
+            return None
+        return Hooks(
+            self._source_hook(source, "on_connect", source.on_connect),
+            self._source_hook(source, "on_disconnect", source.on_disconnect),
+        )
+
+    def _source_hook(self, source: SourceSpec, key: str, reference: HandlerRef | None) -> Route | None:
+        function = self.function(reference, source.span)
+        if function is None or reference is None:
+            return None
+        fn = f"{reference.module}.{reference.callable}"
+        kind = kind_of(function, written=_written(reference))
+        if kind not in ("async", "thread"):
+            self._add("GS204", f"`{key}` cannot be `{fn}`: it is a generator", source.span, "named here")
+            return None
+        try:
+            call = bind(function)
+        except SignatureError as error:
+            self._add("GS204", f"`{key}` of `{source.name}` cannot be called: {error}", source.span, "named here")
+            return None
+        return Route(key=key, source=source.name, fn=fn, kind=kind, call=call, shared=self.shared)
+
+    def lifespan(self, reference: HandlerRef | None) -> Callable[[Any], Any] | None:
+        """The function of ``lifespan``, adapted to one argument that stands where a request would."""
+        function = None if reference is None else self.function(reference, reference.span)
+        if function is None or reference is None:
+            return None
+        try:
+            return bind(function)
+        except SignatureError as error:
+            self._add("GS204", f"`lifespan` cannot be called: {error}", reference.span, "defined here")
+            return None
 
     def _hook(self, event: EventSpec, function: Callable[..., Any] | None, authz: Authz | None) -> Route | None:
         """The route of ``on_request_validation_error``; it runs for those alone who may send the event."""

@@ -22,12 +22,13 @@ from gsws.plugins.contract import EventSource, Health, ListenerHandle
 from gsws.plugins.registry import Registry, registry
 from gsws.project.specs import DatasourceSpec, Project, SourceSpec
 from gsws.routing.modules import ModuleSet
-from gsws.routing.table import Build, RouteTable, build_table
+from gsws.routing.table import Build, Hooks, RouteTable, build_table
 from gsws.runtime.away import Away
 from gsws.runtime.children import CHILDREN, account
 from gsws.runtime.contexts import Context
 from gsws.runtime.datasources import build_datasources, close_datasource, stale_datasources
 from gsws.runtime.detached import make_handle
+from gsws.runtime.lifespan import Lifespan, LifespanContext
 from gsws.runtime.push import Pushes
 from gsws.runtime.source import LiveListener, LiveSource
 from gsws.runtime.threads import ThreadPool
@@ -83,6 +84,9 @@ class Service:
         self._away = Away(project.settings.resume.total, project.settings.resume.sessions)
         self._table: RouteTable = {}
         self.authn: Mapping[str, Callable[..., Any]] = {}
+        self._hooks: Mapping[str, Hooks] = {}
+        self._lifespan: Lifespan | None = None
+        self._lifespan_code: Any = None
         self._previous_handler: Any = None
         self.pushes = Pushes(self.live, lambda: [*self._listeners], lambda: [*self.project.sources])
 
@@ -105,12 +109,13 @@ class Service:
         self._built = self.project.datasources
         build = await asyncio.to_thread(build_table, self.project, self.modules, self.datasources)
         if build.table is not None:
-            self._table, self.authn = build.table, build.authn
+            self._table, self.authn, self._hooks = build.table, build.authn, build.hooks
+            self._lifespan = self._make_lifespan(build)
         return (*findings, *build.findings)
 
     async def start(self) -> None:
         """
-        Bind every port and start every source; all or none.
+        Begin the project's ``lifespan``, then bind every port and start every source; all or none.
 
         Raises:
             ServeError: If one of them cannot start.
@@ -123,6 +128,8 @@ class Service:
                     "set `port` in their files",
                 )
         try:
+            if self._lifespan is not None:
+                await self._lifespan.begin()
             for spec in self.project.sources.values():
                 await self._start_source(spec)
         except BaseException:
@@ -144,7 +151,7 @@ class Service:
 
     def is_ready(self) -> bool:
         """Whether new work is welcome."""
-        return not self.is_draining
+        return not self.is_draining and not (self._lifespan is not None and self._lifespan.has_failed)
 
     def is_busy(self) -> bool:
         """Whether a request is queued or running."""
@@ -170,7 +177,8 @@ class Service:
         if build is None:
             return None
         if build.table is not None:
-            self.authn = build.authn
+            self.authn, self._hooks = build.authn, build.hooks
+            self._compare_lifespan(project, build)
             await self.apply(project, build.table)
         return build.findings
 
@@ -207,6 +215,8 @@ class Service:
             _, stuck = await asyncio.wait(stopping, timeout=self.project.settings.drain_timeout + _GRACE)
             for task in stuck:
                 task.cancel()
+        if self._lifespan is not None:
+            await self._lifespan.end()
         await self.threads.settle(_LAST_WAIT)
         for name, datasource in reversed(self.datasources.items()):
             await close_datasource(name, datasource, self.logger)
@@ -240,6 +250,27 @@ class Service:
         except Exception as error:
             self.logger.error("plugin failed", source=spec.name, exc_info=error)
             raise ServeError(f"event source `{spec.name}` cannot start: {type(error).__name__}: {error}") from error
+
+    def _make_lifespan(self, build: Build) -> Lifespan | None:
+        reference = self.project.lifespan
+        if build.lifespan is None or build.shared is None or reference is None:
+            return None
+        self._lifespan_code = self._code_of_lifespan(self.project)
+        name = self.project.settings.lifespan or reference.name
+        logger = self.logger.bind(lifespan=name)
+        return Lifespan(name, build.lifespan, LifespanContext(build.shared, self.pushes, logger))
+
+    def _code_of_lifespan(self, project: Project) -> Any:
+        """The function itself: another object once its module was run anew."""
+        reference = project.lifespan
+        return None if reference is None else getattr(self.modules.load(reference.module), reference.callable, None)
+
+    def _compare_lifespan(self, project: Project, build: Build) -> None:
+        """Say that another function, or another version of it, is not what runs."""
+        code = self._code_of_lifespan(project) if build.lifespan is not None else None
+        if code is not self._lifespan_code:
+            self._lifespan_code = code
+            self.logger.warning("change takes effect after a restart", lifespan=project.settings.lifespan or "removed")
 
     def _subscribe(self, name: str) -> None:
         live = self._live(name)
