@@ -22,6 +22,7 @@ try:
     from gsws.cli import output
     from gsws.cli.output import ENVIRONMENT, FAILED, GOOD, INTERNAL, USAGE, Failure
     from gsws.cli.plain import plain_command
+    from gsws.diagnostics.mask import hide
     from gsws.errors import EnvironmentFailure, PluginError, ServeError
 except KeyboardInterrupt:
     # Ctrl-C this early is as quiet as later.
@@ -151,6 +152,7 @@ def _stop(*_: object) -> NoReturn:
 
 def _fail(message: str, help: str | None, code: int, as_json: bool, facts: dict[str, Any] | None = None) -> int:
     if as_json:
+        message, help = hide(message), None if help is None else hide(help)
         output.result_json({"ok": False, "error": message, "help": help, **(facts or {})})
     output.show_failure(message, help)
     return code
@@ -205,7 +207,7 @@ def _bug(error: Exception, arguments: list[str]) -> int:
     try:
         descriptor, path = tempfile.mkstemp(prefix="gsws-bug-", suffix=".txt")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(details)
+            file.write(hide(details))
         where = f"the details are in {path}; please report them"
     except OSError:
         where = "the details could not be written anywhere"

@@ -15,6 +15,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from gsws.diagnostics.mask import hide
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -117,7 +119,7 @@ def result_json(value: Any) -> None:
 
 def note(text: str = "") -> None:
     """Write progress for a person to stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(hide(text) + "\n")
 
 
 def warn(message: str, help: str | None = None) -> None:
@@ -182,11 +184,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     terminal.print(drawn)
 
 
-def plain(text: str) -> str:
-    """``text`` with control characters and lone surrogates spelled out: user text must not steer a terminal."""
+def plain(text: str, *, keep: str = "\t") -> str:
+    """
+    ``text`` with control characters and lone surrogates spelled out: user text must not steer a terminal.
+
+    Nor may it begin a line of its own, which a CI service would read as a command; ``keep`` names what stays.
+    """
     return "".join(
-        character if character in "\n\t" or unicodedata.category(character) not in _UNSAFE else _spelled(character)
-        for character in text
+        character if character in keep or unicodedata.category(character) not in _UNSAFE else _spelled(character)
+        for character in text.replace("##[", "#\u00b7[")
     )
 
 
@@ -204,14 +210,10 @@ def silence_broken() -> None:
 
 def _spelled(character: str) -> str:
     code = ord(character)
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
-
-
-def _one_line(text: str) -> str:
-    return plain(text).replace("\n", "\\n")
+    return "\\n" if code == 10 else f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
 
 
 def _labelled(label: str, style: str, message: str, help: str | None) -> None:
-    note(f"{paint(f'{label}:', style, 'bold', stream=sys.stderr)} {_one_line(message)}")
+    note(f"{paint(f'{label}:', style, 'bold', stream=sys.stderr)} {plain(message)}")
     if help:
-        note(f"  {paint('help:', 'cyan', stream=sys.stderr)} {_one_line(help)}")
+        note(f"  {paint('help:', 'cyan', stream=sys.stderr)} {plain(help)}")

@@ -183,9 +183,17 @@ def diff(changes: Sequence[Change]) -> str:
     out: list[str] = []
     for change in changes:
         old, new = (re.findall(r"[^\n]*\n|[^\n]+", text) for text in (change.before, change.after))
-        for line in unified_diff(old, new, f"a/{change.path}", f"b/{change.path}"):
+        for line in unified_diff(old, new, _named(f"a/{change.path}"), _named(f"b/{change.path}")):
             out.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
     return "".join(out)
+
+
+def _named(path: str) -> str:
+    """A path as git writes it into a patch: quoted if it holds what ends or steers a line."""
+    if path.isprintable() and not any(one in path for one in '"\\'):
+        return path
+    octal = "".join(chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:03o}" for byte in path.encode())
+    return f'"{octal}"'
 
 
 def _original(project: Project, path: str) -> str | None:

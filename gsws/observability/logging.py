@@ -13,6 +13,8 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
+from gsws.diagnostics.mask import hide
+
 __all__ = ["configure_logging"]
 
 _METHODS = {
@@ -54,7 +56,7 @@ def configure_logging(
             )
         ]
     structlog.configure(
-        processors=[*shared, *renderer],
+        processors=[*shared, *renderer, _hidden],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(file=_Unbreakable(target)),  # type: ignore[arg-type]  # write and flush
         cache_logger_on_first_use=False,
@@ -63,6 +65,11 @@ def configure_logging(
     root.handlers[:] = [_ToStructlog()]
     root.setLevel(number)
     root.propagate = False
+
+
+def _hidden(_logger: Any, _method: str, line: Any) -> str:
+    """The finished line, without a secret of this process; an exception of a driver quotes whole addresses."""
+    return hide(str(line))
 
 
 class _Unbreakable:

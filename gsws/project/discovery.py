@@ -1,8 +1,8 @@
 """
 Where a project begins, and which files belong to it.
 
-Symbolic links are followed as long as they stay inside the project; loops, sockets and pipes are passed by. Nothing is
-read here.
+Symbolic links are followed as long as they stay inside the project and lead to nothing hidden; loops, sockets and
+pipes are passed by. Nothing is read here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SETTINGS", "Entry", "Listing", "base_of", "find_root", "is_root", "list_files"]
+__all__ = ["SETTINGS", "Entry", "Listing", "base_of", "file_inside", "find_root", "is_root", "list_files"]
 
 SETTINGS: Final = "gsws.yaml"
 """The file that marks a root by itself."""
@@ -102,6 +102,16 @@ def base_of(root: Path) -> tuple[Path, bool]:
     return (root / "src" if below and not here else root), here and below
 
 
+def file_inside(root: Path, name: str) -> Path | None:
+    """A regular file of the root by its name, hidden ones included; None if it is none or a link out of the project."""
+    path = root / name
+    try:
+        real = Path(os.path.realpath(path))
+        return path if real.is_relative_to(root) and real.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
 def list_files(root: Path, folder: Path, endings: tuple[str, ...], *, deep: bool = True) -> Listing:
     """
     List the files below a folder that end in one of ``endings``; hidden names are passed by.
@@ -185,10 +195,13 @@ def _list(search: _Search, folder: str, shown: str, inner: tuple[str, ...]) -> N
 
 
 def _inside(root: Path, path: str) -> bool:
+    """Whether a link stays in the project, among what may be shown: not `.env`, not `.git/config`."""
     try:
-        return Path(os.path.realpath(path, strict=False)).is_relative_to(root)
+        inner = Path(os.path.realpath(path, strict=False)).relative_to(root).parts
     except (OSError, ValueError):
         return False
+    # Kubernetes links what it mounts to `..data`.
+    return not any(part.startswith(".") and not part.startswith("..") for part in inner)
 
 
 def _leads_up(folder: str, link: str) -> bool:

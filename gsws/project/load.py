@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.diagnostics.finding import Label, Severity
+from gsws.diagnostics.mask import PROCESS, Mask, names_a_secret
 from gsws.project.cache import ProjectCache
 from gsws.project.discovery import SETTINGS, Entry, base_of, is_root
 from gsws.project.environment import parse_dotenv
@@ -96,6 +97,7 @@ class _Load:
     plugins: Mapping[str, PluginFacts]
     notes: bool
     settings_file: Document | None = None
+    looked: dict[str, str] = field(default_factory=dict)
 
     def project(self) -> Project:
         reader, cache = self.reader, self.reader.cache
@@ -151,7 +153,8 @@ class _Load:
         )
         findings += run_rules(scope)
         masked = Masked(findings)
-        findings = masked.applied(silenced(scope, findings), reader.text_of)
+        mask = self.mask(scope)
+        findings = list(mask.findings(masked.applied(silenced(scope, findings), reader.text_of)))
         return Project(
             root=reader.root,
             base=reader.base,
@@ -170,20 +173,37 @@ class _Load:
             environ=MappingProxyType(self.environ),
             read_text=reader.text_of,
             shown_text=partial(masked.shown, reader.text_of),
+            mask=mask,
         )
+
+    def mask(self, scope: Scope) -> Mask:
+        """What no finding of this load may show; the process remembers it for its logs and errors."""
+        mask = Mask(every=True)
+        mask.learn(self.looked)
+        named = {name for facts in scope.python() for name in facts.code.variables}
+        PROCESS.learn(self.looked)
+        PROCESS.learn({name: text for name, text in self.environ.items() if name in named or names_a_secret(name)})
+        return mask
+
+    def look_up(self, document: Document, lookups: Lookups, area: Area = "keys") -> Expanded:
+        """A document after look-ups, with what it looked up remembered."""
+        expanded = expand(document, lookups, area)
+        self.looked |= expanded.looked
+        return expanded
 
     def dotenv(self) -> None:
         raw = self.reader.raw(".env")
         if raw is not None:
             values, findings = parse_dotenv(".env", raw, self.environ)
             self.environ |= values
+            self.looked |= values
             self.reader.findings += findings
 
     def settings(self) -> Settings:
         document = self.settings_file = self.reader.one(SETTINGS)
         if document is None:
             return default_settings(self.reader.root)
-        settings, findings = read_settings(self.reader.root, expand(document, Lookups(self.environ)))
+        settings, findings = read_settings(self.reader.root, self.look_up(document, Lookups(self.environ)))
         self.reader.findings += findings
         return settings
 
@@ -223,7 +243,7 @@ class _Load:
         return mappings
 
     def value(self, document: Document, lookups: Lookups, area: Area) -> Any:
-        expanded = expand(document, lookups, area)
+        expanded = self.look_up(document, lookups, area)
         self.reader.findings += [*problems_of(document), *expanded.findings]
         return expanded.data
 
@@ -255,7 +275,7 @@ class _Load:
             wrong = name_finding(name, entry.shown)
             if wrong is not None:
                 self.reader.findings.append(wrong)
-            checked[name] = check_source(name, expand(document, lookups), self.plugins)
+            checked[name] = check_source(name, self.look_up(document, lookups), self.plugins)
         for one in checked.values():
             path = one.expanded.document.path
             one.findings += isolated("network_findings", partial(network_findings, one, self.reader.root), path)
@@ -266,7 +286,7 @@ class _Load:
     def datasources(self, lookups: Lookups, handlers: HandlerIndex) -> dict[str, DatasourceSpec]:
         specs = {}
         for name, entry, document in self.named("datasources"):
-            one = check_datasource(name, expand(document, lookups), self.plugins)
+            one = check_datasource(name, self.look_up(document, lookups), self.plugins)
             wrong = name_finding(name, entry.shown)
             self.reader.findings += [*one.findings, *([wrong] if wrong else [])]
             handler = None
@@ -307,7 +327,9 @@ class _Load:
         """A document after look-ups; made anew only if it or what it looks up has changed."""
         text = document.text
         key = ("expanded", entry.path, token if "${" in text or "<%" in text else 0)
-        return self.reader.cache.derived(key, document, lambda: expand(document, lookups, area))
+        expanded: Expanded = self.reader.cache.derived(key, document, lambda: expand(document, lookups, area))
+        self.looked |= expanded.looked
+        return expanded
 
     def named(self, folder: str) -> Iterable[tuple[str, Entry, Document]]:
         """The files of a folder whose names are the names of what they declare; a name counts once."""

@@ -73,6 +73,7 @@ class Expanded:
         dynamic: Places whose value holds something looked up: not to be quoted in a finding.
         failed: Places whose look-up failed.
         findings: What they failed of.
+        looked: The variables that were looked up, with their values: no output may show one.
     """
 
     document: Document
@@ -81,6 +82,7 @@ class Expanded:
     dynamic: set[Pointer] = field(default_factory=set)
     failed: set[Pointer] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
+    looked: dict[str, str] = field(default_factory=dict)
 
     @property
     def used(self) -> bool:
@@ -209,6 +211,7 @@ class _Walk:
             if operator == "?" and rest.strip():
                 raise _Failed("GS501", f"the environment variable `{name}` is not set: {_cut(rest.strip())}")
             raise self.unset(name, f"${{{name}:-default}}")
+        self.expanded.looked[name] = value
         return _utf8(value, name)
 
     def named(self, found: str) -> JSONValue:
@@ -225,6 +228,7 @@ class _Walk:
             value = self.lookups.environ.get(rest[1])
             if value is None:
                 raise self.unset(rest[1], f"${{{rest[1]}:-default}}")
+            self.expanded.looked[rest[1]] = value
             return _utf8(value, rest[1])
         trees = {"config": self.lookups.config, "mappings": self.lookups.mappings}
         if root not in trees or not rest:

@@ -100,6 +100,11 @@ class Reader:
         """A file in the root, hidden ones included; None if it is not there."""
         path = self.root / name
         try:
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(self.root):
+                # Whoever sends a change to a project must not choose which file of the machine is read.
+                message = f"`{name}` is a link to a file outside the project"
+                self.findings.append(error("GS110", message, _top(name), "", "put a file in its place"))
+                return None
             if not path.is_file():
                 if path.exists():
                     self.findings.append(error("GS003", f"cannot read `{name}`: no regular file", _top(name)))
@@ -192,7 +197,9 @@ class Reader:
             self.findings.append(error("GS003", f"cannot read `{shown}`: {failure.reason}", _top(shown)))
 
     def text_of(self, path: str) -> str | None:
-        """The text of a file as it was read; from the disk if nobody needed it so far."""
+        """The text of a file as it was read; from the disk if nobody needed it so far; None for a hidden file."""
+        if any(part.startswith(".") for part in path.split("/")):
+            return None  # `.env` and its like: no excerpt shows a line of them
         text = self.texts.get(path)
         if text is not None:
             return text

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gsws.diagnostics.finding import Finding, Severity
+from gsws.diagnostics.mask import Mask
 from gsws.source.span import Span
 from gsws.types import JSONValue
 
@@ -325,6 +326,7 @@ class Project:
         environ: The variables that look-ups saw: the process's over those of ``.env``.
         read_text: The text of a file as it was read, by path; None if there is none.
         shown_text: The same with the secrets in it hidden; see `text_of`.
+        mask: Hides every value that was looked up; whoever shows a finding that was made later applies it.
     """
 
     root: Path
@@ -344,6 +346,7 @@ class Project:
     environ: Mapping[str, str] = field(repr=False)
     read_text: Callable[[str], str | None] = field(repr=False)
     shown_text: Callable[[str], str | None] = field(repr=False)
+    mask: Mask = field(default_factory=lambda: Mask(every=True), repr=False)
 
     def ok(self) -> bool:
         """Whether the project can be served: no finding is an error."""

@@ -22,6 +22,10 @@ _BREAK: Final = re.compile(r"\r\n|\n|\r")
 _ASCII_PRINTABLE: Final = re.compile(r"[\x20-\x7e]*\Z")
 
 
+_COMMAND: Final = "##["
+_NO_COMMAND: Final = "#\u00b7["
+
+
 class LineIndex:
     """
     Turns offsets into lines and columns, both from 1.
@@ -90,9 +94,12 @@ def visible(text: str) -> str:
     """
     Make ``text`` safe for a terminal: control characters become their pictures (``␛``), invisible ones ``·``.
 
-    Colours, cursor movements and direction marks in a user's file must not act on the reader's terminal.
+    Colours, cursor movements and direction marks in a user's file must not act on the reader's terminal, nor what a
+    CI service takes for a command anywhere in a line (``##[error]``) on its log.
     Tabs and line breaks become pictures too; `expand` lays tabs out.
     """
+    if _COMMAND in text:
+        text = text.replace(_COMMAND, _NO_COMMAND)
     if _ASCII_PRINTABLE.match(text):
         return text
     return "".join(map(_safe, text))
@@ -106,6 +113,7 @@ def expand(line: str) -> tuple[str, list[int]]:
         The safe text with tabs expanded, and the cell at which every code point of ``line`` starts, with the
         cell after the last one at the end; ``cells[column - 1]`` is where a caret for ``column`` goes.
     """
+    line = line.replace(_COMMAND, _NO_COMMAND)
     if _ASCII_PRINTABLE.match(line):
         return line, list(range(len(line) + 1))
     out: list[str] = []

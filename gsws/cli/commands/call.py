@@ -347,4 +347,4 @@ def _unreachable(url: str, error: OSError) -> output.Failure:
 
 def _shown(text: str) -> str:
     """What a server sent must not steer the terminal; a pipe gets it as it is."""
-    return output.plain(text) if output.is_terminal() else text
+    return output.plain(text, keep="\n\t") if output.is_terminal() else text

@@ -67,7 +67,7 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
         f"{output.paint('made', 'green', stream=sys.stderr)} {output.plain(name)} from the template {found.name}"
     )
     output.note()
-    output.result(output.plain(tree(target.name or str(target), files)))
+    output.result(output.plain(tree(target.name or str(target), files), keep="\n\t"))
     sys.stdout.flush()
     output.note()
     output.note("next:")

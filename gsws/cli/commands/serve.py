@@ -17,6 +17,7 @@ from gsws.cli.here import check_environment, root_here
 from gsws.cli.sample import call_line
 from gsws.cli.suggest import did_you_mean
 from gsws.diagnostics import Finding, Severity
+from gsws.diagnostics.mask import hide
 from gsws.diagnostics.render.full import render_full
 from gsws.errors import ServeError
 from gsws.observability.logging import configure_logging
@@ -115,7 +116,7 @@ class _Presenter:
 
 
 def _show_findings(project: Project, findings: tuple[Finding, ...]) -> None:
-    shown = [finding for finding in findings if finding.severity is not Severity.INFO]
+    shown = project.mask.findings(finding for finding in findings if finding.severity is not Severity.INFO)
     if shown:
         sys.stderr.write(render_full(shown, project.text_of, colour=output.colour(sys.stderr)).rstrip("\n") + "\n\n")
 
@@ -145,7 +146,7 @@ def _show_service(service: Service, *, reload: bool) -> None:
         return
     output.result(f"serving {output.plain(title)} ({mode})")
     for name in service.sources:
-        output.result(f"source {name} {urls.get(name, '')}".rstrip())
+        output.result(hide(f"source {name} {urls.get(name, '')}".rstrip()))
     for name, page in pages.items():
         output.result(f"page {name} {page}")
     for event in project.events[:_MOST_EVENTS]:

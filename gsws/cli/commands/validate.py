@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 from gsws.cli import output
@@ -106,6 +107,7 @@ def print_findings(
     Args:
         ok: What ``json`` says of the whole; whether there is no error when None.
     """
+    findings = findings if project is None else project.mask.findings(findings)
     if format == "json":
         files, events = (project.files, len(project.events)) if project is not None else (0, 0)
         text = render_json(findings, files=files, events=events, ok=ok)
@@ -177,7 +179,7 @@ def _action(root: Path, format: str, options: Options, choice: Choice) -> Callab
 
         repaired = repair_project(root, env=options.env, choose=choose)
         if options.diff:
-            sys.stdout.write(diff(repaired.changes))
+            sys.stdout.write(_no_commands(diff(repaired.changes)))
             return _conclude(choose(repaired.before), repaired.before, choice)
         write_changes(repaired.before.root, repaired.changes)
         if any(finding.code == "GS107" for finding in repaired.done):
@@ -192,6 +194,16 @@ def _action(root: Path, format: str, options: Options, choice: Choice) -> Callab
         return look()
 
     return repair if options.fix or options.diff else look
+
+
+def _no_commands(patch: str) -> str:
+    """A patch for who reads it: a person at a terminal, or a log in which GitHub looks for commands."""
+    in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
+    if not patch or not (in_actions or output.is_terminal()):
+        return patch
+    patch = output.plain(patch, keep="\t\n")
+    word = token_hex(16)
+    return f"::stop-commands::{word}\n{patch}::{word}::\n" if in_actions else patch
 
 
 def _report(findings: Sequence[Finding], project: Project | None, format: str, choice: Choice) -> int:

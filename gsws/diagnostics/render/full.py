@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gsws.diagnostics.finding import Finding, Severity
+from gsws.diagnostics.mask import PROCESS
 from gsws.source.span import Span
 from gsws.source.text import expand, split_lines, visible
 
@@ -68,7 +69,7 @@ def render_full(findings: Iterable[Finding], text_of: Callable[[str], str | None
             lines[path] = None if text is None else split_lines(text)
         return lines[path]
 
-    return "\n".join(_finding(finding, lines_of, paint) for finding in findings)
+    return "\n".join(_finding(finding, lines_of, paint) for finding in PROCESS.findings(findings))
 
 
 _Paint = Callable[[str, str], str]
@@ -93,7 +94,8 @@ def _finding(finding: Finding, lines_of: _LinesOf, paint: _Paint) -> str:
         bar = paint("=", _BLUE)
         first_line, *more = finding.help.split("\n")
         out.append(f"{margin} {bar} {paint('help:', _GREEN)} {visible(first_line)}")
-        out.extend(f"{margin}         {visible(line)}" for line in more)
+        # A CI service takes a line that begins with `::` for a command, wherever it is indented.
+        out.extend(f"{margin}         {'| ' if line.lstrip().startswith('::') else ''}{visible(line)}" for line in more)
     return "\n".join(out) + "\n"
 
 

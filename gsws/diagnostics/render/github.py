@@ -6,11 +6,13 @@ Findings as workflow commands of GitHub Actions, which shows them beside the lin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from gsws.diagnostics.catalogue import CATALOGUE
 from gsws.diagnostics.finding import Finding, Severity
+from gsws.diagnostics.mask import PROCESS
 from gsws.source.text import visible
 
 __all__ = ["render_github"]
@@ -28,7 +30,12 @@ def render_github(findings: Iterable[Finding], *, prefix: str = "") -> str:
         findings: What to show.
         prefix: What leads from the repository's root to the project, such as ``services/chat/``.
     """
-    return "".join(_command(finding, prefix) for finding in findings)
+    return "".join(_command(finding, prefix) for finding in PROCESS.findings(findings))
+
+
+def _safe(path: str) -> str:
+    """A path without what acts on a terminal; line breaks are escaped as a property's are."""
+    return re.sub(r"[^\r\n]+", lambda part: visible(part[0]), path)
 
 
 def _command(finding: Finding, prefix: str) -> str:
@@ -36,7 +43,7 @@ def _command(finding: Finding, prefix: str) -> str:
     properties: dict[str, str | int] = {}
     span = finding.span
     if span is not None:
-        properties = {"file": f"{prefix}{span.path}", "line": span.line}
+        properties = {"file": _safe(f"{prefix}{span.path}"), "line": span.line}
         if span.end_line == span.line:
             properties |= {"col": span.column, "endLine": span.line, "endColumn": span.end_column}
         else:

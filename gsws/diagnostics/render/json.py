@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, Fix, Severity
+from gsws.diagnostics.mask import PROCESS
 from gsws.source.span import Span
 from gsws.types import JSONObject
 
@@ -45,6 +46,7 @@ def render_json(findings: Sequence[Finding], *, files: int, events: int, ok: boo
 
 def finding_object(finding: Finding) -> JSONObject:
     """One finding: ``code``, ``severity``, ``message``, its place, ``help``, ``related`` and ``fix``."""
+    finding = PROCESS.finding(finding)
     return {
         "code": finding.code,
         "severity": finding.severity.value,

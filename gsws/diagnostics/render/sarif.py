@@ -14,6 +14,7 @@ from urllib.parse import quote
 from gsws.__about__ import __version__
 from gsws.diagnostics.catalogue import CATALOGUE, Entry
 from gsws.diagnostics.finding import Finding, Fix, Label, Severity
+from gsws.diagnostics.mask import PROCESS
 from gsws.source.span import Span
 from gsws.types import JSONObject
 
@@ -47,7 +48,9 @@ def render_sarif(findings: Sequence[Finding], *, prefix: str = "", base: str | N
             }
         },
         "columnKind": "unicodeCodePoints",
-        "results": [_result(finding, index[finding.code], prefix, base is not None) for finding in findings],
+        "results": [
+            _result(finding, index[finding.code], prefix, base is not None) for finding in PROCESS.findings(findings)
+        ],
     }
     if base is not None:
         run["originalUriBaseIds"] = {_BASE: {"uri": base if base.endswith("/") else f"{base}/"}}

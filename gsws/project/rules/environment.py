@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding
 from gsws.diagnostics.suggest import nearest
+from gsws.project.discovery import file_inside
 from gsws.project.report import quoted, warning
 from gsws.project.rules.gitindex import is_tracked
 from gsws.project.rules.scope import Scope
@@ -53,12 +54,12 @@ def exposed_dotenv(scope: Scope) -> Iterator[Finding]:
 
 def incomplete_example(scope: Scope) -> Iterator[Finding]:
     """Variables that the project needs and `.env.example` lacks, or the other way round (GS505)."""
-    path = scope.root / ".env.example"
+    path = file_inside(scope.root, ".env.example")
     try:
-        text = path.read_text("utf-8-sig", "replace") if path.is_file() else None
+        text = "" if path is None else path.read_text("utf-8-sig", "replace")
     except OSError:
         return
-    if text is None:
+    if path is None:
         return
     listed: dict[str, tuple[Span, bool]] = {}
     for number, line in enumerate(split_lines(text), 1):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from gsws.diagnostics.finding import Edit, Finding, Fix, Severity
+from gsws.project.discovery import file_inside
 from gsws.project.report import quoted, replace, warning
 from gsws.project.rules.scope import Scope
 from gsws.project.rules.secrets import secrets_by_shape, secrets_in_document
@@ -54,9 +55,9 @@ def secrets(scope: Scope) -> Iterator[Finding]:
         by_name = folder in _BY_NAME
         for document in documents:
             yield from scope.of_file("secrets", document, partial(_secrets, by_name=by_name))
-    example = scope.root / ".env.example"
+    example = file_inside(scope.root, ".env.example")
     try:
-        text = example.read_text("utf-8", "replace") if example.is_file() else ""
+        text = "" if example is None else example.read_text("utf-8", "replace")
     except OSError:
         return
     yield from secrets_by_shape(".env.example", text)

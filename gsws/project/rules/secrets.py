@@ -13,6 +13,7 @@ from dataclasses import replace as changed
 from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, Label
+from gsws.diagnostics.mask import PROCESS
 from gsws.project.pysource import PythonSource
 from gsws.project.report import error
 from gsws.source.span import Pointer, Span
@@ -140,14 +141,14 @@ class Masked:
     def shown(self, text_of: Callable[[str], str | None], path: str) -> str | None:
         """A file's text for people to look at."""
         text = text_of(path)
-        spans = self._spans.get(path)
-        if not spans or text is None:
-            return text
+        if text is None:
+            return None
+        spans = self._spans.get(path, ())
         lines = LineIndex(text)
         for span in spans:
             start, end = lines.offset(span.line, span.column), lines.offset(span.end_line, span.end_column)
             text = text[:start] + re.sub(r"[^\r\n\"']", "*", text[start:end]) + text[end:]
-        return text
+        return PROCESS.cover(text)
 
     def applied(self, findings: list[Finding], text_of: Callable[[str], str | None]) -> list[Finding]:
         """The findings, without a secret in a sentence of any."""
