@@ -147,6 +147,10 @@ def _stop(*_: object) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
+    taken = sys.modules.get("gsws.observability.streams")
+    if taken is not None:
+        with contextlib.suppress(Exception):
+            taken.finish(0.5)
     os._exit(GOOD)
 
 

@@ -23,6 +23,7 @@ import structlog
 from gsws.diagnostics import Finding, Severity
 from gsws.errors import ServeError
 from gsws.observability.notify import notify
+from gsws.observability.streams import finish
 from gsws.observability.watchdog import Watchdog
 from gsws.project import Project, ProjectCache
 from gsws.reload.reloader import Reloader, ReloadReport
@@ -206,7 +207,5 @@ def _leave(code: int) -> None:
 
 
 def _exit(code: int) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
+    finish()
     os._exit(code)

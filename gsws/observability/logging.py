@@ -1,5 +1,5 @@
 """
-Logs: structlog to stderr, as lines for people or as JSON for programs.
+Logs by structlog, as lines for people on stderr or as JSON for programs on stdout.
 
 A log that cannot be written (a closed pipe, a full disk) never reaches the code that logs.
 """
@@ -9,11 +9,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
 
 from gsws.diagnostics.mask import hide
+from gsws.observability.lines import json_line, stamp
+from gsws.observability.streams import Streams
+from gsws.protocol.urls import without_secrets
 
 __all__ = ["configure_logging"]
 
@@ -27,7 +31,11 @@ _METHODS = {
 
 
 def configure_logging(
-    *, level: str = "info", format: Literal["console", "json"] | None = None, stream: TextIO | None = None
+    *,
+    level: str = "info",
+    format: Literal["console", "json"] | None = None,
+    stream: TextIO | None = None,
+    streams: Streams | None = None,
 ) -> None:
     """
     Set up logging of this process.
@@ -35,17 +43,18 @@ def configure_logging(
     Args:
         level: Lowest level that is written: debug, info, warning, error or critical.
         format: None takes ``console``: coloured on a terminal, plain on a pipe.
-        stream: Where lines go; stderr if None.
+        stream: Where lines go; stderr if None. Whoever logs waits for it.
+        streams: Where lines go instead, without anybody waiting: JSON to stdout, lines for people to stderr.
     """
     target = stream or sys.stderr
     number = getattr(logging, level.upper())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamped,
     ]
     if format == "json":
-        renderer: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        renderer: list[Any] = [structlog.processors.format_exc_info, _json]
     else:
         shared[-1] = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
         renderer = [
@@ -53,18 +62,51 @@ def configure_logging(
                 colors=_is_terminal(target),
                 exception_formatter=structlog.dev.plain_traceback,
                 pad_event_to=0,
-            )
+            ),
+            _shown,
         ]
+    factory: Any = structlog.WriteLoggerFactory(file=_Unbreakable(target))  # type: ignore[arg-type]  # write and flush
+    if streams is not None:
+        sink = _Sink(streams)
+        factory = lambda *_: sink  # noqa: E731  # a factory is called with names
     structlog.configure(
         processors=[*shared, *renderer, _hidden],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=_Unbreakable(target)),  # type: ignore[arg-type]  # write and flush
+        logger_factory=factory,
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger("gsws")
     root.handlers[:] = [_ToStructlog()]
     root.setLevel(number)
     root.propagate = False
+    if streams is not None and format == "json":
+        # What no handler takes, of any library; a project's own handlers write to streams that are taken over.
+        logging.lastResort = _ToStructlog(logging.WARNING)
+
+
+class _Sink:
+    """What structlog writes to: lines of the log, which nobody waits for."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    def msg(self, message: str) -> None:
+        self._streams.log(message)
+
+    log = debug = info = warn = warning = error = critical = fatal = exception = failure = err = msg
+
+
+def _stamped(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # In front: it is what differs between lines that are equal else.
+    return {"timestamp": stamp(), "level": event.pop("level", method), "event": event.pop("event", ""), **event}
+
+
+def _json(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+    return json_line(event)
+
+
+def _shown(logger: Any, method: str, text: str) -> str:
+    return without_secrets(text)
 
 
 def _hidden(_logger: Any, _method: str, line: Any) -> str:

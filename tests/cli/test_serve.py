@@ -33,7 +33,7 @@ class Serving:
         self._passed: list[str] = []
         for stream, kept in ((process.stdout, self.out), (process.stderr, self.err)):
             threading.Thread(target=self._read, args=(stream, kept), daemon=True).start()
-        self.url = self.wait_for(r"^source websocket (ws://\S+)$")[1]
+        self.url = self.wait_for(r"source websocket (ws://[^\s\"]+)")[1]
 
     def _read(self, stream, kept: list[str]) -> None:
         for line in stream:

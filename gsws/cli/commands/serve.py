@@ -12,6 +12,7 @@ from collections.abc import Callable
 from gsws.cli import host as hosting
 from gsws.cli import output
 from gsws.cli.commands.events import where
+from gsws.cli.commands.serve_log import LogPresenter, log_failure
 from gsws.cli.commands.validate import summary
 from gsws.cli.here import check_environment, root_here
 from gsws.cli.sample import call_line
@@ -21,6 +22,7 @@ from gsws.diagnostics.mask import hide
 from gsws.diagnostics.render.full import render_full
 from gsws.errors import ServeError
 from gsws.observability.logging import configure_logging
+from gsws.observability.streams import taken_over
 from gsws.plugins.registry import facts
 from gsws.project import EventSpec, Project, ProjectCache, load_project
 from gsws.project.network import is_loopback
@@ -47,21 +49,33 @@ def run(
         Failure: Exit 2 for options, 1 outside a project.
     """
     env = env if env is not None else "development"
-    _check(port=port, env=env, workers=workers, log_format=log_format)
-    root = root_here()
-    cache = ProjectCache()
-    project = load_project(root, env=env, plugins=facts(), cache=cache)
     development = env == "development"
-    format = log_format or project.settings.log.format
-    configure_logging(level=project.settings.log.level, format="json" if format == "json" else "console")
-    presenter = _Presenter(reload=reload and development)
-    if not project.ok():
-        presenter.failed(project, project.findings)
-        return output.FAILED
-    if not project.sources:
-        raise output.Failure("this project has no event source", "`gsws plugin add websocket` makes one")
+    format = log_format or ("console" if development else "json")
+    _check(port=port, env=env, workers=workers, log_format=log_format)
+    try:
+        root = root_here()
+        cache = ProjectCache()
+        project = load_project(root, env=env, plugins=facts(), cache=cache)
+        format = log_format or project.settings.log.format or format
+        if project.ok() and not project.sources:
+            raise output.Failure(  # noqa: TRY301  # as those of the calls above
+                "this project has no event source", "`gsws plugin add websocket` makes one"
+            )
+    except output.Failure as failure:
+        if format != "json":
+            raise
+        with taken_over("json") as streams:
+            configure_logging(format="json", streams=streams)
+            log_failure(failure.message, failure.help)
+        return failure.exit_code
     options = hosting.HostOptions(host=host, port=port, reload=reload and development, development=development)
-    return hosting.host(project, cache, options, presenter)
+    with taken_over("json" if format == "json" else "console") as streams:
+        configure_logging(level=project.settings.log.level, format=streams.format, streams=streams)
+        presenter = LogPresenter(_urls, _open) if format == "json" else _Presenter(reload=options.reload)
+        if not project.ok():
+            presenter.failed(project, project.findings)
+            return output.FAILED
+        return hosting.host(project, cache, options, presenter)
 
 
 class _Presenter:
@@ -121,22 +135,36 @@ def _show_findings(project: Project, findings: tuple[Finding, ...]) -> None:
         sys.stderr.write(render_full(shown, project.text_of, colour=output.colour(sys.stderr)).rstrip("\n") + "\n\n")
 
 
-def _warn_open(service: Service) -> None:
-    """Say last, and loudly, what is open to the network, whether a file or ``--host`` opened it (protocol P4.2)."""
+def _open(service: Service) -> list[tuple[str, str]]:
+    """What is open to the network, whether a file or ``--host`` opened it (protocol P4.2), and what to do."""
+    found = []
     for name, (host, _) in service.addresses().items():
         source = service.project.sources[name]
         if source.type == "websocket" and not source.config.get("authn") and not is_loopback(host):
-            output.warn(
-                f"`{name}` listens on {host} and anybody may connect: there is no `authn`, "
-                "and every client is who it says it is",
-                f"add `authn` to {source.path}, or listen on 127.0.0.1",
+            found.append(
+                (
+                    f"`{name}` listens on {host} and anybody may connect: there is no `authn`, "
+                    "and every client is who it says it is",
+                    f"add `authn` to {source.path}, or listen on 127.0.0.1",
+                )
             )
+    return found
+
+
+def _warn_open(service: Service) -> None:
+    """Say it last, and loudly."""
+    for message, help in _open(service):
+        output.warn(message, help)
+
+
+def _urls(service: Service) -> dict[str, str]:
+    return {name: _url(service.project, name, *address) for name, address in service.addresses().items()}
 
 
 def _show_service(service: Service, *, reload: bool) -> None:
     project = service.project
     addresses = service.addresses()
-    urls = {name: _url(project, name, *address) for name, address in addresses.items()}
+    urls = _urls(service)
     mode = f"{project.env}{', reloads on change' if reload else ''}"
     title = f"{project.settings.name} {project.settings.version}"
     pages = {name: _page(url) for name, url in urls.items()} if (project.base / "public").is_dir() else {}
