@@ -330,8 +330,9 @@ _ENTRIES: Final = (
         "GS402",
         _E,
         "unknown schema keyword",
-        "JSON Schema ignores what it does not know, so a misspelt keyword checks nothing. Keywords "
-        "that start with `x-` are yours. The same holds for an unknown `format`.",
+        "JSON Schema ignores what it does not know, so a misspelt keyword checks nothing: an error. What is "
+        "like no keyword, and what generators are known to write (`nullable`, `discriminator`, `xml`), is a "
+        "warning. Keywords that start with `x-` are yours. The same holds for an unknown `format`.",
         ignorable=True,
         fixable=True,
     ),
@@ -380,7 +381,7 @@ _ENTRIES: Final = (
     ),
     Entry(
         "GS409",
-        _E,
+        _W,
         "default or example fails its own schema",
         "What `default`, `examples` or an event's example shows would be refused if a client sent it.",
         ignorable=True,
@@ -389,8 +390,16 @@ _ENTRIES: Final = (
         "GS410",
         _E,
         "unsatisfiable schema",
-        "No value fits: `minLength` above `maxLength`, an empty `enum`, a `required` property that is `false`.",
+        "No value fits: `minLength` above `maxLength`, an empty `enum`, a `required` property that is `false`. It is "
+        "a warning for a schema that says so, `false`, and for an alternative beside others.",
         ignorable=True,
+    ),
+    Entry(
+        "GS411",
+        _E,
+        "schema that takes too long",
+        "Alternatives in alternatives multiply: eight `anyOf` branches on each of ten levels are a billion steps for "
+        "one message, and nothing else runs meanwhile. One place of a value may cost a million.",
     ),
     Entry(
         "GS412",

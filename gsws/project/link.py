@@ -19,7 +19,7 @@ from gsws.project.events import Draft, Part
 from gsws.project.handlers import HandlerIndex
 from gsws.project.lookups import Unresolved
 from gsws.project.naming import check_signature, unfound
-from gsws.project.report import error, quoted, replace
+from gsws.project.report import error, quoted, replace, warning
 from gsws.project.sources import KNOWN_TYPES
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, SourceSpec
 from gsws.project.strict import closed
@@ -312,7 +312,7 @@ def _bad_examples(draft: Draft, inbound: Validator | None, key: str) -> Iterator
             shapes += [example[name] for name in ("payload", "value") if name in example]
         messages = [*shapes, *({"eventtype": key, "payload": shape} for shape in shapes)] if draft.whole else shapes
         if not any(inbound.check(shape) for shape in messages):
-            yield error(
+            yield warning(
                 "GS409",
                 f"this example does not fit the schema of {quoted(key)}",
                 draft.at("examples", *place),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import unquote
 
 from gsws.diagnostics.suggest import nearest
 from gsws.schema.drafts import KEYWORDS, LIST, MAP, ONE
@@ -19,6 +20,7 @@ from gsws.schema.references import (
     candidates_of,
     fragment_of,
     missing,
+    pointer_tokens,
     resolve,
     uri_of,
 )
@@ -158,8 +160,7 @@ class _Rewriter:
         if not self.named:
             return fragment_of(found.pointer)
         address, _, fragment = reference.partition("#")
-        base = self.resource.base(found.pointer)[0]
-        return f"{address}{fragment_of(found.pointer[len(base) :])}" if fragment.startswith("/") else reference
+        return f"{address}{fragment_of(pointer_tokens(unquote(fragment)))}" if fragment.startswith("/") else reference
 
 
 def _lost(reference: str, lost: Lost, pointer: Pointer) -> Remark:

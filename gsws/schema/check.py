@@ -7,7 +7,9 @@ there in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 import jsonschema_rs
@@ -15,29 +17,21 @@ import jsonschema_rs
 from gsws.diagnostics.finding import Severity
 from gsws.diagnostics.suggest import nearest
 from gsws.schema.backtracking import backtracks
-from gsws.schema.drafts import FORMATS, INERT_FORMATS, KEYWORDS, Draft, walk
+from gsws.schema.drafts import Draft, walk
 from gsws.schema.engine import meta_valid, pattern_kind
 from gsws.schema.limits import bad_samples, contradictions
 from gsws.schema.meta import unknown_draft, wrong_keywords
 from gsws.schema.remark import Remark
+from gsws.schema.unknown import unknown_format, unknown_keywords
 from gsws.schema.wording import tick
+from gsws.schema.work import Work
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
-__all__ = ["check_schema", "has_fancy_pattern"]
+__all__ = ["check_schema", "has_fancy_pattern", "isolated"]
 
 _MAX_REMARKS: Final = 50
 _NOT_USABLE: Final = ("GS401", "GS408")
-_ELSEWHERE: Final[dict[str, str]] = {
-    "nullable": "write `type: [string, 'null']`",
-    "discriminator": "write `const` for the property in each branch of `oneOf`",
-    "dependencies": "write `dependentRequired` or `dependentSchemas`",
-    "additionalItems": "write `prefixItems` for the first items and `items` for the others",
-    "id": "write `$id`",
-    "optional": "leave the property out of `required`",
-    "$recursiveRef": "write `$dynamicRef`",
-    "$recursiveAnchor": "write `$dynamicAnchor`",
-}
 _LOOSE: Final = frozenset(["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"])
 
 
@@ -49,7 +43,7 @@ def check_schema(
     draft: Draft | None,
     registry: jsonschema_rs.Registry | None,
     fancy: bool,
-    broken: bool,
+    work: Work | None,
 ) -> list[Remark]:
     """
     Everything that is wrong with a schema but its references.
@@ -61,33 +55,76 @@ def check_schema(
         draft: What it is read as; None for an unknown ``$schema``.
         registry: What its references lead to.
         fancy: Whether what it reaches needs the engine that goes back and forth.
-        broken: Whether references lead nowhere; then what depends on them is not judged.
+        work: What running it costs; None if it must not be run, because its references are broken or it costs too much.
     """
     if draft is None:
         return [unknown_draft(written, base)]
     if not isinstance(written, (dict, bool)):
         return [Remark("GS401", f"a schema is a mapping, `true` or `false`, not {tick(written)}", base)]
+    if written is False and not base:
+        return [
+            Remark(
+                "GS410",
+                "`false` refuses every value",
+                base,
+                label="nothing fits",
+                help="write `true` for any value",
+                severity=Severity.WARNING,
+            )
+        ]
     remarks: list[Remark] = []
-    for pointer, schema in walk(rewritten):
-        if len(remarks) >= _MAX_REMARKS:
-            break
-        remarks += _keywords(schema, base + pointer, draft)
-        remarks += _patterns(schema, base + pointer)
-        remarks += _format(schema, base + pointer)
-        remarks += _required(schema, base + pointer, pointer)
+    chosen = isinstance(written, dict) and "$schema" in written
+    each: dict[str, Callable[[dict[str, Any], Pointer], Iterable[Remark]]] = {
+        "unknown_keywords": lambda schema, at: unknown_keywords(schema, base + at, draft, rewritten, chosen=chosen),
+        "patterns": lambda schema, at: _patterns(schema, base + at),
+        "unknown_format": lambda schema, at: unknown_format(schema, base + at),
+        "required": lambda schema, at: _required(schema, base + at, at),
+    }
+    for name, rule in each.items():
+        remarks += isolated(name, base, lambda rule=rule: _on_each(rewritten, rule))  # type: ignore[misc]
     if not meta_valid(rewritten, draft):
         known = {remark.pointer for remark in remarks}
-        for pointer, schema in walk(rewritten):
-            for remark in wrong_keywords(schema, base + pointer, draft):
-                if remark.pointer not in known:
-                    remarks.append(remark)
+        wrong = isolated(
+            "wrong_keywords",
+            base,
+            lambda: _on_each(rewritten, lambda schema, at: wrong_keywords(schema, base + at, draft)),
+        )
+        remarks += [remark for remark in wrong if remark.pointer not in known]
         if not any(remark.severity is Severity.ERROR for remark in remarks):
             remarks.append(Remark("GS401", f"no valid schema of {draft.name}", base))
-    if not broken and not any(remark.code in _NOT_USABLE and remark.severity is Severity.ERROR for remark in remarks):
+    if work is not None and not any(
+        remark.code in _NOT_USABLE and remark.severity is Severity.ERROR for remark in remarks
+    ):
         fancy = fancy or has_fancy_pattern(rewritten)
-        remarks += contradictions(rewritten, base, draft, registry)
-        remarks += bad_samples(rewritten, base, draft, registry, fancy)
+        remarks += isolated("contradictions", base, lambda: contradictions(rewritten, base, draft, registry, work))
+        remarks += isolated("bad_samples", base, lambda: bad_samples(rewritten, base, draft, registry, fancy, work))
     return remarks[:_MAX_REMARKS]
+
+
+def isolated(name: str, base: Pointer, rule: Callable[[], Iterable[Remark]]) -> list[Remark]:
+    """What a rule finds, at most 50 remarks; if it raises, what it found before and GS901. The others run."""
+    found: list[Remark] = []
+    try:
+        found.extend(islice(rule(), _MAX_REMARKS))
+    except Exception as failure:
+        last = traceback.extract_tb(failure.__traceback__)[-1:]
+        where = "".join(f" at {frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in last)
+        found.append(
+            Remark(
+                "GS901",
+                f"the rule `{name}` failed{where}: {type(failure).__name__}; the other rules ran",
+                base,
+                on_key=True,
+                label="looking at this schema",
+                help="this is a mistake in gsws: please report it with the file",
+            )
+        )
+    return found
+
+
+def _on_each(schema: JSONValue, rule: Callable[[dict[str, Any], Pointer], Iterable[Remark]]) -> Iterator[Remark]:
+    for pointer, inner in walk(schema):
+        yield from rule(inner, pointer)
 
 
 def has_fancy_pattern(data: JSONValue) -> bool:
@@ -106,29 +143,6 @@ def has_fancy_pattern(data: JSONValue) -> bool:
         elif isinstance(current, list):
             pending += current
     return False
-
-
-def _keywords(schema: dict[str, Any], pointer: Pointer, draft: Draft) -> Iterator[Remark]:
-    for keyword in schema:
-        if keyword in draft.keywords or keyword.startswith("x-"):
-            continue
-        near = nearest(keyword, draft.keywords)
-        if keyword in _ELSEWHERE:
-            help: str | None = _ELSEWHERE[keyword]
-        elif near:
-            help = f"did you mean `{near[0]}`?"
-        else:
-            help = "a keyword of your own starts with `x-`"
-        known = f" in {draft.name}" if keyword in KEYWORDS else ""
-        yield Remark(
-            "GS402",
-            f"unknown schema keyword {tick(keyword)}{known}; it would check nothing",
-            (*pointer, keyword),
-            on_key=True,
-            label="not a keyword",
-            help=help,
-            replacement=near[0] if near and keyword not in _ELSEWHERE and near[0] not in schema else None,
-        )
 
 
 def _patterns(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]:
@@ -168,31 +182,6 @@ def _slow_pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[R
             help="gsws bounds it, but clients and tools that read the schema may hang; say it with one repetition",
             severity=Severity.WARNING,
         )
-
-
-def _format(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]:
-    name = schema.get("format")
-    if not isinstance(name, str) or name in FORMATS:
-        return
-    if name in INERT_FORMATS:
-        yield Remark(
-            "GS402",
-            f"the format `{name}` is not asserted",
-            (*pointer, "format"),
-            label="checks nothing",
-            help="state what is meant with `minimum`, `maximum`, `pattern` or `contentEncoding`",
-            severity=Severity.WARNING,
-        )
-        return
-    near = nearest(name, FORMATS)
-    yield Remark(
-        "GS402",
-        f"unknown format {tick(name)}; it would check nothing",
-        (*pointer, "format"),
-        label="not a format",
-        help=f"did you mean `{near[0]}`?" if near else "known: " + ", ".join(sorted(FORMATS)),
-        replacement=near[0] if near else None,
-    )
 
 
 def _required(schema: dict[str, Any], pointer: Pointer, inside: Pointer) -> Iterator[Remark]:

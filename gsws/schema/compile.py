@@ -17,7 +17,7 @@ import orjson
 
 from gsws.diagnostics.finding import Finding, Severity
 from gsws.schema.bundle import rewrite
-from gsws.schema.check import check_schema, has_fancy_pattern
+from gsws.schema.check import check_schema, has_fancy_pattern, isolated
 from gsws.schema.cycles import endless
 from gsws.schema.definitions import Definitions
 from gsws.schema.drafts import draft_of
@@ -25,6 +25,7 @@ from gsws.schema.engine import EngineError, build, registry_of
 from gsws.schema.explain import Explainer, SchemaError
 from gsws.schema.references import Resource, Target, uri_of
 from gsws.schema.remark import Remark, place
+from gsws.schema.work import Work
 from gsws.source.document import Document
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
@@ -197,12 +198,26 @@ def _written(schema: JSONValue) -> bytes:
 
 
 def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
+    """Compile and judge; a mistake in here is a finding about this schema, and the others are judged."""
+    kept: list[_Kept] = []
+
+    def rule() -> tuple[Remark, ...]:
+        kept.append(_compiled(schema, folder, definitions))
+        return kept[0].remarks
+
+    remarks = isolated("compile_schema", (), rule)
+    return kept[0] if kept else _Kept(None, tuple(remarks), ())
+
+
+def _compiled(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
     resource = Resource("", folder, schema, [()])
     files = definitions.files
     rewritten = rewrite(resource, files, absolute=False)
     reach = definitions.reach(rewritten.reached)
     draft = draft_of(schema)
-    circles = list(endless("", resource, definitions, rewritten.targets))
+    work = Work("", resource, definitions, rewritten.targets)
+    circles = isolated("endless", (), lambda: endless("", resource, definitions, rewritten.targets))
+    heavy = isolated("too_much", (), lambda: work.too_much(resource.roots))
     remarks = list(rewritten.remarks)
     remarks += check_schema(
         schema,
@@ -211,9 +226,10 @@ def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
         draft=draft,
         registry=reach.registry,
         fancy=reach.fancy,
-        broken=bool(rewritten.remarks or circles),
+        work=None if rewritten.remarks or circles or heavy else work,
     )
     remarks += circles
+    remarks += heavy
     # A reference that leads nowhere may lead somewhere when any file changes.
     every = tuple((path, definitions.digest(path) or "") for path in files.resources) if rewritten.remarks else ()
     digests = every or reach.digests

@@ -45,9 +45,12 @@ def endless(
     solver = _Solver(path, resource, files, own)
     start = [Target(path, pointer) for pointer in own]
     ending = solver.ending(start)
+    if len(ending) == len(solver.reached):
+        return
+    circles = solver.circles(ending)
     for pointer, target in own.items():
         node = Target(path, pointer)
-        if node not in ending and target not in ending and solver.returns(target, node):
+        if node in circles and circles[node] == circles.get(target):
             yield Remark(
                 "GS405",
                 "following this `$ref` never ends, so no value fits",
@@ -64,42 +67,78 @@ class _Solver:
         self._files = files
         self._own = own
         self._needs: dict[Target, tuple[list[Target], list[list[Target]]]] = {}
+        self.reached: dict[Target, None] = {}
 
     def ending(self, start: list[Target]) -> set[Target]:
         """The schemas among those reachable from ``start`` that some finite value may fit."""
-        nodes = self._reachable(start)
+        self._reach(start)
+        waiting: dict[Target, list[Target]] = {}
+        for node in self.reached:
+            every, choices = self._needs[node]
+            for need in {*every, *(branch for choice in choices for branch in choice)}:
+                waiting.setdefault(need, []).append(node)
         ending: set[Target] = set()
-        changed = True
-        while changed:
-            changed = False
-            for node in nodes:
-                if node in ending:
-                    continue
-                every, choices = self._needs[node]
-                if all(need in ending for need in every) and all(
-                    any(branch in ending for branch in choice) for choice in choices
-                ):
-                    ending.add(node)
-                    changed = True
+        pending = list(reversed(self.reached))
+        while pending:
+            node = pending.pop()
+            every, choices = self._needs[node]
+            if (
+                node not in ending
+                and all(need in ending for need in every)
+                and all(any(branch in ending for branch in choice) for choice in choices)
+            ):
+                ending.add(node)
+                pending += waiting.get(node, ())
         return ending
 
-    def returns(self, start: Target, goal: Target) -> bool:
-        """Whether ``goal`` is reached from ``start``."""
-        return goal in self._reachable([start])
+    def circles(self, ending: set[Target]) -> dict[Target, int]:
+        """The schemas that do not end, by the circle that each is part of (Tarjan, 1972)."""
+        number: dict[Target, int] = {}
+        lowest: dict[Target, int] = {}
+        circles: dict[Target, int] = {}
+        row: list[Target] = []
+        for start in self.reached:
+            if start in ending or start in number:
+                continue
+            stack = [(start, self._next(start, ending))]
+            number[start] = lowest[start] = len(number)
+            row.append(start)
+            while stack:
+                node, rest = stack[-1]
+                other = next(rest, None)
+                if other is None:
+                    stack.pop()
+                    if stack:
+                        above = stack[-1][0]
+                        lowest[above] = min(lowest[above], lowest[node])
+                    if lowest[node] == number[node]:
+                        while True:
+                            member = row.pop()
+                            circles[member] = number[node]
+                            if member == node:
+                                break
+                elif other not in number:
+                    number[other] = lowest[other] = len(number)
+                    row.append(other)
+                    stack.append((other, self._next(other, ending)))
+                elif other not in circles:
+                    lowest[node] = min(lowest[node], number[other])
+        return circles
 
-    def _reachable(self, start: list[Target]) -> list[Target]:
-        seen: dict[Target, None] = {}
+    def _next(self, node: Target, ending: set[Target]) -> Iterator[Target]:
+        every, choices = self._needs[node]
+        return (one for one in (*every, *(branch for choice in choices for branch in choice)) if one not in ending)
+
+    def _reach(self, start: list[Target]) -> None:
         pending = list(start)
         while pending:
             node = pending.pop()
-            if node in seen:
-                continue
-            seen[node] = None
-            every, choices = self._needs_of(node)
-            pending += every
-            for choice in choices:
-                pending += choice
-        return list(reversed(seen))
+            if node not in self.reached:
+                self.reached[node] = None
+                every, choices = self._needs_of(node)
+                pending += every
+                for choice in choices:
+                    pending += choice
 
     def _needs_of(self, node: Target) -> tuple[list[Target], list[list[Target]]]:
         if node not in self._needs:

@@ -14,12 +14,13 @@ import jsonschema_rs
 
 from gsws.diagnostics.finding import Finding
 from gsws.schema.bundle import Rewritten, rewrite
-from gsws.schema.check import check_schema, has_fancy_pattern
+from gsws.schema.check import check_schema, has_fancy_pattern, isolated
 from gsws.schema.cycles import endless
 from gsws.schema.drafts import DEFAULT, draft_of
 from gsws.schema.engine import registry_of
 from gsws.schema.references import Files, Resource, Target, at, schemas_in, uri_of
 from gsws.schema.remark import Remark, place
+from gsws.schema.work import Work
 from gsws.source.document import Document
 
 __all__ = ["Definitions", "Reach"]
@@ -123,15 +124,19 @@ class Definitions:
         if key not in _CHECKED:
             if len(_CHECKED) >= _MAX_CHECKED:
                 _CHECKED.pop(next(iter(_CHECKED)))
-            _CHECKED[key] = tuple(self._check(path, reach))
+            _CHECKED[key] = tuple(isolated("check_schema", (), lambda: self._check(path, reach)))
         return _CHECKED[key]
 
     def _check(self, path: str, reach: Reach) -> Iterator[Remark]:
         resource = self.resources[path]
         rewritten = self.rewritten(path)
-        circles = list(endless(path, resource, self))
+        work = Work(path, resource, self, rewritten.targets)
+        circles = isolated("endless", (), lambda: endless(path, resource, self))
+        heavy = isolated("too_much", (), lambda: work.too_much(resource.roots))
         yield from rewritten.remarks
         yield from circles
+        yield from heavy
+        usable = not (rewritten.remarks or circles or heavy)
         for root in resource.roots:
             schema = at(resource.data, root)
             yield from check_schema(
@@ -141,5 +146,5 @@ class Definitions:
                 draft=draft_of(schema, draft_of(resource.data) or DEFAULT),
                 registry=reach.registry,
                 fancy=reach.fancy,
-                broken=bool(rewritten.remarks or circles),
+                work=work if usable else None,
             )

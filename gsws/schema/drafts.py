@@ -207,8 +207,24 @@ FORMATS: Final = frozenset(
 )
 """Formats that are asserted, in every draft."""
 
-INERT_FORMATS: Final = frozenset(["int32", "int64", "float", "double", "byte", "binary", "password"])
-"""Formats of OpenAPI that other tools know and that are not asserted here."""
+INERT_FORMATS: Final = frozenset(
+    (
+        # OpenAPI's registry
+        "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "int", "uint", "integer", "long",
+        "double-int", "float", "double", "single", "decimal", "decimal128", "number", "currency", "byte", "binary",
+        "base64", "base64url", "char", "commonmark", "html", "markdown", "http-date", "media-range", "password",
+        # pydantic, msgspec, and libraries beside them
+        "path", "file-path", "directory-path", "file", "folder", "json", "json-string", "multi-host-uri", "color",
+        "ipv4network", "ipv6network", "ipv4interface", "ipv6interface", "ipvanyaddress", "ipvanynetwork",
+        "ipvanyinterface", "uuid1", "uuid3", "uuid4", "uuid5", "uuid6", "uuid7", "uuid8", "phone", "time-delta",
+        "timedelta", "name-email", "ulid", "bson-objectid", "objectid",
+        # ajv-formats, editors and older drafts
+        "url", "iso-time", "iso-date-time", "json-pointer-uri-fragment", "utc-millisec", "unix-time", "timestamp",
+        "ip", "ip-address", "host-name", "style", "semver", "text", "textarea", "hex", "hex-color", "data-url",
+        "mime-type", "slug", "country", "locale", "language", "timezone",
+    )
+)  # fmt: skip
+"""Formats that other tools know and that are not asserted here."""
 
 
 def draft_of(schema: JSONValue, default: Draft = DEFAULT) -> Draft | None:

@@ -22,7 +22,7 @@ import jsonschema_rs
 from gsws.schema.drafts import Draft
 from gsws.schema.engine import EngineError, build
 from gsws.schema.explanation import Run
-from gsws.schema.references import index_of, pointer_text, pointer_tokens
+from gsws.schema.references import pointer_text, value_at
 from gsws.types import JSONValue
 
 __all__ = ["Explainer", "SchemaError"]
@@ -127,17 +127,8 @@ class Explainer:
 
     def target(self, reference: str) -> JSONValue:
         """The schema that an absolute reference leads to; None if it is the engine's own."""
-        from urllib.parse import unquote
-
         address, _, fragment = reference.partition("#")
-        current: Any = self._contents.get(address)
-        for token in pointer_tokens(unquote(fragment)):
-            if isinstance(current, list):
-                number = index_of(token, current)
-                current = None if number is None else current[number]
-            elif isinstance(current, dict):
-                current = current.get(token)
-        return current
+        return value_at(fragment, self._contents.get(address))
 
     @property
     def draft(self) -> Draft:

@@ -5,15 +5,18 @@ GS409 and GS410: schemas that no value fits, and defaults and examples that thei
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, TypeGuard
 
 import jsonschema_rs
 
+from gsws.diagnostics.finding import Severity
 from gsws.schema.drafts import Draft, walk
 from gsws.schema.engine import EngineError, build, unsatisfiable
 from gsws.schema.reason import reason
 from gsws.schema.remark import Remark
 from gsws.schema.wording import tick
+from gsws.schema.work import Work, parts_of
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
@@ -33,21 +36,27 @@ _OPEN_PAIRS: Final = (
 )
 _CHOOSING: Final = frozenset("enum const allOf anyOf oneOf not if contains propertyNames".split())  # noqa: SIM905
 _BOUNDS: Final = frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"))
+_ASIDE: Final = frozenset(
+    ("anyOf", "oneOf", "then", "else", "dependentSchemas", "dependencies", "$defs", "definitions")
+)
+_MAX_STEPS: Final = 20_000_000
+"""Steps that all samples of one schema may cost together."""
+
 _IDENTITY: Final = frozenset(("$schema", "$id", "id"))
 
 
 def contradictions(
-    schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None
+    schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None, work: Work
 ) -> Iterator[Remark]:
-    """Schemas that no value fits, the innermost ones."""
-    found: list[Pointer] = []
+    """Schemas that no value fits, the innermost ones; a warning where others stand beside it to be taken instead."""
+    found: set[Pointer] = set()
     for pointer, inner in reversed(list(walk(schema))):
-        if any(step in ("not", "if") for step in pointer) or any(one[: len(pointer)] == pointer for one in found):
+        if any(step in ("not", "if") for step in pointer) or pointer in found:
             continue
         remark = _contradiction(inner, base + pointer)
         if remark is None and _may_contradict(inner) and inner.get("not") not in ({}, True):
             local = {key: value for key, value in inner.items() if key not in _IDENTITY} if pointer else inner
-            if pointer and _refers_inside(local):
+            if (pointer and _refers_inside(local)) or not work.is_provable(base + pointer):
                 continue
             if unsatisfiable(local, draft, registry):
                 remark = Remark(
@@ -59,8 +68,9 @@ def contradictions(
                     help="compare `type`, `enum`, `const`, `required` and the limits; one excludes another",
                 )
         if remark is not None:
-            found.append(pointer)
-            yield remark
+            found.update(pointer[:length] for length in range(len(pointer) + 1))
+            aside = not _ASIDE.isdisjoint(pointer)
+            yield replace(remark, severity=Severity.WARNING) if aside else remark
 
 
 def _refers_inside(data: JSONValue) -> bool:
@@ -162,9 +172,10 @@ def _is_of(value: Any, name: str) -> bool:
 
 
 def bad_samples(
-    schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None, fancy: bool
+    schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None, fancy: bool, work: Work
 ) -> Iterator[Remark]:
-    """Defaults and examples that their own schema refuses."""
+    """Defaults and examples that their own schema refuses; the large ones of costly schemas are taken as they are."""
+    left = _MAX_STEPS
     for pointer, inner in walk(schema):
         samples: list[tuple[Pointer, Any]] = [((key,), inner[key]) for key in ("default", "example") if key in inner]
         listed = inner.get("examples")
@@ -175,9 +186,16 @@ def bad_samples(
         local = {key: value for key, value in inner.items() if key not in _IDENTITY} if pointer else inner
         if pointer and _refers_inside(local):
             continue
+        steps = work.steps(base + pointer)
+        affordable = []
+        for place, value in samples:
+            cost = steps * parts_of(value)
+            if cost <= left:
+                left -= cost
+                affordable.append((place, value))
         try:
             check = build(local, draft, registry, fancy=fancy).is_valid
-            refused = [(place, value) for place, value in samples if not check(value)]
+            refused = [(place, value) for place, value in affordable if not check(value)]
         except EngineError:
             continue
         for place, value in refused:
@@ -188,6 +206,7 @@ def bad_samples(
                 base + pointer + place,
                 label="would be refused",
                 help=_help(local, value, draft, what),
+                severity=Severity.WARNING,
             )
 
 

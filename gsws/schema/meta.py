@@ -15,7 +15,7 @@ from gsws.schema.wording import tick
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
-__all__ = ["unknown_draft", "wrong_keywords"]
+__all__ = ["fits_keyword", "unknown_draft", "wrong_keywords"]
 
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 _COUNT: Final = "a whole number from 0"
@@ -24,6 +24,19 @@ _SCHEMA: Final = "a schema: a mapping, `true` or `false`"
 _SCHEMAS: Final = "a list of schemas, at least one"
 _NAMED: Final = "a mapping of names to schemas"
 _NAMES: Final = "a list of names, each once"
+_WORDS: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        ["int", "Int", "INTEGER", "Integer", "long", "short", "int32", "int64", "uint", "bigint"], "integer"
+    ),
+    **dict.fromkeys(["float", "Float", "double", "Double", "decimal", "Decimal", "num", "Number"], "number"),
+    **dict.fromkeys(["str", "Str", "text", "char", "varchar", "String", "date", "datetime", "uuid", "email"], "string"),
+    **dict.fromkeys(["bool", "Bool", "Boolean"], "boolean"),
+    **dict.fromkeys(["dict", "Dict", "map", "Map", "hash", "struct", "record", "json", "Object", "mapping"], "object"),
+    **dict.fromkeys(["list", "List", "tuple", "set", "seq", "sequence", "Array", "[]"], "array"),
+    **dict.fromkeys(["None", "none", "nil", "undefined", "void", "Null"], "null"),
+}
+"""What programming languages call the types."""
+
 _EXPECTED: Final[dict[str, str]] = {
     **dict.fromkeys(ONE, _SCHEMA),
     **dict.fromkeys(MAP, _NAMED),
@@ -78,9 +91,14 @@ def wrong_keywords(schema: dict[str, Any], pointer: Pointer, draft: Draft) -> It
     for keyword, value in schema.items():
         if keyword == "$schema" or keyword not in draft.keywords:
             continue
-        if meta_valid({keyword: _hollow(keyword, value)}, draft):
+        if fits_keyword(keyword, value, draft):
             continue
         yield from _wrong_value(keyword, value, (*pointer, keyword))
+
+
+def fits_keyword(keyword: str, value: JSONValue, draft: Draft) -> bool:
+    """Whether the meta-schema takes a value for a keyword, whatever the schemas inside it are."""
+    return meta_valid({keyword: _hollow(keyword, value)}, draft)
 
 
 def _hollow(keyword: str, value: JSONValue) -> JSONValue:
@@ -112,7 +130,17 @@ def _wrong_value(keyword: str, value: JSONValue, pointer: Pointer) -> Iterator[R
         names = value if isinstance(value, list) else [value]
         for number, name in enumerate(names):
             if name not in _TYPES:
-                near = nearest(str(name), _TYPES)
+                near = [_WORDS[str(name)]] if str(name) in _WORDS else nearest(str(name), _TYPES)
+                if str(name).endswith("[]") and str(name) != "[]":
+                    items = _WORDS.get(str(name)[:-2], str(name)[:-2])
+                    yield Remark(
+                        "GS401",
+                        f"`type` must be {_EXPECTED['type']}, not {tick(name)}",
+                        (*pointer, number) if isinstance(value, list) else pointer,
+                        label="not a type",
+                        help=f"write `type: array`, and `items: {{type: {items}}}`",
+                    )
+                    return
                 yield Remark(
                     "GS401",
                     f"`type` must be {_EXPECTED['type']}, not {tick(name)}",

@@ -34,6 +34,7 @@ __all__ = [
     "resolve",
     "schemas_in",
     "uri_of",
+    "value_at",
 ]
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -281,6 +282,17 @@ def pointer_tokens(text: str) -> list[str]:
 def pointer_text(pointer: Iterable[str | int]) -> str:
     """A JSON pointer from its items (RFC 6901)."""
     return "".join(f"/{str(item).replace('~', '~0').replace('/', '~1')}" for item in pointer)
+
+
+def value_at(fragment: str, data: JSONValue) -> JSONValue:
+    """The value that a fragment such as ``/a/b%20c`` leads to; None if there is none."""
+    for token in pointer_tokens(unquote(fragment)):
+        if isinstance(data, list):
+            number = index_of(token, data)
+            data = None if number is None else data[number]
+        else:
+            data = data.get(token) if isinstance(data, dict) else None
+    return data
 
 
 def fragment_of(pointer: Iterable[str | int]) -> str:

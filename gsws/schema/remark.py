@@ -30,6 +30,7 @@ class Remark:
         severity: As in a finding.
         replacement: What to write instead of the place.
         related: Other places inside the schema, each with the text for it; keys are meant.
+        instead: The place that ``replacement`` is for; then the place of the remark is removed.
         empty: Whether there is no value; it may stand in a comment.
     """
 
@@ -42,6 +43,7 @@ class Remark:
     severity: Severity = Severity.ERROR
     replacement: str | None = None
     related: tuple[tuple[Pointer, str], ...] = ()
+    instead: Pointer | None = None
     empty: bool = False
 
 
@@ -60,7 +62,12 @@ def place(remark: Remark, document: Document, base: Pointer) -> Finding:
         return _in_comment(remark, document, pointer, comment)
     span = document.key_span(pointer) if remark.on_key else document.value_span(pointer)
     fix = None
-    if remark.replacement is not None and document.has(pointer):
+    if remark.replacement is not None and remark.instead is not None:
+        removal = document.entry_span(pointer)
+        if removal is not None:
+            other = document.value_span(base + remark.instead)
+            fix = Fix(f"write `{remark.replacement}`", (Edit(other, remark.replacement), Edit(removal, "")))
+    elif remark.replacement is not None and document.has(pointer):
         fix = Fix(f"write `{remark.replacement}`", (Edit(span, remark.replacement),))
     related = tuple(Label(document.key_span(base + other), text) for other, text in remark.related)
     return Finding(remark.code, remark.severity, remark.message, span, remark.label, remark.help, related, fix)

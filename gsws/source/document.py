@@ -20,6 +20,7 @@ from gsws.types import JSONValue
 __all__ = ["Document", "Place", "marked", "marks_of"]
 
 _ANCHOR: Final = re.compile(r"&\S")
+_REST: Final = re.compile(r"([ \t]*,[ \t]*)|[ \t]*(?:#[^\r\n]*)?(\r?\n|\Z)")
 _SWALLOWED: Final = re.compile(r"[ \t]+(#[^\s#]\S*)[ \t]*(?=[\r\n]|\Z)|[ \t]*\r?\n[ \t]+(#/\S*)[ \t]*(?=[\r\n]|\Z)")
 
 Place: TypeAlias = int
@@ -79,6 +80,25 @@ class Document:
         if match is None:
             return None
         return self._index().span(self.path, *match.span(1 if match[1] else 2))
+
+    def entry_span(self, pointer: Pointer) -> Span | None:
+        """What has to go for an entry of a mapping to be gone, its comma or its line too; None if that is not clear."""
+        place, depth = self._walk(pointer)
+        if place is None or depth < len(pointer) or not pointer:
+            return None
+        start, end = self._marks[place], self._marks[place + 3]
+        line = self.text.rfind("\n", 0, start) + 1
+        before = self.text[line:start].rstrip(" \t")
+        rest = _REST.match(self.text, end)
+        if before.endswith(","):
+            start = line + len(before) - 1
+        elif before.endswith("{") and rest is not None and rest[1]:
+            end = rest.end(1)
+        elif not before and rest is not None and rest[2] is not None:
+            start, end = line, rest.end()
+        else:
+            return None
+        return self._index().span(self.path, start, end)
 
     def text_of(self, span: Span) -> str:
         """The text that a span of this document covers."""
