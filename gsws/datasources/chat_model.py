@@ -156,6 +156,9 @@ class ChatModelPlugin:
                 path = context.base / path
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
             limits = {**limits, "path": path}
+            if model.offline:
+                # Quotations cost nobody anything: a day of trying must not end with the day's allowance.
+                limits |= {"day_tokens": 0, "day_cost": 0.0}
             try:
                 model.budget = Budget(**limits, prices=config.get("prices"), models=model.specs)
             except sqlite3.Error as error:

@@ -69,11 +69,20 @@ def test_code_that_is_quoted_brings_its_introduction() -> None:
     assert quote("retries", [passage(text)]).startswith("> Put this into the file: [1]\n\n```yaml\nretries: 2\n```")
 
 
-def test_rows_of_a_table_are_quoted_one_by_one() -> None:
-    """A cell after the other, without the head and its rule."""
+def test_rows_of_a_table_are_quoted_with_its_head() -> None:
+    """The head says what the cells mean, and is never quoted as if it were a fact."""
     text = "| code | when |\n|:--|--:|\n| 4408 | no answer to a ping |\n| 4429 | too many requests |"
 
-    assert quote("What is 4429?", [passage(text)]).startswith("> 4429 · too many requests [1]\n\nSources")
+    assert quote("What is 4429?", [passage(text)]).startswith(
+        "> | code | when |\n> | --- | --- |\n> | 4429 | too many requests |\n\n[1]\n\nSources"
+    )
+    assert quote("code when", [passage(text)]).count("| code | when |") == 1
+
+
+def test_cells_may_hold_a_bar() -> None:
+    text = "| field | type |\n|---|---|\n| `size` | `int \\| null` |"
+
+    assert "> | `size` | `int | null` |" in quote("size", [passage(text)])
 
 
 def test_links_are_their_text() -> None:
@@ -98,7 +107,64 @@ def test_the_title_of_a_passage_counts() -> None:
     """What a section is about is often said in its heading only."""
     texts = [passage("It takes a minute and prints ratios.", title="Run the benchmarks"), passage("Run away.", "b.md")]
 
-    assert quote("How do I run the benchmarks?", texts).startswith("> It takes a minute and prints ratios. [1]")
+    assert quote("How do I run the benchmarks?", texts).startswith(
+        "> **Run the benchmarks**: It takes a minute and prints ratios. [1]"
+    )
+
+
+def test_a_name_that_stands_in_a_heading_alone_is_answered() -> None:
+    """The first sentences below it are what it means; others only use it."""
+    texts = [
+        passage("A run prints `E17` beside the line.", "b.md", title="Output"),
+        passage("The disk is full. Free some space. Unrelated.", title="Errors › E17: no space left"),
+    ]
+
+    assert quote("What does E17 mean?", texts).startswith(
+        "> **E17: no space left**: The disk is full. Free some space. [2]"
+    )
+
+
+def test_a_definition_comes_before_a_detail() -> None:
+    """Also if the detail stands in a better passage."""
+    texts = [
+        passage("The frobnicator restarts at midnight. Ask the frobnicator twice.", title="Frobnicator › Upkeep"),
+        passage("Bolts are grey. A frobnicator is a device that turns bolts.", "b.md", title="Parts"),
+    ]
+
+    assert quote("What is a frobnicator?", texts).startswith("> A frobnicator is a device that turns bolts. [2]")
+
+
+def test_an_answer_does_not_begin_with_bare_code() -> None:
+    """A heading introduces code that no sentence does."""
+    quoted = quote("frob keys", [passage("```sh\nfrob keys add\n```", title="Commands › frob keys")])
+
+    assert quoted.startswith("> frob keys: [1]\n\n```sh\nfrob keys add\n```")
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("does frob support Docker?", "Editors that frob supports: Vim. Editor support comes with frob."),
+        ("How do I deploy frob to the moon?", "Start frob with `frob serve`. A reload needs no restart of frob."),
+        ("automobile", "Cars have wheels. They drive."),
+    ],
+)
+def test_what_is_not_there_is_not_answered(question: str, text: str) -> None:
+    """A passage that shares only the common words of a question has no answer to it."""
+    assert quote(question, [passage(text), passage("Frob is a tool.", "b.md")]) == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Wie funktioniert Frob?", "Frob is a tool that frobs."),
+        ("東京の天気は？", "東京は晴れ。"),
+        ("containers", "It runs in a container."),
+        ("Dockerfile", "Build it with a Dockerfile."),
+    ],
+)
+def test_other_languages_and_forms_are_answered(question: str, text: str) -> None:
+    assert text.rstrip("。") in quote(question, [passage(text)])
 
 
 def test_headings_are_not_quoted() -> None:
@@ -111,13 +177,6 @@ def test_a_sentence_found_twice_is_quoted_once() -> None:
     text = "The moon is far."
 
     assert quote("moon far", [passage(text), passage(text, "b.md")]).count("The moon is far.") == 1
-
-
-def test_passages_without_a_shared_word_give_their_best_place() -> None:
-    """A search by meaning may find what shares no word: the first passage's beginning is quoted."""
-    quoted = quote("automobile", [passage("Cars have wheels. They drive."), passage("Ships swim.", "b.md")])
-
-    assert quoted.startswith("> Cars have wheels. [1]")
 
 
 def test_the_title_stands_beside_the_source() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 
-from gsws.ai.budget import Budget, UnpricedModel
+from gsws.ai.budget import Budget, BudgetExceeded, UnpricedModel
 from gsws.ai.models import UnknownModel
 from gsws.datasources.chat_model import plugin
 from gsws.plugins.registry import facts
@@ -144,7 +144,8 @@ def test_the_budget_beside_the_model_is_the_model_s(tmp_path: Path) -> None:
     """Its file is made in the project's folder, its models are the model's."""
     model = create(
         tmp_path,
-        model="offline",
+        model="google_genai:gemini-flash-latest",
+        api_key="k",
         budget={"day_tokens": 100, "day_cost": 1.0, "path": "data/budget.sqlite"},
     )
 
@@ -157,6 +158,23 @@ def test_the_budget_beside_the_model_is_the_model_s(tmp_path: Path) -> None:
 
     asyncio.run(asyncio.wait_for(work(), 10))
     assert (tmp_path / "data" / "budget.sqlite").is_file()
+
+
+def test_quotations_use_up_nobody_s_day(tmp_path: Path) -> None:
+    """Without a language model a turn is limited as declared, and a day is not."""
+    model = create(tmp_path, model="offline", budget={"turn_tokens": 50, "day_tokens": 60, "day_cost": 1.0})
+
+    async def work() -> None:
+        assert isinstance(model.budget, Budget)
+        for _ in range(5):
+            async with model.budget.turn("ann") as meter:
+                meter.usage({"input_tokens": 20, "output_tokens": 20}, "offline")
+        with pytest.raises(BudgetExceeded):
+            async with model.budget.turn("ann") as meter:
+                meter.usage({"input_tokens": 60, "output_tokens": 20}, "offline")
+        await model.aclose()
+
+    asyncio.run(asyncio.wait_for(work(), 10))
 
 
 def test_money_without_a_price_is_an_error_at_start(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ documents has its telling words nowhere, so nothing covers it and the answer is 
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ _SMALL: Final = 50
 """Fewer chunks tell little about which words are rare; they are counted as so many."""
 _WEIGHTS: Final = (4.0, 1.5, 4.0, 1.0)
 """Of a document's title, the headings above, the section's own heading, the text."""
+_DEFINING: Final = 1.5
+"""How much more a chunk counts that says what something is, if that was asked."""
+_ASKS_WHAT: Final = re.compile(
+    r"\s*(?:what|who)(?:'s|\s+is|\s+are)\s+(?:(?:an?|the)\s+)?(\w[\w \-./]{0,60}?)\s*[?.!]*\s*\Z", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +72,22 @@ def search_words(connection: sqlite3.Connection, question: str, limit: int) -> l
     if not kept:
         return []
     ranks = _ranks(connection, [one for one in matched if one.chunks], kept)
-    hits = [Hit(chunk, (0.05 - ranks.get(chunk, 0.0)) * share) for chunk, share in kept.items()]
+    defining = _defining(connection, question)
+    hits = [
+        Hit(chunk, (0.05 - ranks.get(chunk, 0.0)) * share * (_DEFINING if chunk in defining else 1.0))
+        for chunk, share in kept.items()
+    ]
     hits.sort(key=lambda hit: (-hit.score, hit.chunk))
     return hits[:limit]
+
+
+def _defining(connection: sqlite3.Connection, question: str) -> frozenset[int]:
+    """The chunks that say `X is` or `X are`, for the question what X is."""
+    asked = _ASKS_WHAT.match(question)
+    if asked is None:
+        return frozenset()
+    words = re.findall(r"\w+", asked[1])
+    return _chunks(connection, " OR ".join(f'"{" ".join([*words, verb])}"' for verb in ("is", "are", "means")))
 
 
 def _look_up(connection: sqlite3.Connection, term: Term, total: int) -> list[_Matched]:
