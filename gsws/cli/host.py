@@ -27,6 +27,7 @@ from gsws.observability.streams import finish
 from gsws.observability.watchdog import Watchdog
 from gsws.project import Project, ProjectCache
 from gsws.reload.reloader import Reloader, ReloadReport
+from gsws.runtime.observing import Observer
 from gsws.runtime.service import Service
 
 __all__ = ["HostOptions", "Presenter", "host"]
@@ -43,6 +44,7 @@ class HostOptions:
     port: int | None = None
     reload: bool = True
     development: bool = True
+    observer: Observer | None = None
 
 
 class Presenter(Protocol):
@@ -82,6 +84,7 @@ def host(project: Project, cache: ProjectCache, options: HostOptions, presenter:
 async def _host(project: Project, cache: ProjectCache, options: HostOptions, presenter: Presenter) -> int:
     loop = asyncio.get_running_loop()
     service = Service(project, development=options.development, host=options.host, port=options.port)
+    service.observer = options.observer
     stopping = asyncio.Event()
 
     def on_signal() -> None:

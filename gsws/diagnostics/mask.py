@@ -180,7 +180,8 @@ def _reach(secret: _Secret, low: str, start: int) -> tuple[int, str]:
 
 def names_a_secret(name: str) -> bool:
     """Whether a variable is called like a secret: ``API_TOKEN``, ``DB_PASSWORD``, ``SIGNING_KEY``."""
-    return _NAME.search(name) is not None
+    # The working directory stands in every traceback.
+    return _NAME.search(name) is not None and name not in ("PWD", "OLDPWD")
 
 
 def _secrets(name: str, value: str, *, every: bool) -> Iterator[_Secret]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from gsws.diagnostics.finding import Finding
 from gsws.project.lookups import Expanded, Unresolved
 from gsws.project.report import error, problems_of, warning
 from gsws.project.shapes import check
-from gsws.project.specs import BackplaneSpec, LogSpec, ResumeSpec, Settings
+from gsws.project.specs import AccessSpec, BackplaneSpec, LogSpec, ResumeSpec, Settings
 from gsws.project.units import duration, size
 
 __all__ = ["SETTINGS_SHAPE", "default_settings", "read_settings"]
@@ -18,6 +18,22 @@ __all__ = ["SETTINGS_SHAPE", "default_settings", "read_settings"]
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": 255}
 _T = TypeVar("_T")
 _LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+
+_ACCESS: Final = {
+    "anyOf": [
+        {"type": "boolean"},
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "requests": {"type": "number", "minimum": 0, "maximum": 1},
+                "failures": {"type": "boolean"},
+                "slow": {"x-gsws-kind": "duration"},
+                "rate": {"type": "integer", "minimum": 1, "maximum": 100000},
+            },
+        },
+    ]
+}
 
 SETTINGS_SHAPE: Final[Mapping[str, Any]] = {
     "type": "object",
@@ -30,7 +46,11 @@ SETTINGS_SHAPE: Final[Mapping[str, Any]] = {
         "log": {
             "type": "object",
             "additionalProperties": False,
-            "properties": {"level": {"enum": list(_LEVELS)}, "format": {"enum": ["console", "json"]}},
+            "properties": {
+                "level": {"enum": list(_LEVELS)},
+                "format": {"enum": ["console", "json"]},
+                "access": _ACCESS,
+            },
         },
         "resume": {
             "type": "object",
@@ -113,11 +133,29 @@ def _typed(root: Path, data: Mapping[str, Any]) -> Settings:
         version=str(version) if isinstance(version, int | float) else _text(version) or "0.0.0",
         drain_timeout=_or(duration(data.get("drain_timeout")), 30.0),
         lifespan=_text(data.get("lifespan")),
-        log=LogSpec(level if level in _LEVELS else "info", format if format in ("console", "json") else None),
+        log=LogSpec(
+            level if level in _LEVELS else "info", format if format in ("console", "json") else None, _access(log)
+        ),
         resume=_resume(resume),
         backplane=_backplane(data.get("backplane")),
         telemetry=telemetry if isinstance(telemetry, dict) else {"enabled": True} if telemetry is True else {},
         written=frozenset(data),
+    )
+
+
+def _access(log: Mapping[str, Any]) -> AccessSpec | Literal[False] | None:
+    """``true`` is a line for each request; what an object leaves out has its default."""
+    written, default = log.get("access"), AccessSpec()
+    if isinstance(written, bool):
+        return AccessSpec(requests=1.0) if written else False
+    if not isinstance(written, dict):
+        return None
+    requests, rate, failures = written.get("requests"), written.get("rate"), written.get("failures")
+    return AccessSpec(
+        float(requests) if isinstance(requests, int | float) else default.requests,
+        failures if isinstance(failures, bool) else default.failures,
+        _or(duration(written.get("slow")), default.slow),
+        rate if type(rate) is int else default.rate,
     )
 
 

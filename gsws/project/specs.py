@@ -131,11 +131,35 @@ class RateSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessSpec:
+    """
+    ``log.access``: which requests have a line of the log.
+
+    Attributes:
+        requests: Share of all that have one, from 0 to 1.
+        failures: Whether those that fail or are refused all have one.
+        slow: Seconds from which on all have one.
+        rate: Lines a second at most.
+    """
+
+    requests: float = 0.01
+    failures: bool = True
+    slow: float = 1.0
+    rate: int = 200
+
+
+@dataclass(frozen=True, slots=True)
 class LogSpec:
-    """``log`` of gsws.yaml; None leaves the choice to the command line."""
+    """
+    ``log`` of gsws.yaml; None leaves the choice to the command line.
+
+    Attributes:
+        access: Lines for requests; None takes the default of the environment, False is none.
+    """
 
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     format: Literal["console", "json"] | None = None
+    access: AccessSpec | Literal[False] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,10 +40,10 @@ def is_refused(client: Client, route: Route, id: RequestId | None) -> bool:
     """Refuse who must say who they are, who comes while draining, and who is over the event's rate."""
     source = client.source
     if source.identity is not None and route.authn and not client.actor.authenticated:
-        client.refuse("unauthorized", f"`{route.key}` needs a credential", id)
+        client.refuse("unauthorized", f"`{route.key}` needs a credential", id, event=route.key)
         return True
     if source.is_draining:
-        client.refuse("draining", "the server is shutting down; reconnect", id)
+        client.refuse("draining", "the server is shutting down; reconnect", id, event=route.key)
         return True
     rate = source.event_rates.get(route.key)
     wait = 0.0 if rate is None else _take(client, route.key, rate, by_subject=True)

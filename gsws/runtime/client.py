@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Set
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -163,7 +164,7 @@ class Client(Scheduler):
         route = source.routes.get(eventtype)
         if route is None:
             shown = eventtype if len(eventtype) <= _LONGEST_NAME else f"{eventtype[:64]}…"
-            self.refuse("unknown_event", f"Unknown or unconfigured event type: {shown}", id)
+            self.refuse("unknown_event", f"Unknown or unconfigured event type: {shown}", id, event=eventtype)
             return
         if self.in_flight >= source.max_in_flight:
             slow_down(self, "in_flight", "too many requests are queued or running", id, 1.0)
@@ -175,8 +176,12 @@ class Client(Scheduler):
             if not self._violates(request):
                 return
         elif route.query is not None and not route.query(self.query()):
-            self.refuse("schema_violation", "the connection's query does not fit the event's `params`", id)
+            self.refuse(
+                "schema_violation", "the connection's query does not fit the event's `params`", id, event=eventtype
+            )
             return
+        if source.observer is not None:
+            request.begun = perf_counter()
         self.schedule(request)
 
     def binary(self, data: bytes) -> None:
@@ -309,7 +314,9 @@ class Client(Scheduler):
             return True
         first = errors[0] if errors else None
         text = f"{first['pointer'] or 'the message'}: {first['message']}" if first else "the message does not fit"
-        self.refuse("schema_violation", f"Request validation failed: {text}", request.answer.id, errors=errors)
+        self.refuse(
+            "schema_violation", f"Request validation failed: {text}", request.answer.id, event=route.key, errors=errors
+        )
         return False
 
     def _control(self, eventtype: str, id: RequestId | None, payload: Any) -> None:
@@ -329,9 +336,13 @@ class Client(Scheduler):
             else:
                 self.abort(request, "cancelled")
 
-    def refuse(self, name: str, message: str, id: RequestId | None, **details: Any) -> None:
+    def refuse(
+        self, name: str, message: str, id: RequestId | None, *, event: str | None = None, **details: Any
+    ) -> None:
         """Answer a message that never becomes a request."""
         self.source.counters.add(f"errors.{name}")
+        if self.source.observer is not None:
+            self.source.observer.refused(self, event, name)
         if id is not None and self._is_taken(id):
             # No part of the answer that this id has: without `seq`, and not its end (P5.4).
             self._send(frame("stream.error", error_payload(name, message, **details), id))

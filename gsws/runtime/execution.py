@@ -157,6 +157,7 @@ async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
             if checks:
                 request.check_emit("stream.chunk", payload)
             if not answer.started:
+                request.opens()
                 _send(request, answer.start())
             _send(request, answer.chunk(payload))
             turn += 1

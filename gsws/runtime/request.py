@@ -55,6 +55,8 @@ class Request:
         aborted_at: Loop time of that.
         children: Tasks that the handler spawned and that still run.
         generator: What came of a call that was not known to give a stream, until it is iterated.
+        begun: `time.perf_counter` at which it was taken in, while somebody observes requests; None otherwise.
+        first: `time.perf_counter` at which its stream began, if it is observed and did.
         sent: Frames that the handler sent by itself without having to wait for the client.
     """
 
@@ -65,9 +67,11 @@ class Request:
         "aborted",
         "aborted_at",
         "answer",
+        "begun",
         "children",
         "client",
         "deadline",
+        "first",
         "generator",
         "idempotency",
         "is_running",
@@ -102,6 +106,8 @@ class Request:
         self.children: set[asyncio.Task[Any]] | None = None
         self.generator: AsyncIterator[Any] | None = None
         self.sent = 0
+        self.begun: float | None = None
+        self.first: float
         self.stamp = 0.0
         self._context: GSContext | None = None
         self._ws: HandlerSocket | None = None
@@ -120,6 +126,11 @@ class Request:
     def unlink(self) -> None:
         """Its handler has ended: break the circles that would keep it until a garbage collection."""
         self._context = self._ws = None
+
+    def opens(self) -> None:
+        """Its stream begins: whoever observes requests is told when that was."""
+        if self.begun is not None:
+            self.first = time.perf_counter()
 
     @property
     def ws(self) -> HandlerSocket:
@@ -188,6 +199,7 @@ class Request:
         client = self.client
         if not self.answer.started and (eventtype in _PARTS or (self.route.streams and eventtype not in _ALONE)):
             # P6.3: `stream.start` is the first frame of a stream, and opens it.
+            self.opens()
             start = self.answer.start()
             if start is not None:
                 client.transmit(self, start)

@@ -83,6 +83,11 @@ class Scheduler:
             self.source.counters.add(f"errors.{error_name(last)}")
         if request.idempotency is not None:
             self.source.replies.ended(request)
+        if request.begun is not None:
+            observer = self.source.observer
+            if observer is not None:
+                observer.ended(self, request)
+            request.begun = None
 
     def finish_unstarted(self, request: Request, data: bytes | None) -> None:
         """End a request that was taken in and never started: send its terminal frame, free its place."""

@@ -29,6 +29,7 @@ from gsws.runtime.contexts import Context
 from gsws.runtime.datasources import build_datasources, close_datasource, stale_datasources
 from gsws.runtime.detached import make_handle
 from gsws.runtime.lifespan import Lifespan, LifespanContext
+from gsws.runtime.observing import Observer
 from gsws.runtime.push import Pushes
 from gsws.runtime.source import LiveListener, LiveSource
 from gsws.runtime.threads import ThreadPool
@@ -54,6 +55,9 @@ class Service:
         host: Wins over the sources' own ``host``.
         port: Wins over the only source's own ``port``.
         plugins: Where source types come from.
+
+    Attributes:
+        observer: Who is told how requests end; to be set before `start`.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Service:
         self.datasources: dict[str, Any] = {}
         self._built: Mapping[str, DatasourceSpec] = {}
         self.threads = ThreadPool()
+        self.observer: Observer | None = None
         self.logger = structlog.get_logger("gsws")
         self.is_draining = False
         self.revision = 0
@@ -290,6 +295,7 @@ class Service:
                 resume_window=self.project.settings.resume.window,
                 resume_bytes=self.project.settings.resume.bytes,
                 away=self._away,
+                observer=self.observer,
             )
             live.apply(self._table.get(name, {}), _rates(self.project, name))
         return live

@@ -29,6 +29,7 @@ from gsws.runtime.drain import end_requests, finish_requests
 from gsws.runtime.hub import Hub
 from gsws.runtime.idempotency import Replies
 from gsws.runtime.identity import Identity
+from gsws.runtime.observing import Observer
 from gsws.runtime.options import listen_options
 from gsws.runtime.presence import Presence
 from gsws.runtime.push import Pushes, check_broadcast
@@ -67,6 +68,7 @@ class LiveSource:
             with ``authn`` once an anonymous client was let in.
         counters: What was refused, failed and closed.
         is_stopped: Whether no new work may start at all.
+        observer: Who is told how requests end, or None.
     """
 
     name: str
@@ -97,6 +99,7 @@ class LiveSource:
     is_draining: bool = False
     is_guarded: bool = False
     is_stopped: bool = False
+    observer: Observer | None = None
     logger: Any = None
     thread: int = field(default_factory=threading.get_ident)
     _ticking: bool = False

@@ -22,11 +22,14 @@ from gsws.diagnostics.mask import hide
 from gsws.diagnostics.render.full import render_full
 from gsws.errors import ServeError
 from gsws.observability.logging import configure_logging
-from gsws.observability.streams import taken_over
+from gsws.observability.requests import AccessLines, RequestLines
+from gsws.observability.streams import Streams, taken_over
 from gsws.plugins.registry import facts
 from gsws.project import EventSpec, Project, ProjectCache, load_project
 from gsws.project.network import is_loopback
+from gsws.project.specs import AccessSpec
 from gsws.reload.reloader import ReloadReport
+from gsws.runtime.observing import Observer
 from gsws.runtime.service import Service
 
 __all__ = ["run"]
@@ -68,14 +71,30 @@ def run(
             configure_logging(format="json", streams=streams)
             log_failure(failure.message, failure.help)
         return failure.exit_code
-    options = hosting.HostOptions(host=host, port=port, reload=reload and development, development=development)
     with taken_over("json" if format == "json" else "console") as streams:
+        options = hosting.HostOptions(
+            host=host,
+            port=port,
+            reload=reload and development,
+            development=development,
+            observer=_observer(project, streams, development=development),
+        )
         configure_logging(level=project.settings.log.level, format=streams.format, streams=streams)
         presenter = LogPresenter(_urls, _open) if format == "json" else _Presenter(reload=options.reload)
         if not project.ok():
             presenter.failed(project, project.findings)
             return output.FAILED
         return hosting.host(project, cache, options, presenter)
+
+
+def _observer(project: Project, streams: Streams, *, development: bool) -> Observer | None:
+    """A line a request: in development for a person, elsewhere if the project says so, for programs."""
+    access = project.settings.log.access
+    if access is False or (access is None and (streams.format == "json" or not development)):
+        return None
+    if streams.format == "json":
+        return AccessLines(access or AccessSpec(), lambda line: streams.put("stdout", line))
+    return RequestLines(lambda line: streams.put("stderr", line), dim=output.colour(sys.stderr))
 
 
 class _Presenter:

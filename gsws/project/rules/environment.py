@@ -104,7 +104,7 @@ def development_in_production(scope: Scope) -> Iterator[Finding]:
     if settings is not None and scope.settings.log.level == "debug":
         yield warning(
             "GS608",
-            "the log level is `debug` in production: payloads and timings of every request are written",
+            "the log level is `debug` in production: every client that leaves or fails to connect writes a line",
             settings.value_span(("log", "level")),
             "for development",
             "write `level: info`, or `level: ${LOG_LEVEL:-info}`",
