@@ -36,6 +36,7 @@ FLOORS: Mapping[str, int] = {
     "eventsources": 4,
     "datasources": 4,
     "runtime": 5,
+    "control": 6,
     "reload": 6,
     "observability": 6,
     "devtools": 7,

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gsws.cli import gemini_options, output, threads_group
+from gsws.cli import gemini_options, output, push_options, threads_group
 from gsws.cli.options import JSON, Env, group
 
 __all__ = ["command"]
@@ -107,6 +107,10 @@ def _call(
 
     identity = call.Identity(client_id=client_id, token=token, api_key=api_key, headers=header or [])
     return call.run(event, values or [], file=file, url=url, id=id, identity=identity, timeout=timeout, as_json=json)
+
+
+_app.command("push")(push_options.push)
+_app.command("disconnect")(push_options.disconnect)
 
 
 @_app.command("validate")

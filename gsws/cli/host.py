@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
@@ -29,6 +29,9 @@ from gsws.project import Project, ProjectCache
 from gsws.reload.reloader import Reloader, ReloadReport
 from gsws.runtime.observing import Observer
 from gsws.runtime.service import Service
+
+if TYPE_CHECKING:
+    from gsws.control.server import ControlServer
 
 __all__ = ["HostOptions", "Presenter", "host"]
 
@@ -163,6 +166,7 @@ async def _load_and_serve(
         # Nothing that is loaded now will be dropped; no collection needs to look at it again.
         gc.collect()
         gc.freeze()
+    control = await _open_control(service)
     notify("READY=1")
     presenter.serving(service, (*service.project.findings, *findings))
     try:
@@ -175,7 +179,26 @@ async def _load_and_serve(
             presenter.draining(service.project.settings.drain_timeout)
         await service.stop()
         watchdog.stop()
+        if control is not None:
+            await control.stop()
     return 0
+
+
+async def _open_control(service: Service) -> ControlServer | None:
+    """The socket for `gsws push` and the like; a service that cannot have it serves without."""
+    if os.name != "posix":
+        return None
+    from gsws.control.server import ControlServer
+
+    control = ControlServer(service, os.environ)
+    try:
+        await control.start()
+    except OSError as error:
+        service.logger.warning(
+            "no control socket, so `gsws push` cannot reach this service", error=error.strerror or str(error)
+        )
+        return None
+    return control
 
 
 def _run(main: Coroutine[Any, Any, int]) -> int:

@@ -17,13 +17,15 @@ def commands() -> list[list[str]]:
 
 def test_commands_of_the_page(tmp_path):
     """
-    `serve` and `call` wait for each other: test_serve runs these. `keys`, `threads` and `index` need what is not there.
+    `serve`, `call`, `push` and `disconnect` wait for each other: test_serve and test_push run these.
+
+    `keys`, `threads` and `index` need what is not there.
 
     `fake-gemini` runs until it is stopped: test_fake_gemini runs it.
     """
     ran = []
     for _, name, *arguments in commands():
-        if name not in ("serve", "call", "keys", "threads", "index", "fake-gemini"):
+        if name not in ("serve", "call", "push", "disconnect", "keys", "threads", "index", "fake-gemini"):
             here = tmp_path if name == "init" else tmp_path / "my-app"
             done = inside(name, *arguments, cwd=here)
             assert done.code == 0, (name, arguments, done)
