@@ -63,7 +63,8 @@ def quote(question: str, passages: Sequence[Mapping[str, str]]) -> str:
         return ""
     for unit in units:
         unit.score = _score(unit, weights)
-    telling = {word for word, weight in weights.items() if weight >= 0.5 * max(weights.values())}
+    named = {word: weight for word, weight in weights.items() if word not in _GENERIC} or weights
+    telling = {word for word, weight in named.items() if weight >= 0.5 * max(named.values())}
     if _DEFINES.match(question):
         _prefer_definitions(units, telling)
     chosen = _choose(units)
