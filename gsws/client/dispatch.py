@@ -79,6 +79,10 @@ class Dispatch(ABC):
         """The rest of an answer will not come."""
 
     @abstractmethod
+    def reclaim(self, taken: int) -> None:
+        """The server takes no more messages of this connection, and took so many of it."""
+
+    @abstractmethod
     def unfollowed(self, id: str) -> None:
         """No further frame of a followed stream comes."""
 
@@ -178,6 +182,9 @@ class Dispatch(ABC):
     def _answer(self, pending: Pending, incoming: Incoming) -> None:
         if incoming.seq is None and incoming.eventtype == "stream.error" and self._refused(pending, incoming):
             return
+        if self.is_session and incoming.is_too_late and not pending.is_followed:
+            self.lost(pending, is_unknown=True)
+            return
         place = pending.place(incoming)
         if place == "seen":
             return
@@ -228,6 +235,9 @@ class Dispatch(ABC):
         loop = asyncio.get_running_loop()
         self.draining_until = loop.time() + seconds
         loop.call_later(seconds, self.leave_if_idle)
+        taken = payload.get("taken")
+        if isinstance(taken, int):
+            self.reclaim(taken)
 
     def leave_if_idle(self) -> None:
         """Leave a server that drains once nothing runs there and the time that it named has come."""

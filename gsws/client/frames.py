@@ -86,6 +86,12 @@ class Incoming:
     size: int
 
     @property
+    def is_too_late(self) -> bool:
+        """Whether it ends a request that came too late for a server that drains: no handler was called (P10.2)."""
+        said = self.payload.get("error" if self.eventtype == "stream.error" else "reason")
+        return said == "draining" and self.payload.get("taken") is False and self.eventtype in TERMINAL
+
+    @property
     def is_text(self) -> bool:
         """Whether it is a chunk of text and nothing more; such are what a snapshot stands for."""
         return self.eventtype == "stream.chunk" and self.payload.keys() == {"message"}

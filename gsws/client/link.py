@@ -68,12 +68,18 @@ class LinkEnded(Exception):
 
 
 class Link:
-    """An open connection."""
+    """
+    An open connection.
 
-    __slots__ = ("_connection",)
+    Attributes:
+        sent: How many messages were sent on it.
+    """
+
+    __slots__ = ("_connection", "sent")
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
+        self.sent = 0
 
     @property
     def is_session(self) -> bool:
@@ -103,6 +109,7 @@ class Link:
         """
         from websockets.exceptions import ConnectionClosed
 
+        self.sent += 1
         try:
             async with asyncio.timeout(_SEND_TIMEOUT):
                 await self._connection.send(data, text=True)

@@ -37,6 +37,8 @@ class Pending:
         body: The message without its id: ``{"eventtype", "payload", "meta"?}``.
         is_idempotent: Whether it may be sent again if it is unknown how far it got.
         is_sent: Whether the server may have it.
+        number: Which message of the connection it was, the first being 1; 0 if it was sent on one before.
+        tries: How often it was sent again.
         is_cancelled: Whether the consumer wants no more.
         is_compact: Whether missed text may come as a snapshot, so that numbers before it are left out.
         is_followed: Whether it is another session's.
@@ -59,7 +61,9 @@ class Pending:
         "is_idempotent",
         "is_sent",
         "last",
+        "number",
         "seen",
+        "tries",
         "unacknowledged",
     )
 
@@ -70,6 +74,8 @@ class Pending:
         self.body = body
         self.is_idempotent = is_idempotent
         self.is_sent = False
+        self.number = 0
+        self.tries = 0
         self.is_cancelled = False
         self.is_compact = False
         self.is_ended = False

@@ -9,12 +9,16 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from gsws.client.dispatch import Dispatch, cancelled
 from gsws.client.errors import ClientClosed, ClientError, ResumeLost
 from gsws.client.pending import Pending
 
 __all__ = ["Requests"]
+
+_TRIES: Final = 5
+"""How often a request is sent again at most."""
 
 
 class Requests(Dispatch):
@@ -111,14 +115,32 @@ class Requests(Dispatch):
         self.pending.pop(pending.id, None)
         if pending.is_cancelled:
             pending.end(cancelled())
-        elif pending.seen == 0 and (is_unknown or pending.is_idempotent) and not pending.is_followed:
+        elif self._may_repeat(pending, is_unknown=is_unknown):
             pending.id = self.new_id()
             pending.is_sent = False
+            pending.tries += 1
             self.pending[pending.id] = pending
             self.unsent.append(pending)
             self.ready.set()
         else:
             pending.fail(error or ResumeLost(pending.id, pending.seen))
+
+    def reclaim(self, taken: int) -> None:
+        for pending in reversed(tuple(self.pending.values())):
+            if pending.number <= taken or not pending.is_sent or pending.is_followed:
+                continue
+            if pending.is_cancelled:
+                del self.pending[pending.id]
+                pending.end(cancelled())
+            else:
+                pending.is_sent = False
+                self.unsent.appendleft(pending)
+
+    def _may_repeat(self, pending: Pending, *, is_unknown: bool) -> bool:
+        """Whether a request can be sent again without anything being done twice."""
+        if pending.seen or pending.is_followed or pending.tries >= _TRIES:
+            return False
+        return is_unknown or pending.is_idempotent
 
     def end(self, error: ClientError) -> None:
         """Fail everything that is open; the first reason counts."""

@@ -167,6 +167,7 @@ class Session(Requests):
                     continue
                 pending = self.unsent.popleft()
                 pending.is_sent = True
+                pending.number = link.sent + 1
                 await link.send(pending.message())
             await self.ready.wait()
 
@@ -265,6 +266,7 @@ class Session(Requests):
         for id in tuple(self.deferred):
             self.submit(self.deferred.pop(id))
         for pending in tuple(self.pending.values()):
+            pending.number = 0
             if pending.is_sent and pending.is_followed:
                 self._follow_again(pending)
             elif pending.is_sent and pending.is_cancelled:

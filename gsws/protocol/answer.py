@@ -238,11 +238,12 @@ class Answer:
         retry_after_ms: int | None = None,
         request: str | None = None,
         code: int | None = None,
+        taken: bool = True,
     ) -> bytes | None:
         """Make ``stream.error`` with a name of the protocol (P7.1), and its code unless another is given."""
         if self.ended:
             return None
-        payload = error_payload(name, message, errors=errors, retry_after_ms=retry_after_ms)
+        payload = error_payload(name, message, errors=errors, retry_after_ms=retry_after_ms, taken=taken)
         if request is not None:
             payload["request"] = request
         if code is not None:
@@ -322,14 +323,21 @@ def error_payload(
     *,
     errors: Sequence[Mapping[str, Any]] | None = None,
     retry_after_ms: int | None = None,
+    taken: bool = True,
 ) -> JSONObject:
-    """Make the payload of a ``stream.error`` (P7.1) with the code and retryability that belong to its name."""
+    """
+    Make the payload of a ``stream.error`` (P7.1) with the code and retryability that belong to its name.
+
+    With ``taken=False`` it says that no handler was called, so that sending the message again does nothing twice.
+    """
     kind = ERRORS[name]
     payload: JSONObject = {"message": message, "error": name, "code": kind.code, "retryable": kind.retryable}
     if errors is not None:
         payload["errors"] = list(errors)
     if retry_after_ms is not None:
         payload["retry_after_ms"] = retry_after_ms
+    if not taken:
+        payload["taken"] = False
     return payload
 
 

@@ -43,7 +43,7 @@ def is_refused(client: Client, route: Route, id: RequestId | None) -> bool:
         client.refuse("unauthorized", f"`{route.key}` needs a credential", id, event=route.key)
         return True
     if source.is_draining:
-        client.refuse("draining", "the server is shutting down; reconnect", id, event=route.key)
+        client.refuse("draining", "the server is shutting down; reconnect", id, event=route.key, taken=False)
         return True
     rate = source.event_rates.get(route.key)
     wait = 0.0 if rate is None else _take(client, route.key, rate, by_subject=True)

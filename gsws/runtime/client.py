@@ -37,6 +37,9 @@ __all__ = ["Client", "label_of"]
 _LABEL_LENGTH: Final = 128
 _MAX_FIELDS: Final = 1000
 _LONGEST_NAME: Final = 2**20
+_READ: Final = 0.05
+"""Seconds in which what a client had sent is read before it is closed at a shutdown."""
+
 _MISUSES: Final = 16
 """``gsws.*`` frames without sense after which a connection is closed with 4509."""
 
@@ -257,17 +260,22 @@ class Client(Scheduler):
         self.connection.close(code, reason)
         self._leave_rooms()
 
-    def expel(self, code: int, reason: str) -> None:
-        """Close, and let nobody come back."""
-        self.close(code, reason)
-
     @property
     def lingers(self) -> bool:
         """Whether it waits for something while nothing of its own runs."""
         return False
 
-    def drain(self, seconds: float) -> None:
-        """The service begins to drain; a plain client is not told."""
+    def drain(self, spread: float) -> float:
+        """
+        The service begins to drain; a plain client is not told.
+
+        Args:
+            spread: Seconds over which clients are to leave.
+
+        Returns:
+            Seconds until it may be closed if nothing runs for it; what it had sent before is read by then.
+        """
+        return min(_READ, spread)
 
     def shut(self) -> None:
         """The service ends: close (P10.2)."""

@@ -34,8 +34,10 @@ class SessionReceiver:
             self._is_first = False
             if self._resumes(data):
                 return
-        if self._client.connection is self._connection:
-            self._client.message(data)
+        client = self._client
+        if client.connection is self._connection:
+            client.taken += 1
+            client.message(data)
 
     def binary(self, data: bytes) -> None:
         self.message(data)

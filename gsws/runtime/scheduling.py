@@ -335,8 +335,12 @@ def _last_frame(request: Request, reason: str) -> bytes | None:
         return None
     if reason == "timeout" and not request.route.streams:
         return answer.error("timeout", f"`{request.route.key}` took longer than {request.route.timeout:g} s")
-    if reason == "draining" and not request.route.streams:
-        return answer.error("draining", "the server is shutting down; reconnect")
+    if reason == "draining":
+        # Neither called nor about to be: whoever sends it again does nothing twice.
+        was_taken = request.is_running or request.task is not None or request.generator is not None
+        if not request.route.streams:
+            return answer.error("draining", "the server is shutting down; reconnect", taken=was_taken)
+        return answer.end("draining", None if was_taken else {"taken": False})
     if reason in ("cancelled", "superseded") and answer.id is None and not request.route.streams:
         return None
     return answer.end(reason)  # type: ignore[arg-type]  # one of EndReason by now

@@ -33,6 +33,10 @@ SUBPROTOCOL: Final = "gsws.v1"
 
 _NONE: Final[frozenset[RequestId]] = frozenset()
 
+_SOONEST: Final = 0.1
+_LATE: Final = 0.25
+"""Seconds that a client has to leave by itself after the moment it was told."""
+
 DEFAULT_GRACE: Final = 30.0
 """Seconds that a request goes on without its client if its event says nothing (P6.7)."""
 
@@ -44,13 +48,14 @@ class SessionClient(Client):
     Attributes:
         secret: Proves that a client may resume it; sent once, in ``gsws.hello``, never logged.
         log: The frames that a client may ask for again.
+        taken: How many messages of its connection were read.
         followers: Who else gets frames of this session; None until somebody did.
         following: What its connection gets of other sessions; None until it asked.
     """
 
     __slots__ = (
-        "_apart", "_expiry", "_graces", "_id", "_is_expelled", "_kept", "_muted", "_trimming",
-        "followers", "following", "log", "secret",
+        "_apart", "_expiry", "_graces", "_id", "_kept", "_muted", "_trimming",
+        "followers", "following", "log", "secret", "taken",
     )  # fmt: skip
 
     def __init__(self, source: LiveSource, connection: Connection, actor: GSActor | None = None) -> None:
@@ -58,13 +63,13 @@ class SessionClient(Client):
         self._id = secrets.token_urlsafe(12)
         self.secret = secrets.token_urlsafe(32)
         self.log = MemorySessionLog(source.resume_bytes, source.away.pool)
+        self.taken = 0
         self.followers: Followers | None = None
         self.following: Following | None = None
         self._muted: Set[RequestId] = _NONE
         # Ids that are muted or followed: what is neither is not asked twice about.
         self._apart: Set[RequestId] = _NONE
         source.sessions[self.session_id] = self
-        self._is_expelled = False
         self._graces: dict[float, tuple[Timer, list[Request]]] | None = None
         self._kept: Kept | None = None
         self._expiry: Timer | None = None
@@ -125,7 +130,8 @@ class SessionClient(Client):
         if self.following is not None:
             self.following.stop_all(self)
         self._disconnect()
-        if self._is_expelled or is_goodbye(code, by_peer=connection.closed_by_peer):
+        is_over = source.sessions.get(self.session_id) is not self
+        if is_over or is_goodbye(code, by_peer=connection.closed_by_peer):
             self.abort_all("cancelled")
             self.drop()
             return
@@ -146,6 +152,7 @@ class SessionClient(Client):
             self.following = None
         before, self.connection = self.connection, connection
         self._misuses = 0
+        self.taken = 1  # what asked for the resume
         self._end_graces()
         if self._expiry is not None:
             self._expiry.cancel()
@@ -213,10 +220,6 @@ class SessionClient(Client):
         else:
             self._rooms = self._rooms or set()
             self._rooms.add(room)
-
-    def expel(self, code: int, reason: str) -> None:
-        self._is_expelled = True
-        self.close(code, reason)
 
     def _trim_later(self) -> None:
         self._trimming = self.source.wheel.schedule(self._holding(), self._trim)
@@ -334,10 +337,13 @@ class SessionClient(Client):
         else:
             super()._control(eventtype, id, payload)
 
-    def drain(self, seconds: float) -> None:
-        """Tell the client when to come back; spread, so that not all come back at once (P10.2)."""
-        wait = int(1000 * random.uniform(0.1, max(seconds, 1.0)))  # noqa: S311  # nothing secret
-        self._send(frame("gsws.draining", {"reconnect_in_ms": wait}))
+    def drain(self, spread: float) -> float:
+        """Tell the client when to leave; spread, so that not all come back at once (P10.2)."""
+        wait = random.uniform(min(_SOONEST, spread), spread)  # noqa: S311  # nothing secret
+        self._send(frame("gsws.draining", {"reconnect_in_ms": int(1000 * wait)}))
+        return wait + _LATE
 
     def shut(self) -> None:
+        """Close, after saying how many messages of the connection were taken: what is under way was not."""
+        self._send(frame("gsws.draining", {"reconnect_in_ms": 0, "taken": self.taken}))
         self.close(CloseCode.DRAINING, "draining")

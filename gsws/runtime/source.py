@@ -47,8 +47,8 @@ __all__ = ["LiveListener", "LiveSource"]
 _TICK: Final = 0.05
 """Seconds between two looks at the deadlines of running requests."""
 
-_LAST_WAIT: Final = 1.0
-"""Seconds that cancelled tasks get to end at shutdown."""
+_LAST_WAIT: Final = 0.9
+"""Seconds that cancelled tasks get to end at shutdown, and peers to answer the close of their connections."""
 
 
 @dataclass(slots=True, eq=False)
@@ -267,13 +267,15 @@ class LiveListener:
         live.drain()
         await finish_requests(live, self.drain_timeout, self._hurry)
         unfinished = end_requests(live)
-        await self._listener.close(
-            CloseCode.GOING_AWAY, "server shutdown", timeout=0.2 if self._hurry.is_set() else self._close_timeout
+        last_wait = 0.2 if self._hurry.is_set() else _LAST_WAIT
+        closing = asyncio.ensure_future(
+            self._listener.close(CloseCode.GOING_AWAY, "server shutdown", timeout=last_wait)
         )
         if unfinished:
-            _, stuck = await asyncio.wait(unfinished, timeout=0.2 if self._hurry.is_set() else _LAST_WAIT)
+            _, stuck = await asyncio.wait(unfinished, timeout=last_wait)
             if stuck:
                 live.logger.warning("handlers ignore the shutdown; leaving without them", tasks=len(stuck))
+        await closing
         live.clients.clear()
         for session in tuple(live.sessions.values()):
             session.drop()
@@ -378,5 +380,3 @@ class LiveListener:
         self.live.counters.add("limits.message_bytes")
         self.live.counters.add("errors.too_large")
         return frame("stream.error", error_payload("too_large", f"the message is larger than {limit} bytes"))
-
-    _close_timeout: Final = 5.0

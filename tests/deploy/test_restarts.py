@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import connect as asyncio_connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect as plain
 
-from gsws.client import ResumeLost
+from gsws.client import ClientError, ResumeLost
 from gsws.testing import FaultProxy
 from tests.client.test_client import run
 from tests.deploy.nginx import Nginx, documented, nginx, site
@@ -195,7 +195,7 @@ def test_a_process_that_drains_hands_new_clients_to_the_other(tmp_path: Path) ->
                 frames = stream.frames()
                 seqs = [(await anext(frames)).seq for _ in range(5)]
                 old.process.send_signal(signal.SIGTERM)
-                await asyncio.to_thread(_until_closed, old.port)
+                await asyncio.to_thread(_until_draining, old.port)
                 for number in range(5):
                     async with connect(proxy.port, client_id=f"new-{number}") as other:
                         assert (await other.call("websocket.who"))["pid"] != pid
@@ -213,12 +213,69 @@ async def _exhaust(items: AsyncIterator[Any]) -> None:
         pass
 
 
-def _until_closed(port: int) -> None:
+def test_a_rolling_deploy_under_load_fails_no_handshake_and_loses_no_call(tmp_path: Path) -> None:
+    """P10.2: the page's two processes are restarted one after the other while clients connect and call all the time."""
+    pids: set[int] = set()
+    failed: list[str] = []
+    counts = {"handshakes": 0, "calls": 0}
+
+    async def caller(port: int, number: int, over: asyncio.Event) -> None:
+        async with connect(port, client_id=f"tab-{number}") as client:
+            while not over.is_set():
+                try:
+                    pids.add((await client.call("websocket.who"))["pid"])
+                    counts["calls"] += 1
+                except ClientError as error:
+                    failed.append(f"call: {error!r}")
+                await asyncio.sleep(0.002)
+
+    async def visitor(port: int, number: int, over: asyncio.Event) -> None:
+        while not over.is_set():
+            counts["handshakes"] += 1
+            try:
+                url = f"ws://127.0.0.1:{port}/?clientId=visitor-{number}-{counts['handshakes']}"
+                async with asyncio_connect(url, open_timeout=15):
+                    pass
+            except (OSError, InvalidHandshake, TimeoutError) as error:
+                failed.append(f"handshake: {error!r}")
+
+    async def main(proxy: Nginx, served: list[Served], stack: ExitStack) -> None:
+        over = asyncio.Event()
+        load = [asyncio.create_task(caller(proxy.port, number, over)) for number in range(8)]
+        load += [asyncio.create_task(visitor(proxy.port, number, over)) for number in range(2)]
+        try:
+            await _until(lambda: len(pids) == 2)
+            for one in served:
+                one.process.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(one.process.wait, 15) == 0
+                before = counts["calls"]
+                await _until(lambda before=before: counts["calls"] > before + 50)
+                arguments = ("--env", "production", "--port", str(one.port))
+                await asyncio.to_thread(stack.enter_context, serve(tmp_path / "app", *arguments))
+        finally:
+            over.set()
+            await asyncio.gather(*load)
+        assert failed == []
+        assert counts["calls"] > 200
+        assert counts["handshakes"] > 50
+
+    with behind(tmp_path, processes=2, config=documented("hash")) as (proxy, served), ExitStack() as stack:
+        run(main(proxy, served, stack))
+        assert len(pids) == 3, "both of before, and the first of them again when the second was restarted"
+
+
+async def _until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def _until_draining(port: int) -> None:
     end = time.monotonic() + 10
     while time.monotonic() < end:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except ConnectionRefusedError:
-            return
-        time.sleep(0.02)
-    raise AssertionError("the port is still open")
+            plain(f"ws://127.0.0.1:{port}/").close()
+        except InvalidStatus as refused:
+            if refused.response.status_code == 503:
+                return
+    raise AssertionError("handshakes are not refused")

@@ -136,10 +136,10 @@ def test_whom_the_server_closes_comes_back_if_the_code_says_so(loop, source, gon
     assert comes_back(loop, source, connection) is returns
 
 
-def test_who_is_expelled_does_not_come_back(loop, source, gone):
+def test_who_is_dismissed_does_not_come_back(loop, source, gone):
     """P4.3: a revoked credential, which has the code of one that is over."""
     connection, session = begin(loop, source, "forever")
-    session.expel(4501, "credential revoked")
+    session.dismiss(4501, "credential revoked")
     loop.settle()
     assert gone == [(session, 4501)]
     assert not comes_back(loop, source, connection)

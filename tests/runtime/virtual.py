@@ -127,12 +127,14 @@ class FakeConnection:
 
 def route(key: str, function: Callable[..., Any], **options: Any) -> Route:
     """A route without a project."""
+    kind = kind_of(function)
+    options.setdefault("streams", kind in ("stream", "thread-stream"))
     shared = SharedState(AttributeDict(), AttributeDict(), AttributeDict(), {})
     return Route(
         key=key,
         source="websocket",
         fn=function.__name__,
-        kind=kind_of(function),
+        kind=kind,
         call=bind(function),
         shared=shared,
         **options,

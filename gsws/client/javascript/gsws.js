@@ -56,6 +56,8 @@ const ACKNOWLEDGED_CHARACTERS = 65536;
 /** Milliseconds: how often to see whether the device slept, and what a server has to answer when that is in doubt. */
 const TICK = 5000;
 const DOUBT = 3000;
+/** How often a request is sent again at most. */
+const TRIES = 5;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Whatever the client throws. */
@@ -306,6 +308,8 @@ class Session {
   /** @type {Set<Queue<Push>>} */ subscribers = new Set();
   attempt = 0;
   draining = 0;
+  /** How many messages were sent on the connection. */
+  written = 0;
   leaving = false;
   count = 0;
   prefix = Math.random().toString(36).slice(2, 10);
@@ -345,8 +349,8 @@ class Session {
     }
     options.signal?.throwIfAborted();
     const again = options.idempotent === true || options.idempotencyKey !== undefined;
-    const request = { id, body, again, follow, sent: false, cancelled: false, ended: false, compact: false,
-      last: follow ? follow.after : -1, seen: 0, size: 0, gaps: 0, queue: new Queue() };
+    const request = { id, body, again, follow, sent: false, number: 0, tries: 0, cancelled: false, ended: false,
+      compact: false, last: follow ? follow.after : -1, seen: 0, size: 0, gaps: 0, queue: new Queue() };
     options.signal?.addEventListener("abort", () => this.abandon(request, options.signal?.reason), { once: true });
     if (left) this.deferred.set(id, request); // what is still under way belongs to the one before
     else this.begin(request);
@@ -409,9 +413,10 @@ class Session {
     this.pending.delete(request.id);
     if (request.cancelled) {
       this.end(request);
-    } else if (request.seen === 0 && (unknown || request.again) && !request.follow) {
+    } else if (request.seen === 0 && (unknown || request.again) && !request.follow && request.tries < TRIES) {
       request.id = this.newId();
       request.sent = false;
+      request.tries++;
       this.pending.set(request.id, request);
       this.unsent.push(request);
       this.write();
@@ -421,23 +426,41 @@ class Session {
     }
   }
 
+  /** The server takes no more of this connection, and took so many messages of it. @param {number} taken */
+  reclaim(taken) {
+    const late = [...this.pending.values()].filter((one) => one.sent && one.number > taken && !one.follow);
+    for (const request of late) {
+      if (request.cancelled) this.end(request);
+      else request.sent = false;
+    }
+    this.unsent = [...late.filter((one) => !one.sent), ...this.unsent];
+  }
+
   // Writing.
 
   /** @param {string} eventtype @param {any} payload */
   say(eventtype, payload) {
-    if (this.socket) this.socket.send(JSON.stringify({ eventtype, payload }));
+    this.send({ eventtype, payload });
+  }
+
+  /** @param {any} message */
+  send(message) {
+    if (!this.socket) return;
+    this.written++;
+    this.socket.send(JSON.stringify(message));
   }
 
   write() {
     while (this.socket && !this.draining && this.unsent.length) {
       const request = this.unsent.shift();
       request.sent = true;
+      request.number = this.written + 1;
       if (request.follow) {
         const { share, compact } = request.follow;
         request.compact = compact;
         this.say("gsws.follow", { ...share, streams: { [request.id]: request.last }, compact });
       } else {
-        this.socket.send(JSON.stringify({ ...request.body, id: request.id }));
+        this.send({ ...request.body, id: request.id });
       }
     }
   }
@@ -462,7 +485,7 @@ class Session {
   take(frame, size) {
     const { eventtype, id, seq, payload } = frame;
     if (eventtype.startsWith("gsws.")) {
-      if (eventtype === "gsws.draining") this.drain(Number(payload.reconnect_in_ms) || 0);
+      if (eventtype === "gsws.draining") this.drain(payload);
       if (eventtype === "gsws.unfollowed") this.unfollowed(String(payload.id));
       return;
     }
@@ -507,6 +530,7 @@ class Session {
       if (payload.error === "resume_lost" || gone) return this.lost(request, payload.retryable === true);
       if (payload.error === "unknown_id" && request.cancelled) return this.end(request);
     }
+    if (isTooLate({ eventtype, payload }) && !request.follow) return this.lost(request, true);
     if (numbered && seq <= request.last) return;
     const text = isText({ eventtype, payload });
     // Of a compact answer, what is left out is text, and the snapshot that has it is still to come or is this.
@@ -534,10 +558,11 @@ class Session {
     }
   }
 
-  /** @param {number} wait */
-  drain(wait) {
-    this.draining = Date.now() + Math.min(Math.max(wait, 1), 600000);
+  /** @param {any} payload */
+  drain(payload) {
+    this.draining = Date.now() + Math.min(Math.max(Number(payload.reconnect_in_ms) || 0, 1), 600000);
     setTimeout(() => this.leaveIfIdle(), this.draining - Date.now() + 5);
+    if (Number.isInteger(payload.taken)) this.reclaim(payload.taken);
   }
 
   /** Leave a server that drains once nothing runs there and the time that it named has come. */
@@ -569,6 +594,7 @@ class Session {
       /** @type {any} */ let fresh = null;
       /** @type {any} */ let beat;
       /** @type {any} */ let doubt;
+      let resumes = 0;
       let heard = Date.now();
       let allowed = Infinity;
       /** @type {(ended: ConnectionLost) => void} */ let settle;
@@ -610,12 +636,14 @@ class Session {
         isOpen = true;
         this.connections++;
         this.socket = socket;
+        this.written = resumes;
         for (const [id, followed] of this.orphans) if (!followed) this.say("gsws.cancel", { id });
         this.orphans.clear();
         this.unfollowing.clear();
         for (const one of this.deferred.values()) this.begin(one);
         this.deferred.clear();
         for (const one of [...this.pending.values()]) {
+          one.number = 0;
           if (!one.sent) continue;
           if (one.follow && one.cancelled) {
             this.end(one);
@@ -672,6 +700,7 @@ class Session {
               one.compact = compact;
             }
             const payload = { session: this.id, secret: this.secret, streams, ...(compact ? { compact } : {}) };
+            resumes = 1;
             socket.send(JSON.stringify({ eventtype: "gsws.resume", payload }));
           }
         } else if (frame.eventtype === "gsws.resumed" && fresh) {
@@ -927,6 +956,12 @@ export async function connect(url, options = {}) {
 /** Whether it is a chunk of text and nothing more: such are what a snapshot stands for. @param {Frame} frame */
 function isText({ eventtype, payload }) {
   return eventtype === "stream.chunk" && typeof payload.message === "string" && Object.keys(payload).length === 1;
+}
+
+/** Whether it ends what came too late for a server that drains: no handler was called. @param {Frame} frame */
+function isTooLate({ eventtype, payload }) {
+  const said = eventtype === "stream.error" ? payload.error : payload.reason;
+  return said === "draining" && payload.taken === false && TERMINAL.has(eventtype);
 }
 
 /** @param {unknown} data @returns {any} A frame, or null. */

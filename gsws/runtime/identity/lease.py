@@ -187,7 +187,7 @@ class Lease:
     def revoke(self, reason: str) -> None:
         """Close the connection with 4501; who is to come back has a better credential, and not this session."""
         self.end()
-        self._client.expel(CloseCode.UNAUTHORIZED, reason)
+        self._client.dismiss(CloseCode.UNAUTHORIZED, reason)
 
     def start(self, work: Any) -> None:
         self._leases.spawn(work)
