@@ -22,7 +22,6 @@ from gsws.project.naming import check_signature, unfound
 from gsws.project.report import error, quoted, replace, warning
 from gsws.project.sources import KNOWN_TYPES
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, SourceSpec
-from gsws.project.strict import closed
 from gsws.source.span import Pointer
 from gsws.source.yaml import Document
 from gsws.types import JSONValue
@@ -45,14 +44,12 @@ class Linker:
         declared: Names of all files in ``eventsources/``, right or wrong.
         definitions: Where ``$ref`` lead.
         definitions_token: A number that changes with them.
-        strict_definitions: The same with every object closed, for strict sources.
     """
 
     sources: Mapping[str, SourceSpec]
     declared: frozenset[str]
     handlers: HandlerIndex
     definitions: Definitions
-    strict_definitions: Definitions
     definitions_token: int
     cache: ProjectCache
     plugins: frozenset[str]
@@ -137,7 +134,6 @@ class Linker:
         for source_name, key in draft.keys:
             source = self.sources.get(source_name)
             strict = source is not None and source.strict
-            inbound_schema = closed(draft.inbound.schema) if strict else draft.inbound.schema
             inbound = self.compiled(draft, draft.inbound, strict=strict)
             self.findings += _bad_examples(draft, inbound, key)
             query_schema, query = self.query(draft)
@@ -148,7 +144,7 @@ class Linker:
                 handler=handler,
                 validates="message" if draft.whole else "payload",
                 inbound=inbound,
-                inbound_schema=inbound_schema,
+                inbound_schema=draft.inbound.schema,
                 reply=self.compiled(draft, draft.reply),
                 reply_schema=draft.reply.schema if draft.reply is not None else None,
                 responses=self.compiled_all(draft, draft.responses),
@@ -205,11 +201,12 @@ class Linker:
         from gsws.schema import compile_schema
 
         return compile_schema(
-            closed(part.schema) if strict else part.schema,
+            part.schema,
             document=draft.document,
             pointer=part.place if part.place is not None else (draft.written,),
-            definitions=self.strict_definitions if strict else self.definitions,
+            definitions=self.definitions,
             verdicts=self.cache.verdicts,
+            strict=strict,
         )
 
     def compiled_all(self, draft: Draft, parts: Mapping[Any, Part]) -> dict[Any, Validator]:

@@ -37,7 +37,6 @@ from gsws.project.shadowing import helper_names, shadowing_findings
 from gsws.project.sources import CheckedFile, check_datasource, check_source, name_finding
 from gsws.project.sourcespecs import source_specs
 from gsws.project.specs import DatasourceSpec, PluginFacts, Project, Settings
-from gsws.project.strict import closed_definitions
 from gsws.source.span import Pointer, Span
 from gsws.source.yaml import Document
 
@@ -115,7 +114,7 @@ class _Load:
         findings += isolated("shadowing_findings", lambda: shadowing_findings(reader.root, helpers))
         findings += reader.helpers(helpers, needs)
 
-        definitions, strict_definitions, definitions_token = self.definitions(lookups, token)
+        definitions, definitions_token = self.definitions(lookups, token)
         checked = self.sources(lookups)
         sources = source_specs(checked, handlers, findings)
         datasources = self.datasources(lookups, handlers)
@@ -125,7 +124,6 @@ class _Load:
             declared=frozenset(checked),
             handlers=handlers,
             definitions=definitions,
-            strict_definitions=strict_definitions,
             definitions_token=definitions_token,
             cache=cache,
             plugins=frozenset(self.plugins),
@@ -247,7 +245,7 @@ class _Load:
         self.reader.findings += [*problems_of(document), *expanded.findings]
         return expanded.data
 
-    def definitions(self, lookups: Lookups, token: int) -> tuple[Definitions, Definitions, int]:
+    def definitions(self, lookups: Lookups, token: int) -> tuple[Definitions, int]:
         # The engine behind is worth its import only when a project has something to check.
         from gsws.schema import Definitions
 
@@ -259,15 +257,8 @@ class _Load:
             documents.append(overlaid(document, plain(expanded.data) if expanded.failed else expanded.data))
         number = cache.token("definitions", tuple((one.path, one.text, one.data) for one in documents))
         made: Definitions = cache.derived(("definitions", number), cache, lambda: Definitions(documents))
-        strict: Definitions = cache.derived(
-            ("strict definitions", number),
-            cache,
-            lambda: (
-                Definitions([overlaid(one, closed_definitions(one.data)) for one in documents]) if documents else made
-            ),
-        )
         reader.findings += made.findings()
-        return made, strict, number
+        return made, number
 
     def sources(self, lookups: Lookups) -> dict[str, CheckedFile]:
         checked: dict[str, CheckedFile] = {}

@@ -28,9 +28,9 @@ from gsws.schema.remark import Remark, no_value
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
-__all__ = ["Rewritten", "rewrite"]
+__all__ = ["DATA", "Rewritten", "rewrite"]
 
-_DATA: Final = frozenset(("const", "default", "example", "examples", "enum"))
+DATA: Final = frozenset(("const", "default", "example", "examples", "enum"))
 """Keywords whose value is a value of the schema's user, null included."""
 
 _MAX_REMARKS: Final = 50
@@ -98,7 +98,7 @@ class _Rewriter:
             return schema
         out: dict[str, Any] = {}
         for keyword, value in schema.items():
-            if keyword in _DATA:
+            if keyword in DATA:
                 out[keyword] = value
             elif value is None:
                 if keyword in KEYWORDS:

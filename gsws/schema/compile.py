@@ -18,6 +18,7 @@ import orjson
 from gsws.diagnostics.finding import Finding, Severity
 from gsws.schema.bundle import rewrite
 from gsws.schema.check import check_schema, has_fancy_pattern, isolated
+from gsws.schema.closing import close
 from gsws.schema.cycles import endless
 from gsws.schema.definitions import Definitions
 from gsws.schema.drafts import draft_of
@@ -133,6 +134,7 @@ def compile_schema(
     pointer: Pointer,
     definitions: Definitions,
     verdicts: Verdicts | None = None,
+    strict: bool = False,
 ) -> Compiled:
     """
     Compile one schema of a project.
@@ -143,14 +145,15 @@ def compile_schema(
         pointer: Its place in the document.
         definitions: What its references may lead to.
         verdicts: What is known from before; for whoever checks schemas and hardly uses them.
+        strict: Whether the validator refuses keys that the schema does not describe; what is found is the same.
     """
     folder = dirname(document.path)
-    key = (_written(schema), folder, definitions.names)
+    key = ((b"strict " if strict else b"") + _written(schema), folder, definitions.names)
     kept = _kept.get(key)
     if kept is None or any(definitions.digest(path) != digest for path, digest in kept.digests):
         if verdicts is not None:
-            return _judged(schema, key, folder, document, pointer, definitions, verdicts)
-        kept = _compile(schema, folder, definitions)
+            return _judged(schema, key, folder, document, pointer, definitions, verdicts, strict)
+        kept = _compile(schema, folder, definitions, strict)
         if len(_kept) >= _MAX_KEPT:
             _kept.pop(next(iter(_kept)))
         _kept[key] = kept
@@ -167,6 +170,7 @@ def _judged(
     pointer: Pointer,
     definitions: Definitions,
     verdicts: Verdicts,
+    strict: bool,
 ) -> Compiled:
     """By what is known from before if that still holds; nothing is kept in memory."""
     text, folder, names = key
@@ -175,13 +179,13 @@ def _judged(
     if digests is not None and all(definitions.digest(path) == digest for path, digest in digests):
 
         def compiled() -> Validator:
-            made = _compile(schema, folder, definitions).validator
+            made = _compile(schema, folder, definitions, strict).validator
             if made is None:
                 raise ValueError("the schema was good before")
             return made
 
         return Compiled(_Later(compiled), ())
-    kept = _compile(schema, folder, definitions)
+    kept = _compile(schema, folder, definitions, strict)
     if not kept.remarks and kept.validator is not None:
         verdicts.learn(short, kept.digests)
     findings = [place(remark, document, pointer) for remark in kept.remarks]
@@ -197,19 +201,19 @@ def _written(schema: JSONValue) -> bytes:
         return json.dumps(schema, default=str).encode()
 
 
-def _compile(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
+def _compile(schema: JSONValue, folder: str, definitions: Definitions, strict: bool) -> _Kept:
     """Compile and judge; a mistake in here is a finding about this schema, and the others are judged."""
     kept: list[_Kept] = []
 
     def rule() -> tuple[Remark, ...]:
-        kept.append(_compiled(schema, folder, definitions))
+        kept.append(_compiled(schema, folder, definitions, strict))
         return kept[0].remarks
 
     remarks = isolated("compile_schema", (), rule)
     return kept[0] if kept else _Kept(None, tuple(remarks), ())
 
 
-def _compiled(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept:
+def _compiled(schema: JSONValue, folder: str, definitions: Definitions, strict: bool) -> _Kept:
     resource = Resource("", folder, schema, [()])
     files = definitions.files
     rewritten = rewrite(resource, files, absolute=False)
@@ -236,8 +240,24 @@ def _compiled(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept
     if draft is None or any(remark.severity is Severity.ERROR and remark.code not in _HARMLESS for remark in remarks):
         return _Kept(None, tuple(remarks), digests)
     fancy = reach.fancy or has_fancy_pattern(rewritten.data)
+    own = uri_of(Target("", ())).rstrip("#")
+
+    def whole() -> tuple[JSONValue, dict[str, JSONValue], bool]:
+        """The schema with absolute references, what they lead to, and whether some are dynamic."""
+        text = rewrite(resource, files, absolute=True)
+        contents = {**reach.contents, own: text.data}
+        if strict:
+            texts = {"": text, **{path: definitions.rewritten(path) for path, _ in reach.digests}}
+            made = close(texts, contents)
+            return made.data, made.contents, text.dynamic or reach.dynamic
+        return text.data, contents, text.dynamic or reach.dynamic
+
     try:
-        engine = build(rewritten.data, draft, reach.registry, fancy=fancy)
+        if strict:
+            data, contents, _ = whole()
+            engine = build(data, draft, registry_of(contents), fancy=fancy)
+        else:
+            engine = build(rewritten.data, draft, reach.registry, fancy=fancy)
     except EngineError as error:
         if not any(definitions.remarks(path) for path, _ in reach.digests):
             remarks.append(Remark("GS401", f"the schema does not compile: {_reason(error)}", ()))
@@ -245,10 +265,9 @@ def _compiled(schema: JSONValue, folder: str, definitions: Definitions) -> _Kept
 
     def explainer() -> Explainer:
         """Made at the first refusal: parts are compiled alone, so every reference must be absolute."""
-        whole = rewrite(resource, files, absolute=True)
-        contents = {**reach.contents, uri_of(Target("", ())).rstrip("#"): whole.data}
-        dynamic = engine if whole.dynamic or reach.dynamic else None
-        return Explainer(whole.data, contents, draft, registry_of(contents), fancy=fancy, whole=dynamic)
+        data, contents, dynamic = whole()
+        alone = engine if dynamic else None
+        return Explainer(data, contents, draft, registry_of(contents), fancy=fancy, whole=alone)
 
     return _Kept(Validator(engine.is_valid, explainer), tuple(remarks), digests)
 

@@ -27,6 +27,7 @@ _SHARE: Final = 100
 _MAX_DEPTH: Final = 160
 _MAX_BRANCHES: Final = 12
 _MAX_LISTED: Final = 3
+_MAX_PARTS: Final = 200
 
 _SILENT: Final = frozenset(
     (
@@ -88,7 +89,7 @@ class Run:
                 return
             if keyword in _LAST:
                 if self._found == before and not self._asks(schema, "", value):
-                    self._unevaluated(keyword, place)
+                    self._unevaluated(keyword, schema, value, place)
             elif not self._asks(schema, keyword, value):
                 self._fail(keyword, schema, value, place, depth)
 
@@ -160,12 +161,8 @@ class Run:
                     if len(unexpected) > _MAX_LISTED:
                         break
         if unexpected:
-            shown = ", ".join(quote(name) for name in unexpected[:_MAX_LISTED])
-            more = " and more" if len(unexpected) > _MAX_LISTED else ""
-            near = nearest(unexpected[0], [name for name in described if name not in value])
-            hint = f"; did you mean {quote(near[0])}?" if near else ""
-            noun = "key" if len(unexpected) == 1 else "keys"
-            self._add(place, "additionalProperties", f"unexpected {noun} {shown}{more}{hint}")
+            left = [name for name in described if name not in value]
+            self._add(place, "additionalProperties", _unexpected(unexpected, left))
 
     def _each_pattern(self, schema: dict[str, Any], value: Any, place: Pointer, depth: int) -> None:
         patterns = schema["patternProperties"]
@@ -257,9 +254,36 @@ class Run:
         inside = pointer_text(where[len(place) :])
         return f"; the nearest: {f'`{inside}` ' if inside else ''}{text[:160]}"
 
-    def _unevaluated(self, keyword: str, place: Pointer) -> None:
+    def _unevaluated(self, keyword: str, schema: dict[str, Any], value: Any, place: Pointer) -> None:
+        if keyword == "unevaluatedProperties" and schema[keyword] is False and isinstance(value, dict):
+            described, patterned = self._described(schema)
+            unexpected = [] if patterned else [name for name in value if name not in described]
+            if unexpected:
+                self._add(place, keyword, _unexpected(unexpected, [name for name in described if name not in value]))
+                return
         what = "keys" if keyword == "unevaluatedProperties" else "items"
         self._add(place, keyword, f"has {what} that no part of the schema describes")
+
+    def _described(self, schema: dict[str, Any]) -> tuple[dict[str, None], bool]:
+        """The keys that parts of a schema describe, whether they apply or not; and whether patterns do so too."""
+        names: dict[str, None] = {}
+        patterned = False
+        pending: list[Any] = [schema]
+        seen: set[int] = set()
+        while pending and len(seen) < _MAX_PARTS:
+            current = pending.pop()
+            if not isinstance(current, dict) or id(current) in seen:
+                continue
+            seen.add(id(current))
+            names |= dict.fromkeys(current.get("properties") or ())
+            patterned |= "patternProperties" in current or "$dynamicRef" in current
+            reference = current.get("$ref")
+            pending.append(self._oracle.target(reference) if isinstance(reference, str) else None)
+            for branches in ("allOf", "anyOf", "oneOf"):
+                pending += current.get(branches) or ()
+            pending += (current.get(part) for part in ("if", "then", "else"))
+            pending += (current.get("dependentSchemas") or {}).values()
+        return names, patterned or bool(pending)
 
     def _inner(self, limit: int) -> Run:
         return Run(self._oracle, limit, self._deadline, min(self._questions, _SHARE), nested=True)
@@ -284,6 +308,14 @@ class Run:
 
     def _done(self) -> bool:
         return len(self.errors) >= self._limit or self._questions <= 0 or time.thread_time() > self._deadline
+
+
+def _unexpected(names: list[str], known: list[str]) -> str:
+    shown = ", ".join(quote(name) for name in names[:_MAX_LISTED])
+    more = " and more" if len(names) > _MAX_LISTED else ""
+    near = nearest(names[0], known)
+    hint = f"; did you mean {quote(near[0])}?" if near else ""
+    return f"unexpected {'key' if len(names) == 1 else 'keys'} {shown}{more}{hint}"
 
 
 def _missing(name: str, value: Any, schema: dict[str, Any]) -> str:

@@ -1,47 +1,6 @@
-"""Schemas closed by a strict source."""
+"""A source with ``strict: true`` and its events."""
 
 from __future__ import annotations
-
-import jsonschema_rs
-import pytest
-
-from gsws.project.strict import closed
-
-
-@pytest.mark.parametrize(
-    ("schema", "fits", "refused"),
-    [
-        ({"type": "object", "properties": {"a": {}}}, {"a": 1}, {"a": 1, "b": 2}),
-        ({"properties": {"a": {"properties": {"b": {}}}}}, {"a": {"b": 1}}, {"a": {"c": 1}}),
-        ({"items": {"properties": {"a": {}}}}, [{"a": 1}], [{"b": 1}]),
-        ({"properties": {"a": {}}, "allOf": [{"properties": {"b": {}}}]}, {"a": 1, "b": 2}, {"c": 1}),
-        ({"anyOf": [{"properties": {"a": {}}, "required": ["a"]}, {"type": "string"}]}, {"a": 1}, {"a": 1, "b": 1}),
-        ({"$ref": "#/$defs/x", "$defs": {"x": {"properties": {"a": {}}}}}, {"a": 1}, {"b": 1}),
-    ],
-)
-def test_unknown_keys_are_refused(schema, fits, refused):
-    validator = jsonschema_rs.validator_for(closed(schema))
-
-    assert jsonschema_rs.validator_for(schema).is_valid(refused)
-    assert validator.is_valid(fits)
-    assert not validator.is_valid(refused)
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"properties": {"a": {}}, "additionalProperties": True},
-        {"properties": {"a": {}}, "additionalProperties": {"type": "integer"}},
-        {"type": "object"},
-        {"const": {"properties": {"a": 1}}},
-        {"enum": [{"properties": {}}]},
-        {"not": {"properties": {"a": {"const": 1}}}},
-        True,
-        False,
-    ],
-)
-def test_what_says_itself_or_describes_nothing_is_left_alone(schema):
-    assert closed(schema) == schema
 
 
 def test_a_strict_source_closes_its_events_only(tree):
@@ -66,3 +25,19 @@ def test_a_strict_source_closes_its_events_only(tree):
     assert open_.inbound.check({"name": {"first": "x", "more": 1}, "more": 1})
     assert default.inbound.check({"eventtype": "websocket.default", "payload": {"message": "x"}})
     assert not default.inbound.check({"eventtype": "websocket.default", "payload": {"message": "x"}, "more": 1})
+
+
+def test_a_strict_source_takes_messages_of_extended_definitions(tree):
+    files = {
+        "eventsources/websocket.yaml": "type: websocket\nstrict: true\n",
+        "definitions/d.yaml": "Base: {type: object, properties: {id: {type: string}}}\n"
+        "More: {allOf: [{$ref: '#/Base'}, {properties: {n: {type: integer}}}]}\n",
+        "events/chat.yaml": "\"websocket.chat\":\n  fn: chat\n  payload: {$ref: '#/definitions/d/More'}\n",
+    }
+    project = tree.load(files)
+    (event,) = project.events
+
+    assert project.findings == ()
+    assert event.inbound.check({"id": "x", "n": 1})
+    assert not event.inbound.check({"id": "x", "m": 1})
+    assert [error.message for error in event.inbound.explain({"id": "x", "m": 1})] == ['unexpected key "m"']
