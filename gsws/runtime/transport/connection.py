@@ -2,7 +2,7 @@
 One open WebSocket: an `asyncio.Protocol` between a socket and a `Receiver`.
 
 It begins after the opening handshake (`intake`) and knows receiving, heartbeats and closing; frames are `framing`'s,
-flow control is `sending`'s. An idle connection owns no task and no timer of the event loop.
+flow control is `sending`'s and `holding`'s. An idle connection owns no task and no timer of the event loop.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gsws.errors import ConnectionClosed
 from gsws.runtime.transport.ending import check_close_code, cut_reason, end_stream, outcome
 from gsws.runtime.transport.framing import Framing, encode_frame
 from gsws.runtime.transport.heartbeat import Heartbeat
-from gsws.runtime.transport.sending import SendingHalf
+from gsws.runtime.transport.holding import READ_AHEAD, HoldingHalf
 
 if TYPE_CHECKING:
     from websockets.extensions import Extension
@@ -36,7 +36,7 @@ _LAST_WORDS = 0.2  # seconds for the close frame to a peer that missed its heart
 log = logging.getLogger("gsws.transport")
 
 
-class Connection(SendingHalf):
+class Connection(HoldingHalf):
     """
     One open WebSocket.
 
@@ -176,6 +176,9 @@ class Connection(SendingHalf):
         framing = self._framing
         assert framing is not None
         self.is_open = False
+        if self._holds:  # the answer to our close frame is behind what is held
+            self._end_hold()
+            self._listener.loop.call_soon(self._go_on)
         self.close_code, self.close_reason = code, cut_reason(reason)
         framing.send_close(code, self.close_reason)
         self.control(framing.data_to_send())
@@ -201,7 +204,10 @@ class Connection(SendingHalf):
             self._linger -= len(data)
             if self._linger < 0:
                 self._transport.abort()
-        if not framing.eof_sent:
+        if self._holds:
+            framing.held += data
+            self._look(framing)
+        elif not framing.eof_sent:
             self._feed(framing, data)
 
     def eof_received(self) -> bool:
@@ -209,7 +215,7 @@ class Connection(SendingHalf):
         framing = self._framing
         if framing is not None and not framing.eof_sent:
             if framing.held and not self.paused:
-                framing.feed(b"", 1 << 30)
+                self._take_all(framing)
             framing.feed_eof()
             self.control(framing.data_to_send())
             self._flush()
@@ -253,12 +259,12 @@ class Connection(SendingHalf):
 
     def text(self, data: bytes) -> None:
         """Give one text message to the receiver."""
-        if self.is_open and self._receiver is not None:
+        if self.is_open and self._receiver is not None and not self._deaf:
             self._deliver(self._receiver.message, data)
 
     def binary(self, data: bytes) -> None:
         """Give one binary message to the receiver."""
-        if self.is_open and self._receiver is not None:
+        if self.is_open and self._receiver is not None and not self._deaf:
             self._deliver(self._receiver.binary, data)
 
     def too_large(self) -> bytes:
@@ -281,9 +287,21 @@ class Connection(SendingHalf):
         framing = self._framing
         if framing is None or self.paused:
             return
-        if framing.held and not framing.eof_sent and (self._feed(framing, b"") or self.paused):
+        if self._holds:
+            self._look(framing)
+            return
+        if framing.held and not framing.eof_sent and (self._feed(framing, b"") or self.halted):
             return
         self._transport.resume_reading()
+
+    def _begin_hold(self) -> bool:
+        if self._framing is None or not self.is_open:
+            return False
+        self._framing.begin_look()
+        return True
+
+    def _is_unread(self) -> bool:
+        return self._framing is not None and len(self._framing.held) >= READ_AHEAD
 
     # Private: receiving
 
@@ -302,11 +320,36 @@ class Connection(SendingHalf):
         self._flush()
         if framing.state is not OPEN:
             self._settle(framing)
+        elif self._holds:
+            self._look(framing)
         if more and not framing.eof_sent:
             self._transport.pause_reading()
             self._listener.loop.call_soon(self._go_on)
             return True
         return False
+
+    def _look(self, framing: Framing) -> None:
+        """Of a connection that is held back: see whether it ends, and read a little ahead."""
+        if framing.look_ahead():
+            # What came before the goodbye was sent in time: it is taken, however much waits already.
+            self._take_all(framing)
+            self.control(framing.data_to_send())
+            self._flush()
+            self._settle(framing)
+            return
+        self._flush()
+        if self.paused or self._is_unread():
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _take_all(self, framing: Framing) -> None:
+        """Deliver everything that is held."""
+        more = True
+        while more and not framing.eof_sent:
+            self._end_hold()
+            framing.feed(b"", 1 << 30)
+            more = self._holds > 0
 
     # Private: closing
 
@@ -320,6 +363,7 @@ class Connection(SendingHalf):
 
     def _finish(self, framing: Framing) -> None:
         self.is_open = False
+        self._end_hold()
         if self.close_code is None:
             self.close_code, self.close_reason, self.closed_by_peer = outcome(framing)
         receiver, self._receiver = self._receiver, None
@@ -342,7 +386,10 @@ class Connection(SendingHalf):
             return
         interval, timeout = listener.options.heartbeat_interval, listener.options.heartbeat_timeout
         now = listener.wheel.time()
-        heard, self._heard = self._heard or self.paused, False
+        heard = self._heard or self.paused
+        if self._holds and not heard and self._is_unread():
+            heard = self._is_acknowledging()
+        self._heard = False
         decision = heartbeat.check(now, heard=heard, interval=interval, timeout=timeout)
         if decision is None:
             log.debug("connection %s missed its heartbeat", self.id)

@@ -29,6 +29,8 @@ __all__ = ["Framing", "Sink", "encode_frame"]
 TEXT_HEAD = 0x81
 BINARY_HEAD = 0x82
 FIRST_TEXT_HEAD = 0x01
+CLOSE_HEAD = 0x88
+PING_HEAD = 0x89
 
 HOLD = 16384
 """Frames up to this size wait here until they are whole; the library gets longer ones in pieces."""
@@ -61,7 +63,7 @@ def encode_frame(data: bytes, *, binary: bool = False) -> bytes:
 class Sink(Protocol):
     """Who takes the messages."""
 
-    paused: bool
+    halted: bool
 
     def text(self, data: bytes) -> None:
         """Take one text message, valid UTF-8."""
@@ -105,12 +107,12 @@ class Framing(ServerProtocol):
     Frames of one connection, from the end of the handshake on.
 
     Args:
-        sink: Who takes the messages. While it is paused nothing is read on; what was received is held.
+        sink: Who takes the messages. While it is halted nothing is read on; what was received is held.
         limit: Largest message in bytes, decompressed.
         extensions: As negotiated.
     """
 
-    __slots__ = ("_fragments", "_limit", "_missing", "_partial", "_sink", "held")
+    __slots__ = ("_fragments", "_limit", "_looked", "_missing", "_partial", "_sink", "held")
 
     # Without the generator that reads the opening handshake.
     parse = FrameProtocol.parse
@@ -125,6 +127,7 @@ class Framing(ServerProtocol):
         self._fragments = max(1024, limit // 64)
         self._partial: _Partial | None = None
         self._missing = 0
+        self._looked = 0
         self.held = b""
         """Received and not yet taken."""
 
@@ -163,9 +166,9 @@ class Framing(ServerProtocol):
         while position < end:
             if self.eof_sent:
                 return False
-            if sink.paused or burst <= 0:
+            if sink.halted or burst <= 0:
                 self.held = data[position:]
-                return not sink.paused
+                return not sink.halted
             if self._missing:
                 taken = min(self._missing, end - position)
                 self._missing -= taken
@@ -216,6 +219,53 @@ class Framing(ServerProtocol):
         if position < end and not self.eof_sent:
             self.held = data[position:]
         return False
+
+    def begin_look(self) -> None:
+        """From now on the sink is halted; what is held is looked at from its beginning."""
+        self._looked = 0
+
+    def look_ahead(self, burst: int = BURST) -> bool:
+        """
+        Answer pings among what is held behind messages, and tell whether the peer says goodbye in it.
+
+        Control frames may be taken out of turn (RFC 6455 section 5.4). What is no good control frame is left to `feed`.
+
+        Args:
+            burst: Most control frames to take now; later ones wait for their turn.
+        """
+        held = self.held
+        position, end, begin = self._looked or self._missing, len(held), 0
+        kept: list[bytes] = []
+        is_goodbye = False
+        while position + 2 <= end and burst > 0:
+            first, size = held[position], held[position + 1]
+            start = position + 6
+            if first & 0x08:
+                stop = start + (size & 0x7F)
+                if stop > end or not 0x88 <= first <= 0x8A or not 128 <= size <= 253:
+                    break
+                is_goodbye = first == CLOSE_HEAD
+                if is_goodbye:
+                    break
+                if first == PING_HEAD:
+                    self.send_pong(apply_mask(held[start:stop], held[start - 4 : start]))
+                kept.append(held[begin:position])
+                position = begin = stop
+                burst -= 1
+                continue
+            size &= 0x7F
+            if size >= 126:
+                width = 2 if size == 126 else 8
+                if position + 2 + width > end:
+                    break
+                start += width
+                size = int.from_bytes(held[position + 2 : position + 2 + width], "big")
+            position = start + size
+        if kept:
+            self.held = b"".join([*kept, held[begin:]])
+            self._sink.control(self.data_to_send())
+        self._looked = position - (end - len(self.held))
+        return is_goodbye
 
     def feed_eof(self) -> None:
         """Learn that the peer will send nothing more."""

@@ -35,6 +35,7 @@ class SendingHalf(asyncio.Protocol):
     Attributes:
         id: The connection's, for the log.
         paused: Whether the peer reads too slowly; nothing is read from it meanwhile.
+        halted: Whether nothing that arrives is delivered: it is paused, or its application holds it back.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class SendingHalf(asyncio.Protocol):
         "_transport",
         "_waiters",
         "_written",
+        "halted",
         "id",
         "paused",
     )
@@ -56,6 +58,7 @@ class SendingHalf(asyncio.Protocol):
     def __init__(self, listener: Listener, transport: asyncio.Transport, identity: str) -> None:
         self.id = identity
         self.paused = False
+        self.halted = False
         self._listener = listener
         self._transport = transport
         self._pending: list[bytes] = []
@@ -100,7 +103,7 @@ class SendingHalf(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading from a peer that does not read; cut it if that lasts (protocol P9.3)."""
-        self.paused = True
+        self.paused = self.halted = True
         if self._reads():
             self._transport.pause_reading()
         if self._stall is None:
@@ -109,6 +112,7 @@ class SendingHalf(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Read again."""
         self.paused = False
+        self.halted = self._is_held()
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
@@ -123,6 +127,10 @@ class SendingHalf(asyncio.Protocol):
 
     def _reads(self) -> bool:
         """Tell whether what arrives is of interest."""
+        raise NotImplementedError
+
+    def _is_held(self) -> bool:
+        """Tell whether the application wants nothing for now."""
         raise NotImplementedError
 
     def _go_on(self) -> None:

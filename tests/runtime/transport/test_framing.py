@@ -20,7 +20,7 @@ class Log:
     """Sink that writes down what it gets, in order."""
 
     def __init__(self) -> None:
-        self.paused = False
+        self.halted = False
         self.lines: list[object] = []
 
     def text(self, data: bytes) -> None:
@@ -155,13 +155,13 @@ def test_pauses_lose_nothing():
 
         def text(payload: bytes, log: Log = log, take: object = take) -> None:
             take(payload)
-            log.paused = generator.random() < 0.1
+            log.halted = generator.random() < 0.1
 
         log.text = text
         for piece in cut(generator, data):
             framing.feed(piece)
         while framing.held:
-            log.paused = False
+            log.halted = False
             framing.feed(b"")
         assert log.lines == plain
 
@@ -173,7 +173,7 @@ def test_paused_sink_gets_nothing_more():
 
     def text(payload: bytes) -> None:
         log.lines.append(payload)
-        log.paused = True
+        log.halted = True
 
     log.text = text
     for _ in range(5):
