@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "PATIENCE_SECONDS", "Throttle", "is_over_rate", "is_refused", "slow_down"]
 
-PATIENCE: Final = 256
+PATIENCE: Final = 2048
 """Refusals as ``too_many_requests`` that one connection may collect in `PATIENCE_SECONDS` before it is closed."""
 
 PATIENCE_SECONDS: Final = 16.0

@@ -169,12 +169,12 @@ class Client(Scheduler):
             shown = eventtype if len(eventtype) <= _LONGEST_NAME else f"{eventtype[:64]}…"
             self.refuse("unknown_event", f"Unknown or unconfigured event type: {shown}", id, event=eventtype)
             return
-        if self.in_flight >= source.max_in_flight:
+        if self._lanes is not None and self.is_crowded(route):
             slow_down(self, "in_flight", "too many requests are queued or running", id, 1.0)
             return
         if source.is_guarded and is_refused(self, route, id):
             return
-        request = Request(self, route, Answer(id), message, meta)
+        request = Request(self, route, Answer(id), message, meta, len(data))
         if route.check is not None and not route.check(message if route.whole else request.payload):
             if not self._violates(request):
                 return

@@ -58,6 +58,8 @@ class Request:
         begun: `time.perf_counter` at which it was taken in, while somebody observes requests; None otherwise.
         first: `time.perf_counter` at which its stream began, if it is observed and did.
         sent: Frames that the handler sent by itself without having to wait for the client.
+        size: Bytes of the message.
+        place: Where it waits: 0 once it has begun; see `gsws.runtime.scheduling`.
     """
 
     __slots__ = (
@@ -79,15 +81,23 @@ class Request:
         "message",
         "meta",
         "payload",
+        "place",
         "route",
         "sent",
+        "size",
         "stamp",
         "task",
         "violation",
     )
 
     def __init__(
-        self, client: Client, route: Route, answer: Answer, message: JSONObject, meta: JSONObject | None
+        self,
+        client: Client,
+        route: Route,
+        answer: Answer,
+        message: JSONObject,
+        meta: JSONObject | None,
+        size: int = 1,
     ) -> None:
         self.client = client
         self.route = route
@@ -108,6 +118,8 @@ class Request:
         self.sent = 0
         self.begun: float | None = None
         self.first: float
+        self.size = size
+        self.place = 0
         self.stamp = 0.0
         self._context: GSContext | None = None
         self._ws: HandlerSocket | None = None

@@ -2,22 +2,29 @@
 The requests of one connection: queued, started, run in the order of section 9, and ended from outside.
 
 Plain handlers run in a worker task that lives while there is work; a stream has a task of its own, so that a cancel
-can be read meanwhile. What a message is, and who may send it, is in `gsws.runtime.client`.
+can be read meanwhile. Too many plain ones hold back the connection, which slows its client (P9.2). What a message is,
+and who may send it, is in `gsws.runtime.client`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.protocol.errors import ERROR_HEAD, error_name
+from gsws.runtime.ending import last_frame, too_many
 from gsws.runtime.execution import run_plain, run_stream
 from gsws.runtime.idempotency import KEY_LENGTH, key_of
+from gsws.runtime.isolation import Isolated, is_changed
+from gsws.runtime.lanes import Lanes
 from gsws.runtime.request import CURRENT, Request
 from gsws.types import RequestId
 
 if TYPE_CHECKING:
+    from gsws.routing.table import Route
     from gsws.runtime.source import LiveSource
     from gsws.runtime.transport import Connection
 
@@ -27,6 +34,13 @@ ABANDON_AFTER: Final = 0.9
 """Seconds after which a handler that ignores its cancellation no longer holds up those behind it."""
 
 
+_SLICE: Final = 0.002
+"""Seconds that one connection's plain handlers may run without waiting before others get a turn of the loop."""
+
+_BESIDE: Final = -1
+"""Place of a request that waits and is not in the queue of plain handlers."""
+
+
 class Scheduler:
     """
     What is queued and what runs for one connection; an idle one owns no task and no container but an empty dict.
@@ -34,19 +48,29 @@ class Scheduler:
     Attributes:
         requests: Requests with an id that have no terminal frame yet, by id.
         in_flight: Requests that are queued or running, those without an id included.
+        queued: Plain requests that were taken in and have not begun.
+        queued_bytes: The size of their messages.
+        is_full: Whether these are so many that the connection is held back.
     """
 
-    __slots__ = ("_lanes", "_live", "_queue", "_worker", "connection", "in_flight", "requests", "source")
+    __slots__ = (
+        "_lanes", "_live", "_parked", "_queue", "_worker",
+        "connection", "in_flight", "is_full", "queued", "queued_bytes", "requests", "source",
+    )  # fmt: skip
 
     def __init__(self, source: LiveSource, connection: Connection) -> None:
         self.source = source
         self.connection = connection
         self.requests: dict[RequestId, Request] = {}
         self.in_flight = 0
+        self.queued = 0
+        self.queued_bytes = 0
+        self.is_full = False
         self._worker: asyncio.Task[None] | None = None
         self._queue: deque[Request] | None = None
-        self._lanes: dict[str, deque[Request]] | None = None
+        self._lanes: Lanes | None = None
         self._live: set[Request] | None = None
+        self._parked: deque[Request] | None = None
 
     def schedule(self, request: Request) -> None:
         """Take in a request that was found good: queue it or start it (P9.1)."""
@@ -56,16 +80,39 @@ class Scheduler:
         self.in_flight += 1
         if self.in_flight == 1:
             self.source.mark_busy(self)
-        if request.meta is not None and "idempotency_key" in request.meta:
-            request.idempotency = key_of(request)
-            if request.idempotency is None:
-                text = f"`meta.idempotency_key` is a string of 1 to {KEY_LENGTH} characters"
-                self.finish_unstarted(request, request.answer.error("invalid_message", text))
-                return
-        if request.route.concurrency == "enqueue" and not request.route.streams:
-            self._enqueue(request)
+        if self._parked is not None:
+            self._count(request)
+            self._parked.append(request)
         else:
-            self._admit(request)
+            self._dispatch(request)
+
+    def is_crowded(self, route: Route) -> bool:
+        """Whether as many streams and parallel requests run, and as many wait, as may (P9.2)."""
+        lanes = self._lanes
+        if lanes is None or self._parked is not None or (route.concurrency == "enqueue" and not route.streams):
+            return False
+        return lanes.is_full(route, self.source.max_in_flight)
+
+    def park(self) -> None:
+        """Begin nothing: requests of every kind wait in order, bounded as plain handlers are, until `unpark`."""
+        if self._parked is None:
+            self._parked = deque()
+
+    def unpark(self) -> None:
+        """Begin what waited since `park`; streams and parallel requests beyond their bound are refused."""
+        parked, self._parked = self._parked, None
+        for request in parked or ():
+            self._unwait(request)
+            if self.is_crowded(request.route):
+                self.finish_unstarted(request, too_many(request))
+            else:
+                self._dispatch(request)
+
+    def let_in(self) -> None:
+        """The connection is held back no longer: what comes is refused, or the queue has room again."""
+        if self.is_full:
+            self.is_full = False
+            self.connection.release()
 
     def transmit(self, request: Request, data: bytes) -> None:
         """Send a frame of a request's answer, if the client is still there."""
@@ -92,6 +139,7 @@ class Scheduler:
     def finish_unstarted(self, request: Request, data: bytes | None) -> None:
         """End a request that was taken in and never started: send its terminal frame, free its place."""
         request.last = data
+        self._unwait(request)
         if data is not None:
             self.transmit(request, data)
         self.forget(request)
@@ -135,7 +183,7 @@ class Scheduler:
         answer = request.answer
         if not answer.ended:
             request.aborted = reason
-            last = _last_frame(request, reason)
+            last = last_frame(request, reason)
             answer.ended = True
             request.last = last
             if last is not None:
@@ -166,11 +214,33 @@ class Scheduler:
 
     # Queueing and running.
 
+    def _dispatch(self, request: Request) -> None:
+        if request.meta is not None and "idempotency_key" in request.meta:
+            request.idempotency = key_of(request)
+            if request.idempotency is None:
+                text = f"`meta.idempotency_key` is a string of 1 to {KEY_LENGTH} characters"
+                self.finish_unstarted(request, request.answer.error("invalid_message", text))
+                return
+        if request.route.concurrency == "enqueue" and not request.route.streams:
+            self._count(request)
+            self._enqueue(request)
+        else:
+            self._admit(request)
+
+    def _count(self, request: Request) -> None:
+        """A request waits in the queue; beyond the bound its client is slowed (P9.2)."""
+        request.place = request.size
+        self.queued += 1
+        self.queued_bytes += request.size
+        source = self.source
+        if not self.is_full and (self.queued > source.max_queued or self.queued_bytes > source.max_queued_bytes):
+            self.is_full = True
+            self.connection.hold()
+
     def _unfinished(self) -> list[Request]:
         """Every request that is queued, waits in a lane, or runs; those in a queue in its order."""
-        lanes = self._lanes.values() if self._lanes is not None else ()
-        waiting = (request for lane in lanes for request in lane)
-        return [*dict.fromkeys((*(self._queue or ()), *waiting, *(self._live or ())))]
+        waiting = (*(self._parked or ()), *(self._queue or ()), *(self._lanes or ()))
+        return [*dict.fromkeys((*waiting, *(self._live or ())))]
 
     def _enqueue(self, request: Request) -> None:
         queue = self._queue
@@ -178,21 +248,49 @@ class Scheduler:
             queue = self._queue = deque()
         queue.append(request)
         if self._worker is None:
-            self._worker = asyncio.Task(self._work(), loop=self.source.loop)
+            self._worker = self._task(self._work())
+
+    def _task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Make a task that inherits nothing of whatever handler happens to run now."""
+        return asyncio.Task(coroutine, loop=self.source.loop, context=self.source.context.copy())
+
+    def _unwait(self, request: Request) -> None:
+        """A request waits no longer; if it was in the queue there is room for another one."""
+        place, request.place = request.place, 0
+        if place == _BESIDE:
+            self._beside().waiting -= 1
+        elif place:
+            self.queued -= 1
+            self.queued_bytes -= place
+            if self.is_full and self._has_room():
+                self.let_in()
+
+    def _has_room(self) -> bool:
+        """Whether the queue is half empty; each message less would otherwise be a read and a pause more."""
+        source = self.source
+        return self.queued <= source.max_queued // 2 and self.queued_bytes <= source.max_queued_bytes // 2
 
     def _withdraw(self, request: Request) -> None:
-        """Take a request that has ended out of its queue: it is in flight no longer (P9.2)."""
+        """Take a request that has ended out of where it waits: it is in flight no longer (P9.2)."""
         request.generator = None
-        lanes = self._lanes or {}
-        for waiting in (self._queue, lanes.get(request.route.key)):
+        if not request.place:
+            return
+        for waiting in (self._parked, self._queue):
             if waiting is not None and request in waiting:
                 waiting.remove(request)
+                self._unwait(request)
                 self._release()
                 return
+        if self._lanes is not None and request in self._lanes:
+            self._unwait(request)
+            self._leave_lane(request)
+            self._release()
 
     async def _work(self) -> None:
-        """Run queued plain handlers one after the other, then end."""
+        """Run queued plain handlers one after the other, each in a context as good as its own, then end."""
         me = self._worker
+        context, is_clean, now = self.source.context, True, self.source.loop.time
+        began = now()
         queue = self._queue
         live = self._live
         if live is None:
@@ -201,12 +299,20 @@ class Scheduler:
         try:
             while queue and self._worker is me:
                 request = queue.popleft()
+                self._unwait(request)
                 request.task = me
                 request.is_running = True
                 live.add(request)
-                CURRENT.set(request)
                 try:
-                    await run_plain(request)
+                    if is_clean:
+                        CURRENT.set(request)
+                        before = copy_context()
+                        await run_plain(request)
+                        is_clean = not is_changed(before)
+                    else:
+                        own = context.copy()
+                        own.run(CURRENT.set, request)
+                        await Isolated(run_plain(request), own)
                 finally:
                     request.task = None
                     live.discard(request)
@@ -218,11 +324,20 @@ class Scheduler:
                 connection = self.connection  # a resumed session has another one
                 if connection.paused and connection.is_open:
                     await connection.drain()
+                elif now() - began >= _SLICE:
+                    await asyncio.sleep(0)
+                else:
+                    continue
+                began = now()
         finally:
             if self._worker is me:
                 self._worker = None
                 if queue and not self.source.is_stopped:
-                    self._worker = asyncio.Task(self._work(), loop=self.source.loop)
+                    self._worker = self._task(self._work())
+
+    def _beside(self) -> Lanes:
+        self._lanes = self._lanes or Lanes()
+        return self._lanes
 
     def _go_on(self, request: Request) -> None:
         """A call gave a generator: from now on it is a stream, in the lane of streams, and the queue goes on (P9.1)."""
@@ -230,27 +345,35 @@ class Scheduler:
         if self.source.is_stopped:
             self.abort(request, "draining")
             self._release()
+        elif self._beside().is_full(request.route, self.source.max_in_flight):
+            request.generator = None
+            self.finish_unstarted(request, too_many(request))
         else:
             self._admit(request)
 
     def _admit(self, request: Request) -> None:
         """Decide what happens beside a running request of the same event (P9.1)."""
-        route = request.route
-        if route.concurrency == "parallel" or self._is_repetition(request):
-            self._start(request)
+        route, lanes = request.route, self._beside()
+        request.place = _BESIDE
+        lanes.waiting += 1
+        if self._is_repetition(request):
+            lanes.wait_for_place(request)
+            self._fill_places()
             return
-        if self._lanes is None:
-            self._lanes = {}
-        lane = self._lanes.setdefault(route.key, deque())
-        if route.concurrency == "reject" and lane:
+        if route.concurrency == "reject" and lanes.beside(route.key):
             text = f"`{route.key}` is still running on this connection"
             self.finish_unstarted(request, request.answer.error("busy", text))
             return
         if route.concurrency == "interrupt":
-            for running in tuple(lane):
+            for running in lanes.beside(route.key):
                 self.abort(running, "superseded")
-        lane.append(request)
-        if route.concurrency != "enqueue" or len(lane) == 1:
+        lanes.enter(request)
+        self._fill_places()
+
+    def _fill_places(self) -> None:
+        """Start who waits for nothing but a place, in order, as long as there are places."""
+        lanes = self._beside()
+        while lanes.running < self.source.max_in_flight and (request := lanes.next_ready()) is not None:
             self._start(request)
 
     def _is_repetition(self, request: Request) -> bool:
@@ -261,8 +384,10 @@ class Scheduler:
     def _start(self, request: Request) -> None:
         if self._live is None:
             self._live = set()
+        self._unwait(request)
+        self._beside().running += 1
         self._live.add(request)
-        request.task = asyncio.Task(self._run(request), loop=self.source.loop)
+        request.task = self._task(self._run(request))
 
     async def _run(self, request: Request) -> None:
         CURRENT.set(request)
@@ -281,22 +406,14 @@ class Scheduler:
             request.unlink()
             if self._live is not None:
                 self._live.discard(request)
+            self._beside().running -= 1
             self._leave_lane(request)
             self._release()
 
     def _leave_lane(self, request: Request) -> None:
-        """Let the next request of the lane start."""
-        key = request.route.key
-        lane = self._lanes.get(key) if self._lanes is not None else None
-        if lane is None or request not in lane:
-            return
-        was_first = lane[0] is request
-        lane.remove(request)
-        if request.route.concurrency == "enqueue" and was_first and lane:
-            self._start(lane[0])
-            return
-        if not lane and self._lanes is not None:
-            self._lanes.pop(key, None)
+        """Let who waited for this request start, as soon as there is a place."""
+        self._beside().leave(request)
+        self._fill_places()
 
     def _release(self) -> None:
         self.in_flight -= 1
@@ -308,9 +425,7 @@ class Scheduler:
         task, request.task = request.task, None
         request.logger.warning("handler ignores its cancellation; going on without it", fn=request.route.fn)
         if task is self._worker:
-            self._worker = None
-            if self._queue:
-                self._worker = asyncio.Task(self._work(), loop=self.source.loop)
+            self._worker = self._task(self._work()) if self._queue else None
         else:
             self._leave_lane(request)
 
@@ -326,21 +441,3 @@ class Scheduler:
     def _send(self, data: bytes | None) -> None:
         if data is not None and self.connection.is_open:
             self.connection.send_text(data)
-
-
-def _last_frame(request: Request, reason: str) -> bytes | None:
-    """Make the terminal frame of an aborted request: streams end, plain handlers time out as errors."""
-    answer = request.answer
-    if reason == "disconnected":
-        return None
-    if reason == "timeout" and not request.route.streams:
-        return answer.error("timeout", f"`{request.route.key}` took longer than {request.route.timeout:g} s")
-    if reason == "draining":
-        # Neither called nor about to be: whoever sends it again does nothing twice.
-        was_taken = request.is_running or request.task is not None or request.generator is not None
-        if not request.route.streams:
-            return answer.error("draining", "the server is shutting down; reconnect", taken=was_taken)
-        return answer.end("draining", None if was_taken else {"taken": False})
-    if reason in ("cancelled", "superseded") and answer.id is None and not request.route.streams:
-        return None
-    return answer.end(reason)  # type: ignore[arg-type]  # one of EndReason by now

@@ -105,6 +105,8 @@ class SessionClient(Client):
             "heartbeat_ms": int(source.heartbeat * 1000),
             "resume_window_ms": int(source.resume_window * 1000),
             "max_message_bytes": source.message_bytes,
+            "max_in_flight": source.max_in_flight,
+            "max_queued": source.max_queued,
             "server": "gsws",
         }
         self._send(frame("gsws.hello", payload))
@@ -151,6 +153,8 @@ class SessionClient(Client):
             self.following.stop_all(self)
             self.following = None
         before, self.connection = self.connection, connection
+        if self.is_full:
+            connection.hold()
         self._misuses = 0
         self.taken = 1  # what asked for the resume
         self._end_graces()

@@ -7,6 +7,7 @@ One live event source: its routes, clients, rooms and limits; and the port that 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,9 @@ from gsws.runtime.transport.origins import authority_of, origin_allowed
 
 __all__ = ["LiveListener", "LiveSource"]
 
+UNLIMITED: Final = 2**31 - 1
+"""A number of requests that nobody reaches."""
+
 _TICK: Final = 0.05
 """Seconds between two looks at the deadlines of running requests."""
 
@@ -69,6 +73,10 @@ class LiveSource:
         counters: What was refused, failed and closed.
         is_stopped: Whether no new work may start at all.
         observer: Who is told how requests end, or None.
+        max_in_flight: Streams and parallel requests of one client that may run; as many more may wait.
+        max_queued: Plain requests of one client that may wait before its connection is held back.
+        max_queued_bytes: Bytes of their messages that may.
+        context: What every handler finds in its context variables.
     """
 
     name: str
@@ -79,6 +87,8 @@ class LiveSource:
     pushes: Pushes
     json_depth: int = 64
     max_in_flight: int = 32
+    max_queued: int = 1000
+    max_queued_bytes: int = 2**20
     send_buffer: int = 2**20
     rate: RateLimit | None = None
     event_rates: Mapping[str, Any] = field(default_factory=dict)
@@ -102,6 +112,7 @@ class LiveSource:
     observer: Observer | None = None
     logger: Any = None
     thread: int = field(default_factory=threading.get_ident)
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
     _ticking: bool = False
     _has_anonymous: bool = False
     _directory: Directory | None = None
@@ -129,7 +140,9 @@ class LiveSource:
         """Take the limits of a config; they count from the next message on."""
         limits = config.limits
         self.json_depth = limits.json_depth
-        self.max_in_flight = limits.in_flight or 2**31
+        self.max_in_flight = limits.in_flight or UNLIMITED
+        self.max_queued = limits.queue
+        self.max_queued_bytes = limits.queue_bytes
         self.send_buffer = limits.send_buffer
         self.message_bytes = limits.message_bytes
         self.heartbeat = config.heartbeat.interval
@@ -152,9 +165,11 @@ class LiveSource:
         self._guard()
 
     def drain(self) -> None:
-        """Refuse new requests from now on."""
+        """Refuse new requests from now on; what clients that were held back have sent is read, and refused too."""
         self.is_draining = True
         self._guard()
+        for client in tuple(self.clients):
+            client.let_in()
 
     def directory(self) -> Directory:
         """Who is connected; kept from the first time on that somebody asks."""

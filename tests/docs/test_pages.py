@@ -88,6 +88,8 @@ def test_the_documented_limits_are_the_defaults() -> None:
         "message_bytes": "1 MiB",
         "json_depth": "64",
         "in_flight": "32 a connection",
+        "queue": "1,000 a connection",
+        "queue_bytes": "1 MiB a connection",
         "rate": "off",
         "send_buffer": "1 MiB",
         "connections": "10,000",
@@ -98,6 +100,7 @@ def test_the_documented_limits_are_the_defaults() -> None:
     limits = DEFAULTS["limits"]
     assert (limits["message_bytes"], limits["send_buffer"], limits["json_depth"]) == ("1MiB", "1MiB", 64)
     assert (limits["in_flight"], limits["connections"], limits["handshake_timeout"]) == (32, 10000, "10s")
+    assert (limits["queue"], limits["queue_bytes"]) == (1000, "1MiB")
     assert limits["connections_per_ip"] == limits["rate"]["messages"] == limits["connect_rate"]["connections"] == 0
 
 

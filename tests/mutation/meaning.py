@@ -45,7 +45,18 @@ _AMOUNTS = {
     "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems",
     "maxItems", "minProperties", "maxProperties",
 }  # fmt: skip
-_SOURCE_AMOUNTS = {"port", "leeway", "interval", "timeout", "per", "burst", "messages", "handshake_timeout"}
+_SOURCE_AMOUNTS = {
+    "port",
+    "queue",
+    "queue_bytes",
+    "leeway",
+    "interval",
+    "timeout",
+    "per",
+    "burst",
+    "messages",
+    "handshake_timeout",
+}
 _REQUIRED = {
     "events": {"fn"}, "rate": {"messages"}, "on_disconnect": {"grace"}, "params": {"name", "in"},
 }  # fmt: skip

@@ -28,7 +28,7 @@ authn:
     leeway: 10s
   anonymous: false
 authz: auth.may
-limits: {message_bytes: 1MiB, json_depth: 32, in_flight: 16, rate: {messages: 100, per: 1s, burst: 20}}
+limits: {message_bytes: 1MiB, json_depth: 32, in_flight: 16, queue: 500, rate: {messages: 100, per: 1s, burst: 20}}
 heartbeat:
   interval: 20s
   timeout: 20s

@@ -110,6 +110,9 @@ def test_who_does_not_listen_is_closed_with_4429(tmp_path, limits):
     files = {"eventsources/websocket.yaml": source(limits=limits)}
     with served(tmp_path, FILES | files) as running, running.client() as client:
         client.send("websocket.wait", {}, id="w")
+        client.send("websocket.wait", {}, id="x")
+        if "in_flight" not in limits:
+            assert error(client.receive()) == "too_many_requests"
         refusals = 0
         with pytest.raises(ConnectionClosed) as closed:  # noqa: PT012  # each answer is read
             for _ in range(10 * PATIENCE):

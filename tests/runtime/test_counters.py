@@ -88,6 +88,15 @@ def twice(event):
     return run
 
 
+def thrice(event):
+    def run(client):
+        client.send(event, {}, id="first")
+        client.send(event, {}, id="waits")
+        assert client.ask(event, {}, id="third")["eventtype"] == "stream.error"
+
+    return run
+
+
 def same_id(client):
     client.send("websocket.wait", {}, id="one")
     client.send("websocket.wait", {}, id="one")
@@ -131,7 +140,7 @@ MESSAGES = [
     ("message_bytes: 2KiB", too_large, {"errors.too_large", "limits.message_bytes", "closes.1009"}),
     ("", asks("websocket.nowhere"), {"errors.unknown_event"}),
     ("", asks("websocket.echo", 1), {"errors.schema_violation"}),
-    ("in_flight: 1", twice("websocket.wait"), {"errors.too_many_requests", "limits.in_flight"}),
+    ("in_flight: 1", thrice("websocket.wait"), {"errors.too_many_requests", "limits.in_flight"}),
     ("rate: {messages: 1, per: 1h}", twice("websocket.echo"), {"errors.too_many_requests", "limits.rate"}),
     ("", twice("websocket.rated"), {"errors.too_many_requests", "limits.event_rate"}),
     ("", twice("websocket.alone"), {"errors.busy"}),

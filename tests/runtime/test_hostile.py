@@ -166,25 +166,6 @@ def test_a_spawned_task_does_not_end_the_service(service, client, name, waits):
         service.wait_for(lambda: service.log("unhandled error in a background task"))
 
 
-def test_a_cancelled_request_that_was_queued_is_in_flight_no_longer(client):
-    """P6.6, P9.2."""
-    for n in range(32):
-        client.send("websocket.slow", {"s": 0.3}, id=f"slow {n}")
-    for n in range(1, 32):
-        client.send("gsws.cancel", {"id": f"slow {n}"})
-    for n in range(31):
-        client.send("websocket.echo", {}, id=f"echo {n}")
-    client.send("websocket.echo", {}, id="over")
-    ends = {}
-    while len(ends) < 64:
-        frame = client.receive()
-        ends[frame["id"]] = frame["payload"].get("error") or frame["payload"].get("reason") or frame["eventtype"]
-
-    assert [id for id, end in ends.items() if end == "too_many_requests"] == ["over"]
-    assert list(ends.values()).count("cancelled") == 31
-    assert list(ends.values()).count("reply") == 32
-
-
 def test_stream_start_is_the_first_frame_of_a_stream(client):
     """P6.3: of a generator that emits before it yields, and of a handler that emits chunks by itself."""
     client.send("websocket.tool_first", id="t")

@@ -277,22 +277,6 @@ def test_reject_and_interrupt(client):
     assert [(frame["id"], frame["payload"].get("reason")) for frame in frames] == [(3, "superseded"), (4, None)]
 
 
-def test_too_many_in_flight(client):
-    """P9.2: requests without an id count too."""
-    client.send("websocket.slow", {"s": 0.3}, id="first")
-    for number in range(31):
-        client.send("websocket.echo", number)
-    client.send("websocket.echo", 0, id="over")
-    refusal = client.receive()
-
-    assert refusal["id"] == "over"
-    assert refusal["payload"]["error"] == "too_many_requests"
-    assert refusal["payload"]["retryable"] is True
-    assert refusal["payload"]["retry_after_ms"] > 0
-    assert client.receive()["id"] == "first"
-    assert client.ask("websocket.echo", 1)["eventtype"] == "reply"
-
-
 def test_rate_of_an_event(client):
     """P7.2."""
     answers = [client.ask("websocket.limited", n) for n in range(3)]

@@ -89,6 +89,8 @@ def test_the_first_frame_says_what_the_session_is(service):
             "heartbeat_ms",
             "resume_window_ms",
             "max_message_bytes",
+            "max_in_flight",
+            "max_queued",
             "server",
         }
         assert payload["resume_window_ms"] == 5000

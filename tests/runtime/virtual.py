@@ -68,6 +68,7 @@ class FakeConnection:
         self.subprotocol = subprotocol
         self.is_open = True
         self.paused = False
+        self.held = 0
         self.buffered = 0
         self.close_code: int | None = None
         self.close_reason: str | None = None
@@ -94,6 +95,13 @@ class FakeConnection:
     def send_prepared(self, frame: bytes) -> None:
         assert self.is_open
         self.sent.append(json.loads(frame[frame.index(b"{") :]))
+
+    def hold(self) -> None:
+        """A client that is held back writes no more until it is released; here it is trusted to."""
+        self.held += 1
+
+    def release(self) -> None:
+        self.held -= 1
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         if self.is_open:

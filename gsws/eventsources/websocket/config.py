@@ -101,6 +101,8 @@ class LimitsConfig:
     message_bytes: int = 2**20
     json_depth: int = 64
     in_flight: int = 32
+    queue: int = 1000
+    queue_bytes: int = 2**20
     send_buffer: int = 2**20
     connections: int = 10000
     connections_per_ip: int = 0
@@ -229,6 +231,8 @@ def _limits(limits: Mapping[str, Any]) -> LimitsConfig:
         message_bytes=_bytes(limits, "message_bytes", default.message_bytes),
         json_depth=limits.get("json_depth", default.json_depth),
         in_flight=limits.get("in_flight", default.in_flight),
+        queue=limits.get("queue", default.queue),
+        queue_bytes=_bytes(limits, "queue_bytes", default.queue_bytes),
         send_buffer=_bytes(limits, "send_buffer", default.send_buffer),
         connections=limits.get("connections", default.connections),
         connections_per_ip=limits.get("connections_per_ip", default.connections_per_ip),

@@ -398,7 +398,12 @@ class Connection(HoldingHalf):
             return
         ping, delay = decision
         if ping:
+            self._ping()
+        self._set_timer(delay, self._beat)
+
+    def _ping(self) -> None:
+        framing = self._framing
+        if framing is not None and self.is_open:
             framing.send_ping(b"")
             self.control(framing.data_to_send())
             self._flush()
-        self._set_timer(delay, self._beat)

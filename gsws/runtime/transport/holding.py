@@ -22,7 +22,7 @@ __all__ = ["READ_AHEAD", "HoldingHalf", "has_left"]
 READ_AHEAD: Final = 65536
 """Bytes held of a connection that is held back, from which on it is not read any more."""
 
-_LOOK: Final = 1.0
+_LOOK: Final = 2.0
 """Seconds between two looks at whether a peer that is not read has left."""
 
 
@@ -66,6 +66,10 @@ class HoldingHalf(SendingHalf):
         """Tell whether so much is held that the socket is not read."""
         raise NotImplementedError
 
+    def _ping(self) -> None:
+        """Send a ping."""
+        raise NotImplementedError
+
     # What the other half uses
 
     def _end_hold(self) -> None:
@@ -94,13 +98,16 @@ class HoldingHalf(SendingHalf):
         self._watcher = None
         if not self._alive() or not self._holds:
             return
-        if self._is_unread() and has_left(self._transport):
-            # Nobody waits for answers to what was not read; there may be a goodbye in it.
-            self._deaf = True
-            self._end_hold()
-            self._go_on()
-        else:
-            self._watcher = self._listener.wheel.schedule(_LOOK, self._watch)
+        if self._is_unread():
+            if has_left(self._transport):
+                # Nobody waits for answers to what was not read; there may be a goodbye in it.
+                self._deaf = True
+                self._end_hold()
+                self._go_on()
+                return
+            # The end of its stream may be stuck behind what we have no room for; then this is answered by a reset.
+            self._ping()
+        self._watcher = self._listener.wheel.schedule(_LOOK, self._watch)
 
 
 def has_left(transport: asyncio.Transport) -> bool:
