@@ -101,7 +101,7 @@ def serve(project: Path, *arguments: str, environ: Mapping[str, str] | None = No
     )
     served = Served(process)
     try:
-        served.port = int(served.wait_for(_ADDRESS)[1])
+        served.port = int(served.wait_for(_ADDRESS, 60)[1])  # importing an agent's libraries takes a busy machine long
         yield served
         assert served.stop() == 0, served.output
     finally:

@@ -171,25 +171,26 @@ def last(page: Page, inside: str = "") -> str:
     return page.evaluate(f"document.querySelector({selector!r})?.textContent ?? ''") or ""
 
 
+def is_empty(page: Page) -> bool:
+    """Whether the page offers what to begin with."""
+    return bool(page.evaluate("document.querySelector('#log .empty') !== null"))
+
+
 def open_chat(page: Page, port: int) -> None:
     page.navigate(f"http://127.0.0.1:{port}/")
-    page.wait(lambda: page.evaluate("document.getElementById('state')?.textContent") == "connected")
+    page.wait(lambda: page.evaluate("document.querySelector('[role=status]')?.textContent") == "connected")
     page.wait(lambda: page.evaluate("document.querySelector('#log *') !== null"))
 
 
 def type_in(page: Page, message: str) -> None:
     """Type a question and press Enter."""
-    page.evaluate("document.getElementById('message').focus()")
-    page.command("Input.insertText", text=message)
-    for kind in ("keyDown", "keyUp"):
-        page.command(
-            "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13,
-            **({"text": "\r"} if kind == "keyDown" else {}),
-        )  # fmt: skip
+    page.wait(lambda: page.evaluate("document.activeElement.id") == "message")
+    page.type(message)
+    page.press("Enter")
 
 
 def idle(page: Page) -> bool:
-    return bool(page.evaluate("document.getElementById('stop').hidden"))
+    return bool(page.evaluate("!document.getElementById('send').hidden"))
 
 
 @pytest.mark.browser
@@ -199,15 +200,17 @@ def test_the_page_shows_tools_sources_and_tokens_and_keeps_the_conversation(proj
         open_chat(page, server.port)
         type_in(page, QUESTION)
         page.wait(lambda: idle(page) and "state machine" in last(page))
-        assert "get_relevant_docs" in last(page, ".tool")
-        assert "langgraph.md" in last(page, "details.sources")
-        page.evaluate("document.querySelector('#log a.cite').click()")
-        assert page.evaluate("document.querySelector('#log details.sources').open") is True
+        assert "get_relevant_docs" in last(page, ".step")
+        assert "langgraph.md" in last(page, ".sources")
+        page.click("button", "Source 1")
+        assert page.evaluate("document.activeElement.closest('li[value=\"1\"] details').open") is True
+        assert "Each node reads the state" in page.evaluate("document.activeElement.nextSibling.innerText")
         page.screenshot(SCREENSHOTS / "agent.png")
 
         open_chat(page, server.port)
         page.wait(lambda: "state machine" in last(page))
         assert page.evaluate("document.querySelector('#log article.user').textContent") == QUESTION
+        assert QUESTION in page.says("navigation")
         assert page.exceptions == []
         assert all(f"127.0.0.1:{server.port}/" in url for url in page.requested if not url.startswith("data:"))
         page.navigate("about:blank")
@@ -219,8 +222,8 @@ def test_stop_keeps_what_was_said_and_ends_the_request_to_the_provider(project: 
         open_chat(page, server.port)
         type_in(page, "Count.")
         page.wait(lambda: "w10 " in last(page))
-        page.evaluate("document.getElementById('stop').click()")
-        page.wait(lambda: idle(page) and "Stopped." in last(page))
+        page.click("button", "Stop")
+        page.wait(lambda: idle(page) and "You stopped this answer." in last(page))
         gemini.wait_closed()
         assert len(gemini.requests[0].sent) < len(WORDS)
         seen = last(page, "p").strip()
@@ -260,7 +263,7 @@ def test_a_page_that_is_left_stops_its_answer_and_finds_it_again(project: Path, 
 
         def kept() -> bool:
             open_chat(page, server.port)
-            return "Stopped." in last(page)
+            return "You stopped this answer." in last(page)
 
         page.wait(kept)
         assert "w10 " in last(page)
@@ -269,15 +272,15 @@ def test_a_page_that_is_left_stops_its_answer_and_finds_it_again(project: Path, 
         gemini.script(Turn(WORDS, delay=0.03), "Hello.")
         type_in(page, "Once more.")
         page.wait(lambda: "w10 " in last(page))
-        page.evaluate("document.getElementById('new').click()")
-        page.wait(lambda: page.evaluate("document.querySelector('#log .empty') !== null"))
+        page.click("button", "New")
+        page.wait(lambda: is_empty(page))
         gemini.wait_closed()
         type_in(page, "Hello?")
-        page.wait(lambda: idle(page) and last(page) == "Hello.")
+        page.wait(lambda: idle(page) and last(page, ".body") == "Hello.")
         assert page.evaluate("document.querySelectorAll('#log article').length") == 2
-        page.evaluate("threads.value = 'default', threads.dispatchEvent(new Event('change'))")
+        page.click("button", "Count")
         page.wait(lambda: page.evaluate("document.querySelectorAll('#log article').length") == 4)
-        assert "Stopped." in last(page)
+        assert "You stopped this answer." in last(page)
         assert page.exceptions == []
         page.navigate("about:blank")
 
@@ -294,15 +297,15 @@ def test_stop_without_a_connection_is_shown_and_done_when_it_is_back(project: Pa
         page.wait(lambda: "w10 " in last(page))
         proxy.refuses = True
         proxy.cut()
-        page.wait(lambda: page.evaluate("document.getElementById('state').textContent") == "reconnecting…")
-        page.evaluate("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))")
-        button = "document.getElementById('stop')"
-        assert page.evaluate(f"[{button}.disabled, {button}.textContent]") == [True, "Stopping…"]
+        page.wait(lambda: page.says("status") == "reconnecting…")
+        assert "goes on by itself" in last(page, ".outcome")
+        page.press("Escape")
+        assert page.find("button", "Stopping…") is not None
         proxy.refuses = False
-        page.wait(lambda: idle(page) and "Stopped." in last(page), 30)
+        page.wait(lambda: idle(page) and "You stopped this answer." in last(page), 30)
         gemini.wait_closed()
         assert len(gemini.requests[0].sent) < len(WORDS)
-        assert page.evaluate("document.activeElement.id") == "message"
+        assert page.focused == "textbox Question"
         page.navigate("about:blank")
 
 

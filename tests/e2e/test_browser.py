@@ -149,6 +149,7 @@ def test_the_starter_page_waits_for_a_server_that_is_gone(tmp_path: Path, page: 
     with starter(tmp_path) as server, FaultProxy(server.port) as nobody:
         nobody.refuses = True
         first = f"ws://localhost:{nobody.address[1]}/"
+        page.command("Page.setBypassCSP", enabled=True)  # it may connect to its own server only
         page.command(
             "Page.addScriptToEvaluateOnNewDocument",
             source=f"const Real = WebSocket; let first = {first!r}; window.WebSocket = function (url, protocols) {{"

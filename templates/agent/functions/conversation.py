@@ -1,4 +1,4 @@
-"""The user's conversations: list and delete. Each belongs to the subject that asks."""
+"""The user's conversations: list, delete, begin. Each belongs to the subject that asks."""
 
 
 async def threads(ctx):
@@ -9,3 +9,8 @@ async def threads(ctx):
 async def forget(ctx, payload):
     """Delete a conversation, with everything that was said in it."""
     await ctx.datasources.threads.delete(ctx.actor.key, payload["thread"])
+
+
+async def suggestions(ctx):
+    """Questions that the page offers where nothing was said yet."""
+    return {"suggestions": list(ctx.config.agent.suggestions)}

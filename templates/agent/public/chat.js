@@ -1,259 +1,400 @@
 // The chat page: one connection that repairs itself, one answer at a time, conversations that outlive the page.
-// How Markdown is shown is in `markdown.js`; the wire is in `/gsws.js`, which gsws serves.
+// An answer is in `answer.js`, what it asks in `approval.js`, Markdown in `markdown.js`, errors in `words.js`; the
+// wire is in `/gsws.js`, which gsws serves. No text becomes HTML, and nothing is asked of another host.
 import { connect } from "/gsws.js";
-import { render } from "./markdown.js";
+import { Answer, add } from "./answer.js";
+import { make } from "./markdown.js";
+import { explain } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const log = at("log");
+const name = document.title;
+const answers = new WeakMap(); // by their elements
+const STOPPED = "You stopped this answer.";
+const CUT = "The answer ends here: it is as long as the model may write.";
 
-// Without authentication, the label is who one is: the same on this browser until its storage is cleared.
-const clientId = (localStorage.me ??= `user-${[...crypto.getRandomValues(new Uint32Array(4))].join("-")}`);
-let thread = localStorage.thread ?? "default";
+const remembered = stored(() => localStorage); // the conversation that is open, and who one is without a token
+const forTheTab = stored(() => sessionStorage); // the token
+
+// Without authentication, the label is who one is: the same in this browser until its storage is cleared.
+const clientId = (remembered.me ??= `user-${[...crypto.getRandomValues(new Uint32Array(4))].join("-")}`);
+let thread = remembered.thread ?? "default";
 let client = null;
+let answer = null; // the last one
 let running = null;
 let ended = Promise.resolve();
 let opened = 0;
 
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
-function add(element, parent = log) {
-  const follows = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  parent.append(element);
-  if (follows) log.scrollTop = log.scrollHeight;
-  return element;
-}
-
-// One answer on the page, made frame by frame.
-
-class Answer {
-  constructor(...request) {
-    this.request = request; // what to send to try again
-    this.tools = make("div");
-    this.reasoning = null;
-    this.body = make("div");
-    this.after = make("div");
-    this.element = add(make("article", { className: "agent" }, this.tools, this.body, this.after));
-    this.text = "";
-    this.sources = [];
-    this.calls = new Map();
-    this.busy(true);
-  }
-
-  busy(is) {
-    this.element.setAttribute("aria-busy", String(is)); // a screen reader waits for the whole answer
-    this.element.classList.toggle("working", is && !this.text);
-    this.body.classList.toggle("working", is && Boolean(this.text));
-  }
-
-  take({ eventtype, payload }) {
-    if (eventtype === "stream.start") this.request = ["websocket.retry", {}]; // the question is in the conversation now
-    else if (eventtype === "stream.chunk") this.write(payload.message);
-    else if (eventtype === "tool.call") {
-      const args = Object.values(payload.args ?? {}).filter((value) => typeof value === "string").join(", ");
-      const chip = make("span", { className: "tool", textContent: args ? `${payload.name}: ${args}` : payload.name });
-      this.calls.set(payload.id, add(chip, this.tools));
-    } else if (eventtype === "tool.result") this.calls.get(payload.id)?.append(" ✓");
-    else if (eventtype === "tool.error") {
-      this.calls.get(payload.id)?.classList.add("failed");
-      this.calls.get(payload.id)?.append(" ✕");
-    } else if (eventtype === "sources") this.cite(payload.sources);
-    else if (eventtype === "reasoning") this.reason(payload.message);
-    else if (eventtype === "interrupt") this.ask(payload);
-    else if (eventtype === "stream.snapshot") {
-      this.text = "";
-      this.write(payload.message);
-    }
-  }
-
-  write(text) {
-    this.text += text;
-    this.frame ??= requestAnimationFrame(() => this.show());
-  }
-
-  show() {
-    this.frame = undefined;
-    const follows = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-    this.body.replaceChildren(render(this.text, this.sources));
-    if (this.element.getAttribute("aria-busy") === "true") this.busy(true);
-    if (follows) log.scrollTop = log.scrollHeight;
-  }
-
-  reason(text) {
-    if (!this.reasoning) {
-      this.reasoning = make("p");
-      this.tools.after(make("details", {}, make("summary", { textContent: "Thoughts" }), this.reasoning));
-    }
-    this.reasoning.append(text);
-  }
-
-  cite(sources) {
-    this.sources = [...this.sources, ...sources]; // a turn that searches again goes on counting
-    const entries = this.sources.map((source) => {
-      const name = source.title ? `${source.title} — ${source.source}` : source.source;
-      return make("li", { value: source.id }, name, make("q", { textContent: source.text ?? "" }));
-    });
-    const list = make("ol", {}, ...entries);
-    const summary = make("summary", { textContent: entries.length === 1 ? "1 source" : `${entries.length} sources` });
-    this.list?.remove();
-    this.list = make("details", { className: "sources" }, summary, list);
-    this.after.append(this.list);
-  }
-
-  ask({ id, value }) {
-    const input = make("input", { ariaLabel: "Your answer" });
-    const form = make("form", {}, input, make("button", { textContent: "Answer" }));
-    form.onsubmit = (event) => {
-      event.preventDefault();
-      if (running) return;
-      form.remove();
-      run("websocket.resume", { answers: { [id]: input.value } }, this.sources);
-    };
-    const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
-    this.after.append(make("p", { textContent: text }), form);
-  }
-
-  end(text, failed = false) {
-    this.busy(false);
-    this.show();
-    if (!text) return;
-    const outcome = make("p", { className: failed ? "outcome failed" : "outcome" }, `${text} `);
-    const again = make("button", { type: "button", textContent: "Try again" });
-    again.onclick = () => {
-      if (running) return;
-      this.element.remove();
-      run(...this.request);
-    };
-    outcome.append(again);
-    add(outcome, this.after);
-  }
-}
-
 // Asking.
 
 function run(event, payload, sources = []) {
-  if (!running) ended = stream(event, payload, sources).catch(report);
+  if (!running && client) ended = stream(event, payload, sources).catch(report);
 }
 
 async function stream(event, payload, sources) {
-  const answer = new Answer(event, payload);
-  if (sources.length) answer.cite(sources); // of the same turn, before it stopped to ask
+  let request = [event, payload, sources]; // what to send to try again
+  const mine = begin(() => run(...request));
+  if (sources.length) mine.cite(sources); // of the same turn, before it stopped to ask
   try {
     // The answer goes on while the connection is repaired; ten minutes without a frame is the end.
     running = client.stream(event, { ...payload, thread }, { timeout: 600000 });
-    at("send").hidden = true;
-    Object.assign(at("stop"), { hidden: false, disabled: false, textContent: "Stop" });
-    for await (const frame of running.frames()) answer.take(frame);
-    answer.end(running.reason === "cancelled" ? "Stopped." : running.result.finish_reason === "length" ? "Cut short." : "");
+    busy(true);
+    for await (const frame of running.frames()) {
+      if (frame.eventtype === "stream.start") request = ["websocket.retry", {}]; // the question is in the conversation
+      mine.take(frame);
+    }
+    const isStopped = running.reason === "cancelled";
+    const isCut = running.result.finish_reason === "length";
+    mine.end(isStopped ? STOPPED : isCut ? CUT : "", { again: isStopped });
+    say(mine.text || mine.asks || "The answer was stopped.");
   } catch (error) {
-    answer.end(error.message || "That failed.", true);
+    const { text, again } = explain(error);
+    mine.end(text, { failed: true, again });
+    say(text);
   } finally {
     running = null;
-    // Whoever reads elsewhere meanwhile is left there; a button that is gone has no focus.
-    const moves = [document.body, at("stop"), null].includes(document.activeElement);
-    at("send").hidden = false;
-    at("stop").hidden = true;
-    if (moves) at("message").focus();
+    busy(false);
   }
   await conversations();
 }
 
-function report(error) {
-  add(make("p", { className: "outcome failed", textContent: error.message || "That failed." }));
+function begin(again) {
+  const mine = new Answer(log, {
+    again() {
+      if (running || !client) return;
+      mine.element.remove();
+      again();
+    },
+    decide: (decisions) => decide(mine, decisions),
+  });
+  answers.set(mine.element, mine);
+  return (answer = mine);
 }
 
-at("form").onsubmit = (event) => {
-  event.preventDefault();
-  const message = at("message").value.trim();
+function decide(mine, answers) {
+  if (running || !client || mine !== answer) return;
+  mine.close();
+  run("websocket.resume", { answers }, mine.sources);
+}
+
+function busy(is) {
+  // Whoever reads elsewhere meanwhile is left there; a button that is gone has no focus.
+  const moves = [document.body, at("stop"), at("send"), null].includes(document.activeElement);
+  at("send").hidden = is;
+  Object.assign(at("stop"), { hidden: !is, disabled: false });
+  at("stop").querySelector("span").textContent = "Stop";
+  at("hint").textContent = is ? "Escape stops the answer" : "Enter sends, Shift+Enter begins a new line";
+  if (moves || document.activeElement?.closest(".approval :disabled")) at("message").focus();
+}
+
+function send(message) {
   if (!message || running || !client) return;
   log.querySelector(".empty")?.remove();
-  at("message").value = "";
-  add(make("article", { className: "user", textContent: message }));
+  answer?.close();
+  log.append(asked(message));
   log.scrollTop = log.scrollHeight;
   run("websocket.stream", { message });
-};
-at("message").onkeydown = (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  at("form").requestSubmit();
-};
-at("stop").onclick = () => stop();
+}
 
-document.addEventListener("keydown", ({ key }) => { if (key === "Escape") stop(); });
-addEventListener("pagehide", () => stop()); // what a conversation says is kept when its answer ends
+function asked(message) {
+  const element = make("article", { className: "user" }, message);
+  element.setAttribute("aria-label", "Question");
+  return element;
+}
 
 function stop() {
-  if (running) Object.assign(at("stop"), { disabled: true, textContent: "Stopping…" });
+  if (running) {
+    at("stop").disabled = true;
+    at("stop").querySelector("span").textContent = "Stopping…";
+  }
   running?.cancel();
   return ended;
 }
+
+/** Tell whoever does not see the page; once an answer, not once a word. */
+function say(text) {
+  at("said").textContent = text.slice(0, 3000);
+}
+
+function report(error) {
+  if (!client) return; // the connection is being made anew, and says so
+  const { text } = explain(error);
+  add(log, make("p", { className: "outcome failed" }, text));
+  say(text);
+}
+
+at("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const message = at("message").value.trim();
+  if (!message || running || !client) return;
+  at("message").value = "";
+  send(message);
+});
+at("message").addEventListener("keydown", (event) => {
+  // The Enter that ends a composition belongs to it; some browsers tell only by its code.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  at("form").requestSubmit();
+});
+at("stop").addEventListener("click", stop);
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.isComposing || at("sure").open) return;
+  if (menu()) menu(false);
+  else stop();
+});
+addEventListener("pagehide", stop); // what a conversation says is kept when its answer ends
+
+// Reading.
+
+log.addEventListener("click", async ({ target }) => {
+  const button = target.closest("button");
+  if (button?.className === "cite") answerOf(button)?.show(button.value);
+  if (button?.className !== "copy") return;
+  const shown = button.textContent;
+  const text = button.closest(".code")?.querySelector("pre").textContent ?? answerOf(button)?.text ?? "";
+  button.textContent = (await copied(text)) ? "Copied" : "Not copied";
+  say(button.textContent);
+  setTimeout(() => { button.textContent = shown; }, 2000);
+});
+
+const answerOf = (element) => answers.get(element.closest("article"));
+
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Not over plain HTTP from another machine, nor without permission: as it was done before.
+    const area = make("textarea", { value: text, className: "unseen" });
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+const watch = () => { at("end").hidden = isAtEnd(); };
+log.addEventListener("scroll", watch, { passive: true });
+new ResizeObserver(watch).observe(log);
+at("end").addEventListener("click", () => {
+  log.scrollTop = log.scrollHeight;
+  at("message").focus();
+});
 
 // Conversations.
 
 async function conversations() {
   const { threads } = await client.call("websocket.threads", {});
-  const names = threads.map(({ thread: name, title }) => [name, title || name]);
-  if (!names.some(([name]) => name === thread)) names.unshift([thread, "New conversation"]);
-  at("threads").replaceChildren(
-    ...names.map(([value, textContent]) => make("option", { value, textContent, selected: value === thread })),
-  );
+  const known = threads.filter((one) => one.thread !== null).map((one) => [one.thread, one.title || one.thread]);
+  if (!known.some(([one]) => one === thread)) known.unshift([thread, "New conversation"]);
+  const focused = document.activeElement?.closest("#threads li")?.dataset.thread;
+  at("threads").replaceChildren(...known.map(([one, title]) => {
+    const show = make("button", { type: "button", className: "thread", title }, title);
+    const remove = make("button", { type: "button", className: "remove", title: "Delete" }, "×");
+    remove.setAttribute("aria-label", `Delete “${title}”`);
+    if (one === thread) show.setAttribute("aria-current", "true");
+    show.addEventListener("click", () => choose(one));
+    remove.addEventListener("click", () => forget(one, title).catch(report));
+    const item = make("li", {}, show, remove);
+    item.dataset.thread = one;
+    return item;
+  }));
+  if (focused !== undefined) at("threads").querySelector(`[data-thread="${CSS.escape(focused)}"] button`)?.focus();
+  const title = known.find(([one]) => one === thread)[1];
+  document.title = title === "New conversation" ? name : `${title} — ${name}`;
 }
 
-async function open(name) {
+async function open(one) {
   const number = ++opened;
   await stop();
   if (number !== opened) return; // another one was chosen meanwhile
-  thread = localStorage.thread = name;
+  thread = remembered.thread = one;
+  answer = null;
   log.replaceChildren();
   const { messages } = await client.call("websocket.history", { thread });
   if (number !== opened) return;
-  let answer = null;
-  for (const { role, content, sources, tools, cancelled, ...rest } of messages) {
-    if (role === "user") add(make("article", { className: "user", textContent: content }));
-    else if (role === "assistant") {
-      answer = new Answer("websocket.retry", {});
-      for (const tool of tools ?? []) answer.tools.append(make("span", { className: "tool", textContent: `${tool} ✓` }));
-      if (sources?.length) answer.cite(sources);
-      answer.text = content;
-      answer.end(cancelled ? "Stopped." : "");
-    } else if (role === "interrupt") {
-      answer ??= new Answer("websocket.retry", {});
-      answer.ask(rest);
-      answer.end("");
-    }
-  }
-  if (!messages.length) add(make("p", { className: "empty", textContent: "Ask something about the documents." }));
+  show(messages);
+  if (!messages.length) await welcome(number);
   log.scrollTop = log.scrollHeight;
   await conversations();
+}
+
+function show(messages) {
+  let last = null;
+  let isCancelled = false;
+  const next = () => {
+    last?.end(isCancelled ? STOPPED : "", { again: isCancelled && messages.at(-1).cancelled });
+    isCancelled = false;
+    last = begin(() => run("websocket.retry", {}));
+  };
+  for (const { role, content, cancelled, ...rest } of messages) {
+    if (role === "user") {
+      last?.end(isCancelled ? STOPPED : "");
+      last = null;
+      log.append(asked(content));
+    } else if (role === "assistant") {
+      next();
+      last.recall({ content, ...rest });
+      isCancelled = Boolean(cancelled);
+    } else if (role === "interrupt") {
+      if (!last) next();
+      last.ask(rest);
+    }
+  }
+  last?.end(isCancelled ? STOPPED : "", { again: isCancelled });
+}
+
+/** An empty page offers questions that the documents answer: `agent.suggestions` in `config/`. */
+async function welcome(number) {
+  const none = { suggestions: [] }; // of a project that has no such event
+  const { suggestions } = await client.call("websocket.suggestions", {}).catch(() => none);
+  if (number !== opened || running) return;
+  const buttons = suggestions.map((text) => make("button", { type: "button", onclick: () => send(text) }, text));
+  const list = make("div", { className: "suggestions" }, ...buttons);
+  log.append(make("div", { className: "empty" }, make("h2", {}, "What would you like to know?"), list));
+}
+
+function choose(one) {
+  menu(false);
+  at("message").focus();
+  open(one).catch(report);
+}
+
+async function forget(one, title) {
+  at("what").textContent = `Delete “${title}”?`;
+  at("sure").returnValue = "";
+  at("sure").showModal();
+  await new Promise((resolve) => at("sure").addEventListener("close", resolve, { once: true }));
+  if (at("sure").returnValue !== "delete") return;
+  if (one === thread) await stop(); // an answer that is still being written would be kept
+  await client.call("websocket.forget", { thread: one });
+  say("Deleted.");
+  if (one === thread) await open("default");
+  else await conversations();
   at("message").focus();
 }
 
-async function forget() {
-  if (!confirm("Delete this conversation?")) return;
-  await stop(); // an answer that is still being written would be kept
-  await client.call("websocket.forget", { thread });
-  await open("default");
-}
+at("new").addEventListener("click", () => choose(`c-${Date.now().toString(36)}`));
+at("menu").addEventListener("click", () => menu(!menu()));
+at("threads").addEventListener("keydown", (event) => {
+  const items = [...at("threads").children];
+  const from = items.findIndex((item) => item.contains(document.activeElement));
+  const to = { ArrowDown: from + 1, ArrowUp: from - 1, Home: 0, End: items.length - 1 }[event.key];
+  if (event.key === "Delete") items[from]?.querySelector(".remove").click();
+  if (to === undefined) return;
+  event.preventDefault();
+  items[Math.max(0, Math.min(to, items.length - 1))]?.querySelector(".thread").focus();
+});
 
-at("threads").onchange = () => open(at("threads").value).catch(report);
-at("new").onclick = () => open(`c-${Date.now().toString(36)}`).catch(report);
-at("delete").onclick = () => forget().catch(report);
+/** Whether the list covers a narrow page; with an argument, let it. */
+function menu(is) {
+  if (is !== undefined) at("menu").setAttribute("aria-expanded", String(is));
+  return at("menu").getAttribute("aria-expanded") === "true";
+}
 
 // The connection.
 
-function show(state) {
-  at("state").className = state;
-  at("state").textContent = state === "connected" ? state : state === "closed" ? "offline; reload the page" : `${state}…`;
+let now = "connecting";
+let doubt;
+
+function state(is = now) {
+  now = is;
+  const shown = now !== "connected" && !navigator.onLine ? "offline" : now;
+  at("state").className = shown;
+  at("state").textContent = ["connected", "offline"].includes(shown) ? shown : `${shown}…`;
+  clearTimeout(doubt);
+  if (now === "connected") answer?.note("");
+  if (now !== "reconnecting") return;
+  if (running) answer.note("The connection was lost. The answer goes on by itself as soon as the server is back.");
+  doubt = setTimeout(() => wonder(0), 4000);
 }
 
-show("connecting");
-try {
-  client = await connect(undefined, { clientId, onState: show });
-  await open(thread);
-} catch (error) {
-  if (!client) show("closed");
-  report(error);
+/** A browser is not told why a connection was refused. One that never comes though the server is there was. */
+async function wonder(times) {
+  const is = await isServing();
+  if (now !== "reconnecting" || !client) return;
+  if (is && times >= 3) refused("This server no longer lets the page in. If it asks for a token, enter a new one.");
+  else doubt = setTimeout(() => wonder(is ? times + 1 : 0), 4000);
 }
+
+async function isServing() {
+  try {
+    const answered = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+    return answered.status < 500;
+  } catch {
+    return false;
+  }
+}
+
+/** Connect, again and again until it works, and show the conversation. */
+async function enter() {
+  leave();
+  at("entrance").hidden = true;
+  at("form").hidden = false;
+  state("connecting");
+  for (let wait = 500; !client; wait = Math.min(2 * wait, 8000)) {
+    let made = null;
+    const onState = (is) => {
+      if (is !== "closed") state(is);
+      else if (made && made === client) setTimeout(enter, 1000); // for good, as when a token is over
+    };
+    const backoff = { cap: 5000, patience: Infinity };
+    try {
+      client = made = await connect(undefined, { clientId, token: forTheTab.token, onState, backoff });
+    } catch {
+      if (await isServing()) return refused();
+      state("reconnecting");
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+  at("leave").hidden = !forTheTab.token;
+  await open(thread).catch(report);
+  at("message").focus();
+}
+
+function leave() {
+  const old = client;
+  client = null;
+  old?.close();
+}
+
+function refused(words = "This server does not let the page in. If it asks for a token, enter yours.") {
+  leave();
+  at("state").className = "offline";
+  at("state").textContent = "not connected";
+  at("refused").textContent = words;
+  at("entrance").hidden = false;
+  at("form").hidden = true;
+  at("token").focus();
+  say(words);
+}
+
+at("entrance").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const token = at("token").value.trim();
+  if (token) forTheTab.token = token;
+  else delete forTheTab.token;
+  at("token").value = "";
+  enter();
+});
+at("leave").addEventListener("click", () => {
+  delete forTheTab.token;
+  at("leave").hidden = true;
+  at("threads").replaceChildren();
+  log.replaceChildren();
+  refused("The token is forgotten. To go on, enter one.");
+});
+for (const event of ["online", "offline"]) addEventListener(event, () => state());
+
+/** A browser's storage, or an object of this page alone where there is none. */
+function stored(area) {
+  try {
+    return area();
+  } catch {
+    return {};
+  }
+}
+
+enter();
