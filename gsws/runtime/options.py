@@ -23,6 +23,8 @@ def listen_options(
         path=config.path,
         origins=config.origins,
         development=development,
+        hosts=config.hosts,
+        csp=config.csp,
         public=base / "public",  # whether or not it is there yet
         message_bytes=limits.message_bytes,
         send_buffer=limits.send_buffer,

@@ -48,8 +48,8 @@ class Certificate:
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
             self._digest = self._read()
-            self.context.load_cert_chain(self._cert, self._key)
-        except (OSError, ssl.SSLError) as error:
+            self.context.load_cert_chain(self._cert, self._key, _no_password)
+        except (OSError, ValueError) as error:
             raise ServeError(f"cannot use the TLS files `{config.cert}` and `{config.key}`: {_why(error)}") from None
 
     def watch(self) -> None:
@@ -76,9 +76,9 @@ class Certificate:
             if digest == self._digest:
                 return False
             # A pair that does not fit must not touch the context in use: half of it would stay.
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(self._cert, self._key)
-            self.context.load_cert_chain(self._cert, self._key)
-        except (OSError, ssl.SSLError) as error:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(self._cert, self._key, _no_password)
+            self.context.load_cert_chain(self._cert, self._key, _no_password)
+        except (OSError, ValueError) as error:
             self._logger.error("cannot use the new TLS files; the old ones stay", reason=_why(error))
             return False
         self._digest = digest
@@ -90,12 +90,20 @@ class Certificate:
         self._looking = asyncio.get_running_loop().create_task(self._look_once())
 
     async def _look_once(self) -> None:
-        await asyncio.to_thread(self.renew)
+        try:
+            await asyncio.to_thread(self.renew)
+        except Exception as error:  # whatever it was, they are looked at again
+            self._logger.error("cannot look at the TLS files", exc_info=error)
         self.watch()
 
     def _read(self) -> bytes:
         return hashlib.sha256(self._cert.read_bytes() + b"\0" + self._key.read_bytes()).digest()
 
 
-def _why(error: OSError) -> str:
-    return error.strerror or str(error)
+def _no_password() -> str:
+    # Else OpenSSL asks on the terminal, and the service hangs.
+    raise ValueError("the key is encrypted")
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -126,3 +127,41 @@ def test_the_check_finds_mistakes(folder: Path) -> None:
 
     assert done.returncode != 0
     assert done.stdout.count("error TS") == PROGRAM.count("@ts-expect-error"), done.stdout
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("is_wrong", [False, True])
+def test_the_declarations_tell_a_typescript_program_the_same(tmp_path: Path, is_wrong: bool) -> None:
+    """`gsws.d.ts` alone: everything in the reference has its type there, and mistakes are errors."""
+    (tmp_path / "gsws.d.ts").write_text((FOLDER / "gsws.d.ts").read_text(encoding="utf-8"), encoding="utf-8")
+    lines = [line for line in PROGRAM.splitlines() if not (is_wrong and "@ts-expect-error" in line)]
+    (tmp_path / "program.ts").write_text("\n".join([*lines, "export {};", ""]), encoding="utf-8")
+
+    done = tsc(tmp_path, "program.ts", "gsws.d.ts")
+
+    assert done.stdout.count("error TS") == (PROGRAM.count("@ts-expect-error") if is_wrong else 0), done.stdout
+
+
+@pytest.mark.node
+def test_the_declarations_leave_nothing_out(folder: Path) -> None:
+    """What the compiler reads from the client itself, and nothing else: every export, every public member."""
+    compiler = node_modules() / "typescript" / "bin" / "tsc"
+    command = ["node", str(compiler), "gsws.js", "--allowJs", "--declaration", "--emitDeclarationOnly"]
+    command += ["--target", "es2022", "--module", "esnext", "--outDir", "made"]
+    subprocess.run(command, cwd=folder, capture_output=True, timeout=100, check=False)
+
+    declared = names((FOLDER / "gsws.d.ts").read_text("utf-8"), 2)
+
+    assert declared == names((folder / "made" / "gsws.d.ts").read_text("utf-8"), 4)
+    assert {"call", "stream", "pushes", "close"} <= declared["Client"]
+
+
+def names(declarations: str, indent: int) -> dict[str, set[str]]:
+    """The members of each exported class, interface and function."""
+    found: dict[str, set[str]] = {}
+    text = re.sub(r"/\*\*.*?\*/", "", declarations, flags=re.DOTALL)
+    body = r"([^{;]*\{\s*\}|[^{;]*\{.*?\n\}|[^;]*;)"
+    for match in re.finditer(rf"export (?:declare )?(?:class|interface|type|function) (\w+){body}", text, re.DOTALL):
+        members = re.findall(rf"^ {{{indent}}}(?:get )?(\w+)\??[:(]", match[2], re.MULTILINE)
+        found[match[1]] = {member for member in members if member != "constructor"}
+    return found

@@ -135,6 +135,8 @@ class WebSocketConfig:
     Attributes:
         path: The only path that upgrades, or None for any.
         origins: Allowed origins (``*`` is any), or None for the same origin.
+        hosts: Names that requests may be for (``*`` is any), or None for the default.
+        csp: ``Content-Security-Policy`` of pages, empty for none, or None for the default.
         authz: Function name, scopes, or None; `SourceSpec.authz` has it resolved.
         hook: ``on_request_validation_error``.
         subprotocols: Subprotocols that the project offers itself, the preferred first.
@@ -144,6 +146,8 @@ class WebSocketConfig:
     port: int = 8000
     path: str | None = None
     origins: tuple[str, ...] | None = None
+    hosts: tuple[str, ...] | None = None
+    csp: str | None = None
     authn: AuthnConfig | None = None
     authz: str | tuple[str, ...] | None = None
     limits: LimitsConfig = field(default_factory=LimitsConfig)
@@ -175,6 +179,8 @@ def _parse(config: Mapping[str, Any]) -> WebSocketConfig:
         port=int(config.get("port", DEFAULTS["port"])),
         path=config.get("path"),
         origins=None if origins is None else tuple(origins),
+        hosts=_hosts(config.get("hosts")),
+        csp="" if config.get("csp") is False else config.get("csp"),
         authn=_authn(config.get("authn")),
         authz=_authz(config.get("authz")),
         limits=_limits(config.get("limits") or {}),
@@ -185,6 +191,10 @@ def _parse(config: Mapping[str, Any]) -> WebSocketConfig:
         hook=config.get("on_request_validation_error"),
         subprotocols=tuple(config.get("subprotocols") or ()),
     )
+
+
+def _hosts(names: Any) -> tuple[str, ...] | None:
+    return None if names is None else tuple(name.lower().rstrip(".") for name in names)
 
 
 def _authn(authn: Mapping[str, Any] | None) -> AuthnConfig | None:

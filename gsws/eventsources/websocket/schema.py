@@ -39,6 +39,15 @@ CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
             "items": {"x-gsws-kind": "origin"},
             "description": "origins of pages that may connect; default the same origin",
         },
+        "hosts": {
+            "type": "array",
+            "items": {"type": "string", "pattern": r"^(\*|[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?)$"},
+            "description": "names that requests may be for; default in development those of this machine",
+        },
+        "csp": {
+            "anyOf": [{"type": "string", "pattern": r"^[\x20-\x7e]+$"}, {"const": False}],
+            "description": "Content-Security-Policy of the pages in public/; false for none",
+        },
         "authn": {
             "type": "object",
             "additionalProperties": False,

@@ -47,6 +47,7 @@ class Leases:
         self.identity = identity
         self.wheel = wheel
         self._watched: set[Lease] = set()
+        self._fresh: set[Lease] = set()
         self._seen = -1
         self._is_doubtful = False
         self._timer: Timer | None = None
@@ -64,12 +65,13 @@ class Leases:
     def add(self, lease: Lease) -> None:
         """Watch what the files say of a connection; what they said while it was being let in counts too."""
         self._watched.add(lease)
-        self._seen = -1
+        self._fresh.add(lease)
         if self._timer is None:
             self._timer = self.wheel.schedule(_WATCH, self._look)
 
     def discard(self, lease: Lease) -> None:
         self._watched.discard(lease)
+        self._fresh.discard(lease)
 
     def spawn(self, work: Any) -> asyncio.Task[None]:
         """Run a check of a moment."""
@@ -86,7 +88,7 @@ class Leases:
         if self._reading is not None and not self._reading.done():
             return
         identity = self.identity
-        is_new = self._is_doubtful or identity.version() != self._seen
+        is_new = self._is_doubtful or bool(self._fresh) or identity.version() != self._seen
         if is_new or any(file.may_have_changed() for file in identity.files):
             self._reading = self.spawn(self._review())
 
@@ -97,11 +99,12 @@ class Leases:
             with contextlib.suppress(Unavailable):
                 await file.refresh()
         version = identity.version()
-        if version == self._seen and not self._is_doubtful and all(file.troubled is None for file in identity.files):
-            return
+        is_calm = version == self._seen and not self._is_doubtful
+        is_calm = is_calm and all(file.troubled is None for file in identity.files)
+        asked, self._fresh = tuple(self._fresh if is_calm else self._watched), set()
         self._seen = version
         self._is_doubtful = False
-        for lease in tuple(self._watched):
+        for lease in asked:
             if not lease.review():
                 self._is_doubtful = True
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import formatdate, parsedate_to_datetime
+from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-__all__ = ["PublicFile", "PublicFolder", "open_shipped"]
+__all__ = ["SHIPPED", "PublicFile", "PublicFolder", "open_shipped"]
 
 CONTENT_TYPES = {
     ".avif": "image/avif",
@@ -37,6 +36,7 @@ CONTENT_TYPES = {
     ".pdf": "application/pdf",
     ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".ts": "text/plain; charset=utf-8",
     ".ttf": "font/ttf",
     ".txt": "text/plain; charset=utf-8",
     ".wasm": "application/wasm",
@@ -49,6 +49,9 @@ CONTENT_TYPES = {
     ".xml": "application/xml",
 }
 """Fixed here, because the tables of the machine (``/etc/mime.types``) differ."""
+
+SHIPPED = ("/gsws.js", "/gsws.d.ts")
+"""Paths of what gsws itself serves to browsers."""
 
 _SHIPPED = Path(__file__).parents[2] / "client" / "javascript"
 
@@ -86,20 +89,17 @@ class PublicFile:
         """Give back the descriptor."""
         os.close(self.descriptor)
 
-    def fresh(self, request: Mapping[str, str]) -> bool:
-        """Tell whether the client's copy is still good (RFC 9110 section 13.1)."""
-        fields = dict(self.headers)
-        wanted = request.get("If-None-Match")
-        if wanted is not None:
-            tags = {tag.strip().removeprefix("W/") for tag in wanted.split(",")}
-            return "*" in tags or fields["ETag"].removeprefix("W/") in tags
-        since = request.get("If-Modified-Since")
-        if since is None:
-            return False
-        try:
-            return parsedate_to_datetime(fields["Last-Modified"]) <= parsedate_to_datetime(since)
-        except (TypeError, ValueError, OverflowError):
-            return False
+    @property
+    def etag(self) -> str:
+        return dict(self.headers)["ETag"]
+
+    @property
+    def modified(self) -> str:
+        return dict(self.headers)["Last-Modified"]
+
+    @property
+    def is_page(self) -> bool:
+        return self.content_type.startswith("text/html")
 
 
 class PublicFolder:
@@ -121,7 +121,7 @@ class PublicFolder:
             path: Path as sent, percent-encoded.
 
         Returns:
-            A file; or, for a directory asked for without a slash at the end, the path with one; or None.
+            A file; or, for a directory asked for without a slash at the end, where it is from there; or None.
         """
         names = _names(path)
         if names is None:
@@ -131,11 +131,11 @@ class PublicFolder:
             target = root.joinpath(*names).resolve()
             if target.is_dir():
                 if not path.endswith("/"):
-                    return path + "/" if target.is_relative_to(root) else None
+                    return "./" + path.rpartition("/")[2] + "/" if _is_public(target, root) else None
                 target = (target / "index.html").resolve()
             elif path.endswith("/"):
                 return None
-            if not target.is_relative_to(root):
+            if not _is_public(target, root):
                 return None
             descriptor = os.open(target, _OPEN_FLAGS)
         except (OSError, RuntimeError, ValueError):  # RuntimeError: a loop of links
@@ -145,18 +145,24 @@ class PublicFolder:
             os.close(descriptor)
             return None
         headers = (
-            ("ETag", f'W/"{facts.st_mtime_ns:x}-{facts.st_size:x}"'),
+            ("ETag", f'"{facts.st_mtime_ns:x}-{facts.st_size:x}-{facts.st_ino:x}"'),
             ("Last-Modified", formatdate(int(facts.st_mtime), usegmt=True)),
             ("Cache-Control", "no-cache"),
+            ("Accept-Ranges", "bytes"),
         )
         content_type = CONTENT_TYPES.get(target.suffix.lower(), "application/octet-stream")
         return PublicFile(descriptor, facts.st_size, content_type, headers)
 
 
 def open_shipped(path: str) -> PublicFile | None:
-    """Open what gsws itself serves to browsers: its client, ``/gsws.js``."""
-    found = PublicFolder(_SHIPPED).open(path) if path == "/gsws.js" else None
+    """Open what gsws itself serves to browsers: its client, ``/gsws.js``, and the types of it, ``/gsws.d.ts``."""
+    found = PublicFolder(_SHIPPED).open(path) if path in SHIPPED else None
     return found if isinstance(found, PublicFile) else None
+
+
+def _is_public(target: Path, root: Path) -> bool:
+    """Whether a resolved path may be served: where a link leads decides, not how it is called."""
+    return target.is_relative_to(root) and not any(part.startswith(".") for part in target.relative_to(root).parts)
 
 
 def _names(path: str) -> list[str] | None:

@@ -14,14 +14,16 @@ from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
+from gsws.runtime.transport.conditions import Unsatisfiable, precondition, wanted_range
 from gsws.runtime.transport.connection import Connection
 from gsws.runtime.transport.ending import end_stream
 from gsws.runtime.transport.files import PublicFile, open_shipped
 from gsws.runtime.transport.http import BadRequest, RequestHead, parse_head, response
 from gsws.runtime.transport.interface import Handshake, HTTPRefusal
 from gsws.runtime.transport.negotiation import BadHandshake, Terms, negotiate
-from gsws.runtime.transport.origins import is_local, origin_allowed
-from gsws.runtime.transport.sendfile import PIECE, send_file
+from gsws.runtime.transport.origins import host_allowed, is_local, origin_allowed
+from gsws.runtime.transport.pages import LARGEST_PAGE, page_headers
+from gsws.runtime.transport.sendfile import PIECE, Answer, send_file
 
 if TYPE_CHECKING:
     from gsws.runtime.transport.listener import Listener
@@ -135,8 +137,37 @@ class Intake(asyncio.Protocol):
             self._answer(405, b"only GET and HEAD are answered here\n", headers=[("Allow", "GET, HEAD")])
         elif "websocket" in [token.strip() for token in upgrade.split(",")]:
             self._upgrade(head)
+        elif "Sec-WebSocket-Key" in head.headers:
+            self._stripped(head)
         else:
             self._plain(head)
+
+    def _stripped(self, head: RequestHead) -> None:
+        """Answer a handshake without ``Upgrade``, which proxies take out unless they are told not to."""
+        self._listener.refusals.tell(
+            "warning",
+            "refused a handshake",
+            "it has no `Upgrade: websocket`; a proxy in front must pass `Upgrade` and `Connection` on",
+            peer=self._host,
+        )
+        self._answer(
+            426,
+            b"this WebSocket handshake has no `Upgrade: websocket`; a proxy may have taken it out\n",
+            headers=[("Upgrade", "websocket")],
+        )
+
+    def _is_elsewhere(self, head: RequestHead) -> bool:
+        """Whether a request is for a name that is not ours: a page made that name lead here (DNS rebinding)."""
+        if host_allowed(head.host, self._listener.options):
+            return False
+        self._listener.refusals.tell(
+            "warning",
+            "refused a request",
+            "its `Host` is not one of this service; list it in `hosts` of the event source",
+            host=head.host[:100],
+            peer=self._host,
+        )
+        return True
 
     def _plain(self, head: RequestHead) -> None:
         head_only = head.method == "HEAD"
@@ -146,18 +177,29 @@ class Intake(asyncio.Protocol):
             ready = self._listener.accepting and self._is_ready()
             body = b'{"status":"ok"}' if ready else b'{"status":"unavailable"}'
             self._answer(200 if ready else 503, body, content_type="application/json", head_only=head_only)
+        elif self._is_elsewhere(head):
+            self._answer(404, b"not found: this name is not one of the service's `hosts`\n", head_only=head_only)
         elif head.path == COUNTERS and self._tells(head):
             self._answer(200, self._listener.facts(), content_type="application/json", head_only=head_only)
         else:
             found = None if self._listener.public is None else self._listener.public.open(head.path)
-            found = found or open_shipped(head.path)
+            extra: tuple[tuple[str, str], ...] = ()
+            if found is None and (found := open_shipped(head.path)) is not None:
+                extra = self._sharing(head)
             if found is None:
                 self._answer(404, b"not found\n", head_only=head_only)
             elif isinstance(found, str):
                 query = f"?{head.query}" if head.query else ""
                 self._answer(301, b"", headers=[("Location", found + query)], head_only=head_only)
             else:
-                self._file(found, head)
+                self._file(found, head, extra)
+
+    def _sharing(self, head: RequestHead) -> tuple[tuple[str, str], ...]:
+        """Let the pages that may connect take our client as a module, from wherever they are."""
+        origins = head.headers.get_all("Origin")
+        if origins and origin_allowed(origins, head.host, head.port, self._listener.options):
+            return ("Vary", "Origin"), ("Access-Control-Allow-Origin", origins[0])
+        return (("Vary", "Origin"),)
 
     def _tells(self, head: RequestHead) -> bool:
         return self._listener.options.development and is_local(self._host, head.host, head.headers)
@@ -171,31 +213,36 @@ class Intake(asyncio.Protocol):
 
     # Private: files
 
-    def _file(self, file: PublicFile, head: RequestHead) -> None:
-        listener = self._listener
-        if head.method == "HEAD" or file.size <= PIECE or file.fresh(head.headers):
-            try:
-                status = 304 if file.fresh(head.headers) else 200
-                body = file.read(file.size) if status == 200 and head.method == "GET" else b""
-            finally:
+    def _file(self, file: PublicFile, head: RequestHead, extra: tuple[tuple[str, str], ...] = ()) -> None:
+        listener, is_head = self._listener, head.method == "HEAD"
+        try:
+            headers = (*file.headers, *extra)
+            if file.is_page:
+                page = file.read(file.size) if file.size <= LARGEST_PAGE else None
+                headers = (*headers, *page_headers(listener.options.csp, page))
+            answer = _answered(file, head, headers)
+            if is_head or answer.length <= PIECE:
+                body = b"" if is_head or not answer.length else file.read(answer.length, answer.start)
+                self._answer(
+                    answer.status, body, headers=answer.headers, content_type=file.content_type,
+                    length=answer.length, head_only=is_head,
+                )  # fmt: skip
                 file.close()
-            length = file.size if head.method == "HEAD" else None
-            self._answer(
-                status, body, headers=file.headers, content_type=file.content_type,
-                length=length, head_only=head.method == "HEAD",
-            )  # fmt: skip
-            return
+                return
+        except BaseException:
+            file.close()
+            raise
         self._sending = True
-        self._task = listener.loop.create_task(self._send_file(file))
+        self._task = listener.loop.create_task(self._send_file(file, answer))
         self._task.add_done_callback(lambda _: file.close())  # also if it is cancelled before it begins
 
-    async def _send_file(self, file: PublicFile) -> None:
+    async def _send_file(self, file: PublicFile, answer: Answer) -> None:
         transport = self._transport
         if transport is None:
             return
         if self._timer is not None:
             self._timer.cancel()
-        if await send_file(file, transport, self._listener, lambda: self._resumed):
+        if await send_file(file, transport, self._listener, lambda: self._resumed, answer):
             self._hang_up()
         else:
             self.abort()
@@ -213,8 +260,14 @@ class Intake(asyncio.Protocol):
             self._answer(error.status, error.detail.encode("utf-8", "replace"), headers=error.headers)
             return
         origins = head.headers.get_all("Origin")
+        # A page always says its origin; what says none is a program, which no name can lead astray.
+        if origins and self._is_elsewhere(head):
+            self._answer(403, b"this name is not one of the service's `hosts`\n")
+            return
         if not origin_allowed(origins, head.host, head.port, options):
-            log.info("refused an upgrade from origin %.200r", origins)
+            listener.refusals.tell(
+                "info", "refused a handshake", "pages of its origin may not connect", origin=", ".join(origins)[:200]
+            )
             self._answer(403, b"this origin may not connect\n")
             return
         refusal = listener.reserve(self._host)
@@ -348,3 +401,20 @@ class Intake(asyncio.Protocol):
             self._reserved = False
             self._listener.release(self._host)
         self._listener.departed(self, self._host)
+
+
+def _answered(file: PublicFile, head: RequestHead, headers: tuple[tuple[str, str], ...]) -> Answer:
+    """What a request for a file comes to (RFC 9110): all of it, a part, or why neither."""
+    status = precondition(head.headers, file.etag, file.modified)
+    if status != 200:
+        return Answer(status, headers, 0, 0)
+    if head.method == "GET":
+        try:
+            part = wanted_range(head.headers, file.size, file.etag, file.modified)
+        except Unsatisfiable:
+            return Answer(416, (*headers, ("Content-Range", f"bytes */{file.size}")), 0, 0)
+        if part is not None:
+            start, length = part
+            place = ("Content-Range", f"bytes {start}-{start + length - 1}/{file.size}")
+            return Answer(206, (*headers, place), start, length)
+    return Answer(200, headers, 0, file.size)

@@ -30,7 +30,9 @@ class ListenOptions:
         path: Path of the WebSocket, or None for any.
         origins: Accepted origins, e.g. ``https://app.example.com``; ``*`` accepts any. None: the request's own host,
             and in development any origin on ``localhost``, ``127.0.0.1`` or ``[::1]``.
-        development: Widens the default of ``origins``.
+        development: Widens the default of ``origins``, and checks ``Host``.
+        hosts: Names that requests may be for, in lower case, ``*`` for any; None: in development this machine's own.
+        csp: ``Content-Security-Policy`` of pages, empty for none; None for the default.
         public: Folder of static files, or None.
         message_bytes: Largest message in bytes, after decompression.
         send_buffer: Bytes that may wait for a slow reader before a push to it closes it with 4430.
@@ -54,6 +56,8 @@ class ListenOptions:
     path: str | None = None
     origins: tuple[str, ...] | None = None
     development: bool = False
+    hosts: tuple[str, ...] | None = None
+    csp: str | None = None
     public: Path | None = None
     message_bytes: int = 2**20
     send_buffer: int = 2**20

@@ -16,8 +16,11 @@ import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from gsws.errors import ServeError
 from gsws.runtime.counters import Counters
+from gsws.runtime.summed import Summed
 from gsws.runtime.transport.connection import Connection
 from gsws.runtime.transport.ending import close_name
 from gsws.runtime.transport.files import PublicFolder
@@ -61,6 +64,7 @@ class Listener:
         self.accepting = False
         self.loop: asyncio.AbstractEventLoop
         self.wheel: Wheel
+        self.refusals: Summed
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.AbstractServer] = []
         self._intakes: set[Intake] = set()
@@ -80,6 +84,7 @@ class Listener:
         """
         self.loop = asyncio.get_running_loop()
         self.wheel = Wheel(self.loop)
+        self.refusals = Summed(structlog.get_logger("gsws"), self.wheel)
         self._sockets = await _bind(self.loop, self.options)
         self.port = self._sockets[0].getsockname()[1]
         self.accepting = True
@@ -112,6 +117,7 @@ class Listener:
             await self._empty(1.0)
         for task in list(self._arrivals):
             task.cancel()
+        self.refusals.close()
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None

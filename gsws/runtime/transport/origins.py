@@ -6,11 +6,12 @@ Only browsers send ``Origin``; a request without one comes from a program and is
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from gsws.runtime.transport.interface import Headers, ListenOptions
 
-__all__ = ["authority_of", "is_local", "origin_allowed"]
+__all__ = ["authority_of", "host_allowed", "is_local", "origin_allowed"]
 
 _ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::(?P<port>\d{1,5}))?",
@@ -52,6 +53,29 @@ def origin_allowed(origins: list[str], host: str, port: int | None, options: Lis
     if name == host and number == (port or _DEFAULT_PORTS[scheme]):
         return True
     return options.development and name in _LOCAL
+
+
+def host_allowed(host: str, options: ListenOptions) -> bool:
+    """
+    Tell whether a request may be for this name, so that no page makes a name of its own lead here (DNS rebinding).
+
+    An address cannot be made to mean another machine, nor can ``localhost``. Without ``hosts`` names are checked in
+    development only: elsewhere a proxy in front knows the names.
+
+    Args:
+        host: Host that the request was sent to, in lower case, without port; empty if an old client named none.
+        options: ``hosts``, ``host`` and ``development`` of them decide.
+    """
+    if options.hosts is None and not options.development:
+        return True
+    name = host.rstrip(".")
+    if not name or name == "localhost" or name.endswith(".localhost") or name == options.host.lower().rstrip("."):
+        return True
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return options.hosts is not None and ("*" in options.hosts or name in options.hosts)
+    return True
 
 
 def authority_of(host: str) -> tuple[str, int | None]:

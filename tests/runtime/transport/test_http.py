@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import socket
 import time
+from urllib.parse import urljoin
 
 import pytest
 
+from tests.runtime.support import logged
 from tests.runtime.transport.harness import Client, eventually
 
 
@@ -27,6 +31,10 @@ def public(tmp_path):
     (root / "empty.txt").write_text("")
     (root / "link.txt").symlink_to(root / "index.html")
     (tmp_path / "secret.txt").write_text("secret")
+    (root / "hidden.txt").symlink_to(root / ".env")
+    (root / "hiddendir").symlink_to(root / ".git")
+    (root / "hidden").mkdir()
+    (root / "hidden" / "index.html").symlink_to("../.env")
     (root / "out.txt").symlink_to(tmp_path / "secret.txt")
     (root / "outdir").symlink_to(tmp_path)
     (root / "loop").symlink_to(root / "loop")
@@ -112,6 +120,7 @@ def test_p1_3_public_files(serve, public, path, body):
     "path",
     ["/../secret.txt", "/sub/../../secret.txt", "/%2e%2e/secret.txt", "/%2e%2e%2fsecret.txt", "/..%2fsecret.txt",
      "/..%5csecret.txt", "/..\\secret.txt", "/%252e%252e/secret.txt", "/sub/..", "/.", "/./index.html", "/out.txt",
+     "/hidden.txt", "/hiddendir", "/hiddendir/config", "/hidden/",
      "/outdir/secret.txt", "/outdir/", "/outdir", "/.env", "/.git/config", "/.git", "/%2eenv", "/index.html%00",
      "/index.html%00.png", "/%00", "//index.html", "///etc/passwd", "/%2fetc/passwd", "//etc/passwd", "/C:/x", "/loop",
      "/dangling", "/fifo", "/bare/", "/index.html/", "/%ff%fe", "/%", "/%zz", "/sub//index.html", "/a%0d%0ab",
@@ -129,7 +138,10 @@ def test_folder_without_slash(serve, public):
     """A folder is redirected to its slash, so that links in its page lead into it; never to another host."""
     server = serve(public=public)
     response = server.request("/sub?x=1")
-    assert (response.status, response.headers["location"]) == (301, "/sub/?x=1")
+    assert response.status == 301
+    assert urljoin("http://a.example/sub?x=1", response.headers["location"]) == "http://a.example/sub/?x=1"
+    # Behind a prefix that a proxy takes off, too.
+    assert urljoin("http://a.example/app/sub?x=1", response.headers["location"]) == "http://a.example/app/sub/?x=1"
     assert server.request("//sub").status == 404
     assert server.request("http://evil.example//sub").status == 404
 
@@ -239,3 +251,177 @@ def test_server_header(serve):
     """The `Server` header names the product, or nothing."""
     assert serve().request("/healthz").headers["server"] == "gsws"
     assert "server" not in serve(server_name="").request("/healthz").headers
+
+
+def asked_for(server, path, fields, method="GET"):
+    """A plain request with header fields."""
+    return server.request(path, [server.host, *(f"{name}: {value}" for name, value in fields)], method=method)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "body", "place"),
+    [
+        ("bytes=0-0", 206, b"0", "bytes 0-0/10"),
+        ("bytes=2-4", 206, b"234", "bytes 2-4/10"),
+        ("Bytes=7-", 206, b"789", "bytes 7-9/10"),
+        ("bytes=-3", 206, b"789", "bytes 7-9/10"),
+        ("bytes=-99", 206, b"0123456789", "bytes 0-9/10"),
+        ("bytes=0-99", 206, b"0123456789", "bytes 0-9/10"),
+        ("bytes=10-", 416, b"", "bytes */10"),
+        ("bytes=10-20", 416, b"", "bytes */10"),
+        ("bytes=-0", 416, b"", "bytes */10"),
+        ("bytes=4-2", 200, b"0123456789", None),
+        ("bytes=", 200, b"0123456789", None),
+        ("bytes=-", 200, b"0123456789", None),
+        ("bytes=0-1,3-4", 200, b"0123456789", None),
+        ("bytes=a-b", 200, b"0123456789", None),
+        ("bytes=0x1-2", 200, b"0123456789", None),
+        ("lines=0-1", 200, b"0123456789", None),
+        (f"bytes={'9' * 400}-", 200, b"0123456789", None),
+    ],
+)
+def test_ranges(serve, public, asked, status, body, place):
+    """One range of bytes is sent alone (RFC 9110 section 14); what is malformed or several is the whole file."""
+    (public / "ten.txt").write_bytes(b"0123456789")
+    server = serve(public=public)
+    response = asked_for(server, "/ten.txt", [("Range", asked)])
+    assert (response.status, response.body, response.headers.get("content-range")) == (status, body, place)
+    assert response.headers["accept-ranges"] == "bytes"
+    assert response.headers["content-length"] == str(len(body))
+    assert asked_for(server, "/ten.txt", [("Range", asked)], method="HEAD").status == 200
+    assert asked_for(server, "/empty.txt", [("Range", "bytes=0-")]).status == 416
+
+
+def test_a_range_of_a_large_file(serve, public):
+    data = os.urandom(3_000_000)
+    (public / "large.bin").write_bytes(data)
+    server = serve(public=public)
+    response = asked_for(server, "/large.bin", [("Range", "bytes=1000000-2500000")])
+    assert (response.status, response.body) == (206, data[1_000_000:2_500_001])
+    assert response.headers["content-length"] == "1500001"
+
+
+def test_a_range_of_the_version_that_is_known(serve, public):
+    """`If-Range` with another version is the whole file, so that no two versions are put together."""
+    (public / "ten.txt").write_bytes(b"0123456789")
+    server = serve(public=public)
+    first = server.request("/ten.txt")
+    for known in (first.headers["etag"], first.headers["last-modified"]):
+        assert asked_for(server, "/ten.txt", [("Range", "bytes=1-2"), ("If-Range", known)]).status == 206
+    for other in ('"other"', "W/" + first.headers["etag"], "Mon, 01 Jan 2024 00:00:00 GMT", "nonsense", ""):
+        assert asked_for(server, "/ten.txt", [("Range", "bytes=1-2"), ("If-Range", other)]).status == 200
+    not_modified = [("Range", "bytes=1-2"), ("If-None-Match", first.headers["etag"])]
+    assert asked_for(server, "/ten.txt", not_modified).status == 304
+
+
+def test_conditions_that_the_file_does_not_meet(serve, public):
+    """412 for who wants another version than there is; a tag wins over a date."""
+    server = serve(public=public)
+    tag = server.request("/sub/").headers["etag"]
+    old, new = "Mon, 01 Jan 2001 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
+    for fields, status in (
+        ([("If-Match", tag)], 200),
+        ([("If-Match", "*")], 200),
+        ([("If-Match", '"a", ' + tag)], 200),
+        ([("If-Match", '"other"')], 412),
+        ([("If-Unmodified-Since", old)], 412),
+        ([("If-Unmodified-Since", new)], 200),
+        ([("If-Match", tag), ("If-Unmodified-Since", old)], 200),
+        ([("If-None-Match", '"x"'), ("If-Modified-Since", new)], 200),
+        ([("If-Modified-Since", new)], 304),
+        ([("If-Modified-Since", old)], 200),
+        ([("If-Modified-Since", "soon")], 200),
+    ):
+        assert asked_for(server, "/sub/", fields).status == status, fields
+
+
+def test_pages_say_which_scripts_may_run(serve, public):
+    """Those of the same origin and those that stand in the page; nobody else shows it in a frame."""
+    script = "\n  import('/gsws.js');\r\n"
+    (public / "page.html").write_bytes(f"<script src=a.js></script><SCRIPT type=module>{script}</SCRIPT >".encode())
+    digest = hashlib.sha256(script.replace("\r\n", "\n").encode()).digest()
+    server = serve(public=public)
+    for path in ("/page.html", "/"):
+        headers = server.request(path).headers
+        assert (headers["referrer-policy"], headers["x-content-type-options"]) == ("same-origin", "nosniff")
+        assert headers["content-security-policy"].startswith("script-src 'self'")
+        assert "frame-ancestors 'self'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+    policy = server.request("/page.html").headers["content-security-policy"]
+    assert f"script-src 'self' 'sha256-{base64.b64encode(digest).decode()}';" in policy
+    assert "content-security-policy" not in server.request("/sub/a%20b.txt").headers
+
+
+@pytest.mark.parametrize(("policy", "sent"), [("default-src 'none'", "default-src 'none'"), ("", None)])
+def test_a_project_has_its_own_policy(serve, public, policy, sent):
+    server = serve(public=public, csp=policy)
+    assert server.request("/").headers.get("content-security-policy") == sent
+
+
+@pytest.mark.parametrize("path", ["/gsws.js", "/gsws.d.ts"])
+def test_our_client_may_be_had_by_the_pages_that_may_connect(serve, path):
+    """By their origin, never by a star; caches are told that it matters."""
+    server = serve(origins=("https://app.example",))
+    listed = asked_for(server, path, [("Origin", "https://app.example")]).headers
+    assert (listed["access-control-allow-origin"], listed["vary"]) == ("https://app.example", "Origin")
+    assert "access-control-allow-credentials" not in listed
+    for origin in ([("Origin", "https://evil.example")], [("Origin", "null")], []):
+        headers = asked_for(server, path, origin).headers
+        assert "access-control-allow-origin" not in headers
+        assert headers["vary"] == "Origin"
+    assert asked_for(server, path, [("Origin", "https://app.example")]).status == 200
+
+
+def test_in_development_a_page_on_this_machine_may_have_it(serve):
+    server = serve(development=True)
+    for origin, allowed in (("http://localhost:5173", True), ("http://localhost.evil.example", False)):
+        headers = asked_for(server, "/gsws.js", [("Origin", origin)]).headers
+        assert headers.get("access-control-allow-origin") == (origin if allowed else None)
+
+
+@pytest.mark.parametrize(
+    ("host", "hosts", "development", "served"),
+    [
+        ("127.0.0.1", None, True, True),
+        ("localhost:8000", None, True, True),
+        ("[::1]:80", None, True, True),
+        ("app.localhost", None, True, True),
+        ("LOCALHOST.", None, True, True),
+        ("192.168.1.7:8000", None, True, True),
+        ("evil.example", None, True, False),
+        ("evil.example:8000", None, True, False),
+        ("127.0.0.1.evil.example", None, True, False),
+        ("localhost.evil.example", None, True, False),
+        ("box.local", ("box.local",), True, True),
+        ("evil.example", ("*",), True, True),
+        ("evil.example", None, False, True),
+        ("evil.example", ("app.example",), False, False),
+        ("app.example", ("app.example",), False, True),
+    ],
+)
+def test_a_name_that_was_made_to_lead_here(serve, public, host, hosts, development, served):
+    """DNS rebinding: the page and its `Origin` are of one name, and it is not ours; health checks go by any name."""
+    server = serve(public=public, hosts=hosts, development=development)
+    origin = [f"Host: {host}", f"Origin: http://{host.rstrip('.')}"]
+    assert server.request("/", [f"Host: {host}"]).status == (200 if served else 404)
+    assert server.upgrade(extra=origin).status == (101 if served else 403)
+    assert server.request("/healthz", [f"Host: {host}"]).status == 200
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_proxy_that_took_the_upgrade_out(serve, public, version):
+    """A clear answer and a line in the log, not a page."""
+    server = serve(public=public)
+    with logged() as lines:
+        fields = [
+            server.host,
+            "Connection: close",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ]
+        for _ in range(20):
+            response = server.request("/", fields, http=version)
+            assert (response.status, response.headers["upgrade"]) == (426, "websocket")
+    told = [line for line in lines if line["event"] == "refused a handshake"]
+    assert 1 <= len(told) <= 3
+    assert "proxy" in told[0]["reason"]
