@@ -13,8 +13,7 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -37,6 +36,10 @@ __all__ = ["HostOptions", "Presenter", "host"]
 
 _LAST_SECONDS: Final = 1.5
 """What the interpreter gets to end in, once the service has stopped; handlers may have left threads behind."""
+
+
+_BLOCKED_SECONDS: Final = 30.0
+"""What code of the project may take at the end beyond the drain time, if it blocks the loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +98,17 @@ async def _host(project: Project, cache: ProjectCache, options: HostOptions, pre
             service.hurry()
         stopping.set()
 
+    def take_signals() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, on_signal)
+            except NotImplementedError:  # Windows
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
+
+    # The project's modules are run on this very thread: while they are, no callback of the loop hears a signal.
     for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, on_signal)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
-    code = await _serve(service, cache, options, presenter, stopping)
+        signal.signal(number, lambda *_: _leave(0))
+    code = await _serve(service, cache, options, presenter, stopping, take_signals)
     if stopping.is_set():
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):
@@ -111,15 +119,19 @@ async def _host(project: Project, cache: ProjectCache, options: HostOptions, pre
 
 
 async def _serve(
-    service: Service, cache: ProjectCache, options: HostOptions, presenter: Presenter, stopping: asyncio.Event
+    service: Service,
+    cache: ProjectCache,
+    options: HostOptions,
+    presenter: Presenter,
+    stopping: asyncio.Event,
+    take_signals: Callable[[], None],
 ) -> int:
-    loop = asyncio.get_running_loop()
     reloader = Reloader(service, cache, presenter.reloaded) if options.reload else None
     # Watching begins before handlers are imported, so that no save falls between reading and watching.
     reloading = asyncio.ensure_future(reloader.run()) if reloader is not None else None
     await asyncio.sleep(0)
     try:
-        return await _load_and_serve(service, presenter, stopping, reloader, loop)
+        return await _load_and_serve(service, presenter, stopping, reloader, take_signals)
     finally:
         if reloader is not None and reloading is not None:
             reloader.stop()
@@ -132,16 +144,10 @@ async def _load_and_serve(
     presenter: Presenter,
     stopping: asyncio.Event,
     reloader: Reloader | None,
-    loop: asyncio.AbstractEventLoop,
+    take_signals: Callable[[], None],
 ) -> int:
-    loading = asyncio.ensure_future(service.load())
-    waiting = asyncio.ensure_future(stopping.wait())
-    await asyncio.wait({loading, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if not loading.done():
-        # A module that never finishes its import cannot be interrupted; there is nothing to lose yet.
-        _leave(0)
-    waiting.cancel()
-    findings = loading.result()
+    findings = await service.load()
+    take_signals()
     if any(finding.severity is Severity.ERROR for finding in findings):
         presenter.failed(service.project, findings)
         await service.stop()
@@ -160,7 +166,7 @@ async def _load_and_serve(
     except ServeError as error:
         presenter.refused(error)
         return 1
-    watchdog = Watchdog(loop, service.project.base, service.is_busy)
+    watchdog = Watchdog(asyncio.get_running_loop(), service.project.base, service.is_blocking)
     watchdog.start()
     if reloader is None:
         # Nothing that is loaded now will be dropped; no collection needs to look at it again.
@@ -175,9 +181,13 @@ async def _load_and_serve(
         await stopping.wait()
     finally:
         notify("STOPPING=1")
+        seconds = service.project.settings.drain_timeout
         if service.is_busy():
-            presenter.draining(service.project.settings.drain_timeout)
+            presenter.draining(seconds)
+        # Whatever of the project blocks this thread meanwhile, such as closing a datasource: the process ends.
+        stopped = _end_within(seconds + _BLOCKED_SECONDS, 0)
         await service.stop()
+        stopped.set()
         watchdog.stop()
         if control is not None:
             await control.stop()
@@ -216,14 +226,21 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
             return 0
 
 
-def _end_within(seconds: float, code: int) -> None:
-    """End the process in a moment, past tasks that swallow their cancellation and threads that do not end."""
+def _end_within(seconds: float, code: int) -> threading.Event:
+    """
+    End the process in a moment, past tasks that swallow their cancellation and threads that do not end.
+
+    Returns:
+        Set it to let the process go on.
+    """
+    never = threading.Event()
 
     def end() -> None:
-        time.sleep(seconds)
-        _exit(code)
+        if not never.wait(seconds):
+            _exit(code)
 
     threading.Thread(target=end, name="gsws-end", daemon=True).start()
+    return never
 
 
 def _leave(code: int) -> None:

@@ -123,7 +123,7 @@ class ChatModelPlugin:
 
     def create(self, config: Mapping[str, Any], context: SourceContext) -> Any:
         """
-        Build the model and its client, and warm it up; called in a thread.
+        Build the model and its client, and warm it up.
 
         Returns:
             A `gsws.ai.models.ResilientChatModel`; its ``budget`` is what ``budget:`` declares, or None.

@@ -258,6 +258,7 @@ class Plugin(Protocol):
 
         Returns:
             An `EventSource`, or any object for a datasource (see `Datasource`); a datasource may also be an
-            awaitable of it, since its `create` runs in a thread and is then awaited on the loop.
+            awaitable of it. Both run on the loop's thread before anything is served, so that what belongs to a
+            thread or a loop works in handlers.
         """
         ...

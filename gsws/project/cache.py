@@ -78,6 +78,10 @@ class ProjectCache:
         """The files that the last load read, with the hash of what it read (BLAKE2b, 16 bytes)."""
         return self._fresh
 
+    def paths(self) -> set[str]:
+        """The files that the last load saw."""
+        return {path for _, path in self._files}
+
     def file(self, kind: str, entry: Entry, parse: Callable[[bytes], _T]) -> _T:
         """
         What ``parse`` makes of a file's bytes; the same object as before if the content is.

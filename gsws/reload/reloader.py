@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from gsws.diagnostics import Finding, Severity
-from gsws.plugins.registry import facts
-from gsws.project import Project, ProjectCache, load_project
+from gsws.project import Project, ProjectCache
+from gsws.reload.check import DOTENV, Check, CheckTakesTooLong, read_dotenv
 from gsws.reload.watch import watch
 from gsws.runtime.service import Service
+from gsws.runtime.threads import ThreadPool
 
 __all__ = ["ReloadReport", "Reloader"]
 
@@ -25,6 +28,14 @@ _SETTLE_SECONDS: Final = 0.03
 """How long a file that is being written is left alone before it is read again."""
 
 _ATTEMPTS: Final = 5
+
+_AGAIN_SECONDS: Final = 1.0
+
+_OURS: Final = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
+"""What ends the reloader itself."""
+
+_CHECK_SECONDS: Final = 20.0
+"""How long a project may be looked at before that is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +79,36 @@ class Reloader:
         self._stop = asyncio.Event()
         self._begun = asyncio.Event()
         self._seen_empty: set[str] = set()
+        self._threads = ThreadPool(size=4)
+        self._linked: frozenset[str] = frozenset()
+        self._dotenv: dict[str, str] | None = None
 
     async def run(self) -> None:
         """Watch until `stop`; what changes before `begin` is kept until then."""
-        async for batch in watch(self._service.project.root, self._stop):
-            await self._begun.wait()
-            await self._guarded(batch)
+        root = self._service.project.root
+        while not self._stop.is_set():
+            try:
+                async for batch in watch(root, self._stop, lambda: self._linked):
+                    await self._begun.wait()
+                    await self._guarded(batch)
+            except _OURS:
+                raise
+            except BaseException as error:  # an extension's panic is no `Exception`; hot reload never ends in silence
+                structlog.get_logger("gsws").error("watching for changes failed; beginning again", exc_info=error)
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     async def begin(self) -> None:
         """The service runs: from now on reload, beginning with what was saved since its project was loaded."""
-        await asyncio.to_thread(self._load)
-        written = {Path(path) for path in self._cache.fresh()}
+        written: set[Path] = set()
+        try:
+            await self._checked()
+            written = {Path(path) for path in self._cache.fresh()}
+            await self._look_for_links()
+        except _OURS:
+            raise
+        except BaseException as error:
+            self._failed(error)
+        self._dotenv = read_dotenv(self._service.project.root)
         if written:
             await self._guarded(written)
         self._begun.set()
@@ -86,8 +116,17 @@ class Reloader:
     async def _guarded(self, batch: set[Path]) -> None:
         try:
             await self.reload(batch)
-        except Exception as error:
-            structlog.get_logger("gsws").error("reload failed; the running revision stays", exc_info=error)
+        except _OURS:
+            raise
+        except BaseException as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        logger = structlog.get_logger("gsws")
+        if isinstance(error, CheckTakesTooLong):
+            logger.error("not reloaded; what ran before keeps running", error=str(error))
+        else:
+            logger.error("reload failed; the running revision stays", exc_info=error)
 
     def stop(self) -> None:
         """End `run` soon."""
@@ -108,10 +147,15 @@ class Reloader:
                 project, findings = outcome
                 break
             await asyncio.sleep(_SETTLE_SECONDS)
+        await self._look_for_links()
+        if any(path.name == DOTENV for path in changed):
+            self._tell_overridden(project.root)
         live = not any(finding.severity is Severity.ERROR for finding in findings)
         if live:
             self._pending = set()
-        shown = tuple(sorted(_shown(path, project.root) for path in changed if _is_file_like(path)))
+        # A folder that is gone has no name like a file's; still it has one.
+        named = [path for path in changed if _is_file_like(path)] or changed
+        shown = tuple(sorted(_shown(path, project.root) for path in named))
         report = ReloadReport(project, findings, shown, live, time.monotonic() - began)
         self._report(report)
         return report
@@ -119,7 +163,7 @@ class Reloader:
     async def _attempt(self, *, is_last: bool) -> tuple[Project, tuple[Finding, ...]] | None:
         """Load and serve once; None if a file was being written meanwhile and it is worth another try."""
         service = self._service
-        project = await asyncio.to_thread(self._load)
+        project = await self._checked()
         is_settled = _always if is_last else self._is_settled
         if not is_settled(self._cache.fresh()):
             return None
@@ -151,9 +195,49 @@ class Reloader:
             settled = settled and hashlib.blake2b(content, digest_size=16).digest() == digest
         return settled
 
-    def _load(self) -> Project:
+    async def _checked(self) -> Project:
+        """
+        Load the project in a thread.
+
+        Raises:
+            CheckTakesTooLong: If that does not end in time; it is broken off.
+        """
         before = self._service.project
-        return load_project(before.root, env=before.env, plugins=facts(), cache=self._cache)
+        check = Check(before.root, before.env, self._cache)
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                return await self._threads.run(check.run)  # type: ignore[no-any-return]
+        except TimeoutError:
+            # Nobody knows what the thread still does with it.
+            self._cache = ProjectCache()
+            check.break_off()
+            raise CheckTakesTooLong(_CHECK_SECONDS) from None
+
+    async def _look_for_links(self) -> None:
+        root = self._service.project.root
+        self._linked = await self._threads.run(partial(_linked, self._cache.paths(), root))
+
+    def _tell_overridden(self, root: Path) -> None:
+        """Say which variables were changed in ``.env`` to no effect, because the process's own win (by name only)."""
+        before, self._dotenv = self._dotenv or {}, read_dotenv(root)
+        changed = {name for name, value in self._dotenv.items() if before.get(name) != value}
+        if overridden := sorted(changed & os.environ.keys()):
+            text = "variables of .env are set in the environment too, which wins; restart with others to change them"
+            structlog.get_logger("gsws").warning(text, keys=overridden)
+
+
+def _linked(paths: Set[str], root: Path) -> frozenset[str]:
+    """The real paths of files that are reached through a link."""
+    folders: dict[str, str] = {}
+    found = set()
+    for path in (*paths, str(root / DOTENV)):
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        real = os.path.realpath(path) if Path(path).is_symlink() else f"{folders[folder]}{os.sep}{name}"
+        if real != path:
+            found.add(real)
+    return frozenset(found)
 
 
 def _is_file_like(path: Path) -> bool:

@@ -152,7 +152,12 @@ class Build:
     shared: SharedState | None = None
 
 
-def build_table(project: Project, modules: ModuleSet, datasources: Mapping[str, Any]) -> Build:
+def build_table(
+    project: Project,
+    modules: ModuleSet,
+    datasources: Mapping[str, Any],
+    load: Callable[[str], ModuleType] | None = None,
+) -> Build:
     """
     Import the handlers of a project without errors and build its routes.
 
@@ -160,6 +165,7 @@ def build_table(project: Project, modules: ModuleSet, datasources: Mapping[str, 
         project: A project whose `ok` is true.
         modules: Where handlers are imported from, already open.
         datasources: The project's long-lived clients, by name.
+        load: Imports a handler module; the modules' own `load` if None.
     """
     shared = SharedState(
         config=_attributes(project.config),
@@ -167,7 +173,7 @@ def build_table(project: Project, modules: ModuleSet, datasources: Mapping[str, 
         datasources=AttributeDict(datasources),
         functions=Functions(project, modules),
     )
-    builder = _Builder(project, modules, shared)
+    builder = _Builder(project, modules, shared, load or modules.load)
     table: dict[str, dict[str, Route]] = {name: {} for name in project.sources}
     for event in project.events:
         route = builder.route(event)
@@ -188,10 +194,13 @@ def build_table(project: Project, modules: ModuleSet, datasources: Mapping[str, 
 class _Builder:
     """Imports every handler module once and collects what goes wrong."""
 
-    def __init__(self, project: Project, modules: ModuleSet, shared: SharedState) -> None:
+    def __init__(
+        self, project: Project, modules: ModuleSet, shared: SharedState, load: Callable[[str], ModuleType]
+    ) -> None:
         self.project = project
         self.modules = modules
         self.shared = shared
+        self.load = load
         self.findings: list[Finding] = []
         self._failed: set[str] = set()
 
@@ -330,10 +339,8 @@ class _Builder:
         if reference.module in self._failed:
             return None
         try:
-            return self.modules.load(reference.module)
+            return self.load(reference.module)
         except BaseException as error:  # user code may raise anything, SystemExit too
-            if isinstance(error, KeyboardInterrupt):
-                raise
             self._failed.add(reference.module)
             self._imported_badly(reference, error, span)
             return None

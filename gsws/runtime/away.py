@@ -41,6 +41,11 @@ class Away:
         self._limit = limit
         self._sessions: OrderedDict[SessionClient, None] = OrderedDict()
 
+    def bound(self, total: int, limit: int) -> None:
+        """Take other bounds; who is over them gives way when the next one comes."""
+        self.pool.limit = total
+        self._limit = limit
+
     def __len__(self) -> int:
         return len(self._sessions)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,31 @@ from gsws.types import Count
 if TYPE_CHECKING:
     from gsws.runtime.service import Service
 
-__all__ = ["Context", "DatasourceContext"]
+__all__ = ["Context", "DatasourceContext", "Environ"]
+
+
+class Environ(Mapping[str, str]):
+    """
+    Environment variables that keep note of which were looked up.
+
+    Args:
+        variables: By name.
+        looked_up: Filled with the values that were given, None for what was not there.
+    """
+
+    def __init__(self, variables: Mapping[str, str], looked_up: dict[str, str | None]) -> None:
+        self._variables = variables
+        self._looked_up = looked_up
+
+    def __getitem__(self, name: str) -> str:
+        self._looked_up[name] = self._variables.get(name)
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +58,8 @@ class Context:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        return self.service.project.environ
+        kind = "datasource" if isinstance(self, DatasourceContext) else "source"
+        return Environ(self.service.project.environ, self.service.looked_up.setdefault((kind, self.name), {}))
 
     @property
     def logger(self) -> Any:

@@ -1,15 +1,21 @@
-"""Datasources: long-lived clients, built once before the handlers are imported, closed at the end."""
+"""
+Datasources: long-lived clients, built once before the handlers are imported, closed at the end.
+
+Both happen on the loop's own thread, where handlers use them: a connection to SQLite, a lock or a client of a network
+library belongs to the thread and the loop that made it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from gsws.diagnostics import Finding, Severity
 from gsws.errors import GSWSError, ServeError
 from gsws.project.specs import DatasourceSpec
+from gsws.routing.modules import FUNCTIONS
 from gsws.runtime.contexts import DatasourceContext
 
 if TYPE_CHECKING:
@@ -50,7 +56,7 @@ async def close_datasource(name: str, datasource: Any, logger: Any) -> None:
         return
     try:
         async with asyncio.timeout(5.0):
-            result = close() if inspect.iscoroutinefunction(close) else await asyncio.to_thread(close)
+            result = close()
             if inspect.isawaitable(result):
                 await result
     except Exception as error:
@@ -58,15 +64,28 @@ async def close_datasource(name: str, datasource: Any, logger: Any) -> None:
 
 
 def stale_datasources(
-    built: Mapping[str, DatasourceSpec], before: Mapping[str, DatasourceSpec], now: Mapping[str, DatasourceSpec]
+    built: Mapping[str, DatasourceSpec],
+    before: Mapping[str, DatasourceSpec],
+    now: Mapping[str, DatasourceSpec],
+    imported: Set[str],
 ) -> list[str]:
-    """Names of datasources that a change has made unlike those that run; they are built once."""
+    """
+    Name the datasources that a change has made unlike those that run; they are built once.
+
+    Args:
+        built: What those that run were made of.
+        before: What the revision before said.
+        now: What this one says.
+        imported: The modules that were imported anew.
+    """
 
     def said(specs: Mapping[str, DatasourceSpec], name: str) -> tuple[Any, ...] | None:
         spec = specs.get(name)
         return None if spec is None else (spec.type, spec.handler and spec.handler.callable, spec.config)
 
-    return [name for name in now if said(now, name) not in (said(built, name), said(before, name))]
+    stale = {name for name in {*built, *now} if said(now, name) not in (said(built, name), said(before, name))}
+    stale |= {name for name, spec in built.items() if spec.handler and f"{FUNCTIONS}.{spec.handler.module}" in imported}
+    return sorted(stale)
 
 
 def _help(error: Exception, said: str) -> str | None:
@@ -81,12 +100,8 @@ async def _build(service: Service, spec: DatasourceSpec) -> Any:
         installed = service.plugins[spec.type or ""]
         if installed.plugin is None:
             raise ServeError(installed.error or f"no plugin for `type: {spec.type}`")
-        # In a thread: opening a database or importing a model's client would hold up the loop.
-        made = await asyncio.to_thread(installed.plugin.create, spec.config, DatasourceContext(service, spec.name))
-        return await made if inspect.isawaitable(made) else made
-    module = await asyncio.to_thread(service.modules.load, spec.handler.module)
-    factory = getattr(module, spec.handler.callable)
-    arguments = (spec.config,) if inspect.signature(factory).parameters else ()
-    if inspect.iscoroutinefunction(factory):
-        return await factory(*arguments)
-    return await asyncio.to_thread(factory, *arguments)
+        made = installed.plugin.create(spec.config, DatasourceContext(service, spec.name))
+    else:
+        factory = getattr(service.modules.load(spec.handler.module), spec.handler.callable)
+        made = factory(*((spec.config,) if inspect.signature(factory).parameters else ()))
+    return await made if inspect.isawaitable(made) else made

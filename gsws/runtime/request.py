@@ -53,7 +53,6 @@ class Request:
         deadline: Loop time at which it times out, or None.
         aborted: Why it was ended from outside, or None.
         aborted_at: Loop time of that.
-        children: Tasks that the handler spawned and that still run.
         generator: What came of a call that was not known to give a stream, until it is iterated.
         begun: `time.perf_counter` at which it was taken in, while somebody observes requests; None otherwise.
         first: `time.perf_counter` at which its stream began, if it is observed and did.
@@ -70,7 +69,6 @@ class Request:
         "aborted_at",
         "answer",
         "begun",
-        "children",
         "client",
         "deadline",
         "first",
@@ -113,7 +111,6 @@ class Request:
         self.deadline: float | None = None
         self.aborted: str | None = None
         self.aborted_at = 0.0
-        self.children: set[asyncio.Task[Any]] | None = None
         self.generator: AsyncIterator[Any] | None = None
         self.sent = 0
         self.begun: float | None = None

@@ -166,9 +166,8 @@ class Scheduler:
     def tasks(self) -> list[asyncio.Task[Any]]:
         """Every task that works for this client."""
         tasks = [request.task for request in self._live or () if request.task is not None]
-        children = [task for request in self._live or () for task in request.children or ()]
         worker = [self._worker] if self._worker is not None else []
-        return [*{*tasks, *children, *worker}]
+        return [*{*tasks, *worker}]
 
     def abort(self, request: Request, reason: str) -> None:
         """
@@ -193,8 +192,6 @@ class Scheduler:
             return
         request.aborted = reason
         request.aborted_at = self.source.loop.time()
-        for child in tuple(request.children or ()):
-            child.cancel()
         if request.task is None and not request.is_running:
             self._withdraw(request)
         elif request.task is not None and request.is_running:

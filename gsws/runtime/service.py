@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+import contextvars
+from collections.abc import Callable, Coroutine, Mapping, Set
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -24,10 +25,13 @@ from gsws.project.specs import DatasourceSpec, Project, SourceSpec
 from gsws.routing.modules import ModuleSet
 from gsws.routing.table import Build, Hooks, RouteTable, build_table
 from gsws.runtime.away import Away
-from gsws.runtime.children import CHILDREN, account
+from gsws.runtime.children import CHILDREN, account, end_children
+from gsws.runtime.coming import Coming, stop_source
 from gsws.runtime.contexts import Context
-from gsws.runtime.datasources import build_datasources, close_datasource, stale_datasources
+from gsws.runtime.datasources import build_datasources, close_datasource
 from gsws.runtime.detached import make_handle
+from gsws.runtime.fixed import fixed_at_start
+from gsws.runtime.importing import Importer
 from gsws.runtime.lifespan import Lifespan, LifespanContext
 from gsws.runtime.observing import Observer
 from gsws.runtime.push import Pushes
@@ -40,6 +44,8 @@ __all__ = ["Service"]
 _GRACE: Final = 10.0
 """Seconds beyond the drain time after which a source that does not stop is left behind."""
 
+
+_T = TypeVar("_T")
 
 _LAST_WAIT: Final = 1.0
 """Seconds that what was ended at shutdown gets to clean up."""
@@ -83,10 +89,13 @@ class Service:
         self.logger = structlog.get_logger("gsws")
         self.is_draining = False
         self.revision = 0
+        self.looked_up: dict[tuple[str, str], dict[str, str | None]] = {}
         self.plugins = plugins
         self._listeners: dict[str, LiveListener] = {}
         self._hurry = asyncio.Event()
         self._away = Away(project.settings.resume.total, project.settings.resume.sessions)
+        self._coming = Coming(self._missing, lambda spec: self._in_context(self._start_or_tell(spec)), self.logger)
+        self._context = contextvars.copy_context()
         self._table: RouteTable = {}
         self.authn: Mapping[str, Callable[..., Any]] = {}
         self._hooks: Mapping[str, Hooks] = {}
@@ -110,9 +119,11 @@ class Service:
         loop.set_task_factory(account)
         loop.set_exception_handler(self._unhandled)
         self.modules.open()
-        findings = await build_datasources(self, self.datasources)
+        self._importer = Importer(self.modules, loop, self._context)
+        findings = await self._in_context(build_datasources(self, self.datasources))
         self._built = self.project.datasources
-        build = await asyncio.to_thread(build_table, self.project, self.modules, self.datasources)
+        build = await asyncio.to_thread(build_table, self.project, self.modules, self.datasources, self._importer.load)
+        self._importer.is_limited = True
         if build.table is not None:
             self._table, self.authn, self._hooks = build.table, build.authn, build.hooks
             self._lifespan = self._make_lifespan(build)
@@ -134,9 +145,9 @@ class Service:
                 )
         try:
             if self._lifespan is not None:
-                await self._lifespan.begin()
+                await self._in_context(self._lifespan.begin())
             for spec in self.project.sources.values():
-                await self._start_source(spec)
+                await self._in_context(self._start_or_tell(spec))
         except BaseException:
             self._hurry.set()
             await self.stop()
@@ -159,8 +170,12 @@ class Service:
         return not self.is_draining and not (self._lifespan is not None and self._lifespan.has_failed)
 
     def is_busy(self) -> bool:
-        """Whether a request is queued or running."""
-        return any(live.busy for live in self.live.values())
+        """Whether a request is queued or running, or a task that one left behind."""
+        return bool(CHILDREN) or self._coming.is_busy() or any(live.busy for live in self.live.values())
+
+    def is_blocking(self) -> bool:
+        """Whether code of the project may be running on the loop."""
+        return self.is_busy() or self._importer.is_busy
 
     # Changing.
 
@@ -168,7 +183,9 @@ class Service:
         self, project: Project, changed: set[Path], is_settled: Callable[[Mapping[str, bytes]], bool]
     ) -> tuple[Finding, ...] | None:
         """
-        Build another revision off the loop and serve it, or keep the running one.
+        Build another revision and serve it, or keep the running one.
+
+        The loop is held up by the code of the modules that changed, and by nothing else.
 
         Args:
             project: The project as its files are now; its `ok` is true.
@@ -178,55 +195,62 @@ class Service:
         Returns:
             Findings; the revision is live if none is an error. None if a module changed meanwhile: nothing was done.
         """
-        build = await asyncio.to_thread(self._rebuild, project, changed, is_settled)
+        concerned = await asyncio.to_thread(self._prepare, changed)
+        build: Build | None = None
+        with contextlib.suppress(_Undo), self.modules.revision(changed, concerned) as imported:
+            build = await asyncio.to_thread(self._rebuild, project, is_settled)
+            if build is None or build.table is None:
+                raise _Undo
         if build is None:
             return None
         if build.table is not None:
             self.authn, self._hooks = build.authn, build.hooks
             self._compare_lifespan(project, build)
-            await self.apply(project, build.table)
+            await self.apply(project, build.table, imported)
         return build.findings
 
-    async def apply(self, project: Project, table: RouteTable) -> None:
+    async def apply(self, project: Project, table: RouteTable, imported: Set[str] = frozenset()) -> None:
         """Serve another revision on the same sockets; what runs goes on with the code it began with."""
         previous, self.project, self._table = self.project, project, table
         self.revision += 1
-        for name in stale_datasources(self._built, previous.datasources, project.datasources):
-            self.logger.warning("change takes effect after a restart", datasource=name)
+        for kind, name, keys in fixed_at_start(previous, project, self._built, imported, self.looked_up):
+            self.logger.warning("change takes effect after a restart", **{kind: name} if kind else {}, keys=keys)
+        self._take_settings()
         for name in [name for name in self.sources if name not in project.sources]:
-            source = self.sources.pop(name)
-            await source.stop()
-            self.live.pop(name, None)
-            self._listeners.pop(name, None)
+            self._remove_source(name)
         for name, live in self.live.items():
             live.apply(table.get(name, {}), _rates(project, name))
         for name, spec in project.sources.items():
-            if name not in self.sources:
+            if name in self.sources and name in previous.sources:
                 try:
-                    await self._start_source(spec)
-                except ServeError as error:
-                    self.logger.error("event source cannot start", source=name, error=error.message)
-            else:
-                self._reconfigure(previous.sources[name], spec)
-                self._subscribe(name)
+                    self._reconfigure(previous.sources[name], spec)
+                    self._subscribe(name)
+                except Exception as error:
+                    self.logger.error("event source does not take over the change", source=name, exc_info=error)
+        await self._coming.start()
 
     # Ending.
 
     async def stop(self) -> None:
         """Drain every source (protocol P10.2), then close datasources; returns within the drain time and a little."""
         self.is_draining = True
-        if self.sources:
-            stopping = [asyncio.ensure_future(_stop_source(source, self.logger)) for source in self.sources.values()]
-            _, stuck = await asyncio.wait(stopping, timeout=self.project.settings.drain_timeout + _GRACE)
+        self._coming.stop()
+        seconds = self.project.settings.drain_timeout
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        stopping = [asyncio.ensure_future(stop_source(source, self.logger)) for source in self.sources.values()]
+        stopping += self._coming.leaving()
+        if stopping:
+            _, stuck = await asyncio.wait(stopping, timeout=seconds + _GRACE)
             for task in stuck:
                 task.cancel()
+        await end_children(deadline - loop.time(), self._hurry, self.logger)
         if self._lifespan is not None:
             await self._lifespan.end()
         await self.threads.settle(_LAST_WAIT)
         for name, datasource in reversed(self.datasources.items()):
             await close_datasource(name, datasource, self.logger)
         self.datasources.clear()
-        await self._end_children()
         self.modules.close()
 
     def hurry(self) -> None:
@@ -245,11 +269,29 @@ class Service:
             config["host"] = self.host
         if self.port is not None and "port" in config:
             config["port"] = self.port
+        source: EventSource | None = None
         try:
             source = installed.plugin.create(config, context)
             self.sources[spec.name] = source
             self._subscribe(spec.name)
             await source.start()
+        except BaseException:
+            self.sources.pop(spec.name, None)
+            self.live.pop(spec.name, None)
+            self._listeners.pop(spec.name, None)
+            if source is not None:
+                await stop_source(source, self.logger)
+            raise
+
+    async def _start_or_tell(self, spec: SourceSpec) -> None:
+        """
+        Start a source.
+
+        Raises:
+            ServeError: If it cannot start, whatever it raised.
+        """
+        try:
+            await self._start_source(spec)
         except ServeError:
             raise
         except Exception as error:
@@ -317,18 +359,41 @@ class Service:
 
     # Parts of changing.
 
-    def _rebuild(
-        self, project: Project, changed: set[Path], is_settled: Callable[[Mapping[str, bytes]], bool]
-    ) -> Build | None:
-        """Import what changed and build the table; undone if that fails or is out of date. Runs in a thread."""
-        build: Build | None = None
-        with contextlib.suppress(_Undo), self.modules.revision(changed):
-            build = build_table(project, self.modules, self.datasources)
-            if not is_settled(self.modules.read()):
-                build = None
-            if build is None or build.table is None:
-                raise _Undo
-        return build
+    def _prepare(self, changed: set[Path]) -> set[str]:
+        """Find out what has to be imported anew, and compile it. Runs in a thread."""
+        concerned = self.modules.concerned(changed)
+        self.modules.prepare(concerned)
+        return concerned
+
+    def _rebuild(self, project: Project, is_settled: Callable[[Mapping[str, bytes]], bool]) -> Build | None:
+        """Build the table, with imports on the loop; None if that is out of date. Runs in a thread."""
+        build = build_table(project, self.modules, self.datasources, self._importer.load)
+        return build if is_settled(self.modules.read()) else None
+
+    def _missing(self) -> list[SourceSpec]:
+        """The sources that the project has and that do not run."""
+        if self.is_draining:
+            return []
+        return [spec for name, spec in self.project.sources.items() if name not in self.sources]
+
+    def _remove_source(self, name: str) -> None:
+        source, live = self.sources.pop(name), self.live.pop(name, None)
+        self._listeners.pop(name, None)
+        self._coming.remove(source, live)
+
+    async def _in_context(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine in the service's own context: what modules set in it is there for what follows."""
+        return await asyncio.get_running_loop().create_task(coroutine, context=self._context)
+
+    def _take_settings(self) -> None:
+        """Take over what gsws.yaml says; a session keeps the ``bytes`` that it began with."""
+        settings = self.project.settings
+        self._away.bound(settings.resume.total, settings.resume.sessions)
+        for live in self.live.values():
+            live.resume_window = settings.resume.window
+            live.resume_bytes = settings.resume.bytes
+        for listener in self._listeners.values():
+            listener.drain_timeout = settings.drain_timeout
 
     def _reconfigure(self, before: SourceSpec, now: SourceSpec) -> None:
         """Take over what a changed source file says, and say what needs a restart."""
@@ -343,16 +408,6 @@ class Service:
             self.logger.warning("change takes effect after a restart", source=now.name, keys=changed)
 
     # Parts of ending.
-
-    async def _end_children(self) -> None:
-        """Cancel what handlers spawned and left running."""
-        me = asyncio.current_task()
-        children = [task for task in CHILDREN if task is not me and not task.done()]
-        if children:
-            self.logger.warning("cancelling tasks that handlers left running", tasks=len(children))
-            for task in children:
-                task.cancel()
-            await asyncio.wait(children, timeout=1.0)
 
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log what nobody awaited; a send to a client that left is no news."""
@@ -369,13 +424,6 @@ _NEEDS_RESTART: Final = frozenset({"type", "host", "port", "tls"})
 
 class _Undo(Exception):
     """Leaves a revision that could not be built."""
-
-
-async def _stop_source(source: EventSource, logger: Any) -> None:
-    try:
-        await source.stop()
-    except Exception as error:
-        logger.error("event source failed to stop", exc_info=error)
 
 
 def _rates(project: Project, source: str) -> Mapping[str, Any]:

@@ -39,7 +39,8 @@ def test_a_public_folder_may_be_made_while_the_service_runs(tmp_path):
 
 
 def test_tasks_that_handlers_leave_running_end_with_the_service(tmp_path):
-    with served(tmp_path, FILES) as running:
+    with served(tmp_path, {**FILES, "gsws.yaml": "drain_timeout: 200ms\n"}) as running:
         with running.client() as client:
             assert client.ask("websocket.spawns")["eventtype"] == "reply"
-    assert running.log("cancelling tasks that handlers left running")[0]["tasks"] == 1
+    entry = running.log("cancelling tasks that handlers left running")[0]
+    assert (entry["tasks"], entry["names"]) == (1, ["spawns.<locals>.forever"])
