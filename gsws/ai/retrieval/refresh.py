@@ -20,6 +20,7 @@ from gsws.ai.retrieval.database import Database
 from gsws.ai.retrieval.protocol import Progress, Report, Trouble
 from gsws.ai.retrieval.query import indexed
 from gsws.ai.retrieval.readers import Unreadable, read_document
+from gsws.ai.retrieval.readers.apart import Apart, is_quick
 from gsws.ai.retrieval.scan import Found, Selection, Stamp, read_file, scan
 
 __all__ = ["refresh_words"]
@@ -89,13 +90,14 @@ def refresh_words(
             todo.append(found)
         else:
             _still(report, one)
-    for number, found in enumerate(todo):
-        if is_stopping():
-            report.problem = report.problem or "stopped before the end; the next refresh goes on"
-            break
-        if progress is not None:
-            progress(found.path, number, len(todo))
-        hashes[found.path] = _take_in(database, found, known.get(found.path), selection, rebuild, report)
+    with Apart() as apart:
+        for number, found in enumerate(todo):
+            if is_stopping():
+                report.problem = report.problem or "stopped before the end; the next refresh goes on"
+                break
+            if progress is not None:
+                progress(found.path, number, len(todo))
+            hashes[found.path] = _take_in(database, found, known.get(found.path), selection, rebuild, report, apart)
     if progress is not None and todo:
         progress("", len(todo), len(todo))
     _tell_renames(report, gone.values(), hashes)
@@ -130,7 +132,13 @@ def _refused(report: Report, path: str, reason: str) -> None:
 
 
 def _take_in(
-    database: Database, found: Found, known: _Known | None, selection: Selection, rebuild: bool, report: Report
+    database: Database,
+    found: Found,
+    known: _Known | None,
+    selection: Selection,
+    rebuild: bool,
+    report: Report,
+    apart: Apart,
 ) -> bytes:
     """
     Read one file and put it into the index; a file that cannot be read is noted there with its reason.
@@ -148,7 +156,7 @@ def _take_in(
             _touch(database, known.id, stamp, now)
             report.unchanged += 1
             return digest
-        content = read_document(found.path, raw)
+        content = (read_document if is_quick(found.path, raw) else apart.read)(found.path, raw)
         title, chunks = content.title or PurePosixPath(found.path).stem, chunks_of(content)
     except FileNotFoundError:
         return b""  # gone since it was listed; the next refresh forgets it

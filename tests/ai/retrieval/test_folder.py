@@ -170,6 +170,9 @@ def test_a_new_process_tries_again_what_could_not_be_read(folder: Folder, monkey
     folder.write("a.pdf", pdf("alpha"))
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "pypdf", None)
+        patched.setattr(
+            "gsws.ai.retrieval.refresh.is_quick", lambda *_: True
+        )  # in this process, where the module is missing
         report = folder.index().refresh()
         assert report.failed == [Trouble("a.pdf", 'needs pypdf: pip install "gsws[ai]"')]
     assert sources(folder.index().search("alpha")) == ["a.pdf#page=1"]
