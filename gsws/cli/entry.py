@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import sys
 
+from gsws.cli.importpath import leave_relative_places
+
+leave_relative_places()
+
 try:
     import contextlib
     import errno

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from gsws.cli import output
 from gsws.plugins.registry import facts
-from gsws.project import Project, find_root, load_project
+from gsws.project import Project, find_root, foreign_root, load_project, projects_below
 
-__all__ = ["check_environment", "load_here", "root_here"]
+__all__ = ["check_environment", "load_here", "no_project", "root_here"]
 
 
 def check_environment(name: str) -> None:
@@ -39,8 +39,30 @@ def root_here() -> Path:
     except FileNotFoundError:
         raise output.Failure("the working directory does not exist any more") from None
     if root is None:
-        raise output.Failure("no gsws project here or above", "`gsws init .` makes one")
+        raise output.Failure(*no_project(Path.cwd(), "no gsws project here or above"))
     return root
+
+
+def no_project(start: Path, message: str) -> tuple[str, str]:
+    """
+    What is said, and what is to be done, where there is no project.
+
+    Args:
+        start: Where somebody stands.
+        message: What is said if there is no more to it.
+    """
+    foreign = foreign_root(start)
+    if foreign is not None:
+        return (
+            f"the project in `{foreign}` belongs to another user and is not loaded",
+            f"go there if you trust it, or set `GSWS_SAFE_DIRECTORY={foreign}`",
+        )
+    below = projects_below(start)
+    if below:
+        shown = [path.relative_to(start).as_posix() for path in below]
+        listed = ", ".join(f"`{one}`" for one in shown)
+        return message, f"there {'is a project' if len(shown) == 1 else 'are projects'} in {listed}: go there first"
+    return message, "`gsws init .` makes one"
 
 
 def load_here(env: str = "development") -> Project:

@@ -119,7 +119,7 @@ def install(type: str, plugins: Registry) -> InstalledPlugin:
 
 def _installer() -> list[str]:
     if find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip"]
+        return [sys.executable, "-P", "-m", "pip"]
     uv = shutil.which("uv")
     if uv is not None:
         return [uv, "pip"]
@@ -140,10 +140,18 @@ def _target(tool: list[str]) -> tuple[str, ...]:
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    # A list and no shell; the last item is a name that was checked and cannot look like an option.
-    return subprocess.run(  # noqa: S603
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
-    )
+    # In an empty folder: neither a module nor a `uv.toml` nor a `pip.conf` of the project has a say in what is run,
+    # and from where. A list and no shell; the last item is a name that was checked and cannot look like an option.
+    with tempfile.TemporaryDirectory(prefix="gsws-") as nowhere:
+        return subprocess.run(  # noqa: S603
+            command,
+            cwd=nowhere,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
 
 
 def _reason(log: str) -> str:

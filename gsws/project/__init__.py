@@ -1,7 +1,7 @@
 """From files to specs: what a project declares, checked, with findings."""
 
 from gsws.project.cache import ProjectCache
-from gsws.project.discovery import find_root
+from gsws.project.discovery import find_root, foreign_root, projects_below
 from gsws.project.load import load_project
 from gsws.project.parameters import INJECTABLE
 from gsws.project.specs import (
@@ -37,5 +37,7 @@ __all__ = [
     "Settings",
     "SourceSpec",
     "find_root",
+    "foreign_root",
     "load_project",
+    "projects_below",
 ]

@@ -13,7 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SETTINGS", "Entry", "Listing", "base_of", "file_inside", "find_root", "is_root", "list_files"]
+__all__ = [
+    "SETTINGS",
+    "Entry",
+    "Listing",
+    "base_of",
+    "file_inside",
+    "find_root",
+    "foreign_root",
+    "is_root",
+    "list_files",
+    "owner_of",
+    "projects_below",
+]
 
 SETTINGS: Final = "gsws.yaml"
 """The file that marks a root by itself."""
@@ -21,6 +33,8 @@ SETTINGS: Final = "gsws.yaml"
 _FOLDERS: Final = ("events", "eventsources")
 _SKIPPED: Final = frozenset({"__pycache__", "node_modules"})
 _MAX_FOLDERS: Final = 5000
+_MAX_LOOKED: Final = 2000
+_MAX_BELOW: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +80,84 @@ def find_root(start: Path) -> Path | None:
     """
     The nearest project at ``start`` or above it.
 
-    The search ends below the home folder and below ``/``: those two are a project only for who stands in them.
+    The search ends below the home folder and below ``/``: those two are a project only for who stands in them. A
+    project above ``start`` that belongs to another user is none, as it is not for git: see `foreign_root`.
     """
+    start, found = _search(start)
+    return None if found is None or _is_foreign(found, start) else found
+
+
+def foreign_root(start: Path) -> Path | None:
+    """The project above ``start`` that `find_root` passes by, because who runs this does not own it."""
+    start, found = _search(start)
+    return found if found is not None and _is_foreign(found, start) else None
+
+
+def projects_below(start: Path) -> tuple[Path, ...]:
+    """Projects up to three folders below ``start``, by path; at most ten, of the first two thousand folders."""
+    found: list[Path] = []
+    pending, looked = [(start, 0)], 0
+    while pending and looked < _MAX_LOOKED:
+        folder, depth = pending.pop(0)
+        looked += 1
+        if depth and is_root(folder):
+            found.append(folder)
+            continue
+        if depth == _MAX_BELOW:
+            continue
+        try:
+            names = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_dir())
+        except OSError:
+            continue
+        pending += [(path, depth + 1) for path in names if path.name not in _SKIPPED and not path.is_symlink()]
+    return tuple(sorted(found)[:10])
+
+
+def _is_foreign(root: Path, start: Path) -> bool:
+    """
+    Whether a folder above where somebody stands belongs to neither them nor who called them by sudo.
+
+    ``GSWS_SAFE_DIRECTORY`` names folders that are trusted all the same, separated as in ``PATH``; ``*`` is all.
+    """
+    user = getattr(os, "geteuid", None)
+    if root == start or user is None:
+        return False
+    trusted = os.environ.get("GSWS_SAFE_DIRECTORY", "").split(os.pathsep)
+    if "*" in trusted or any(os.path.realpath(one) == str(root) for one in trusted if one):
+        return False
+    sudo = os.environ.get("SUDO_UID", "")
+    users = {user()} | ({int(sudo)} if user() == 0 and sudo.isascii() and sudo.isdigit() else set())
+    # Whoever owns one of them could put anything there.
+    owned = [root, *(root / name for name in (SETTINGS, "src") if os.path.lexists(root / name))]
+    try:
+        return any(owner_of(path) not in users for path in owned)
+    except OSError:
+        return True
+
+
+def owner_of(path: Path) -> int:
+    """The number of the user that a file belongs to; of a link itself, not of what it leads to."""
+    return path.lstat().st_uid
+
+
+def _search(start: Path) -> tuple[Path, Path | None]:
+    """A place without links, and the nearest project at it or above it."""
     try:
         start = start.resolve()
         if start.is_file():
             start = start.parent
         home = Path.home().resolve()
     except (OSError, RuntimeError, ValueError):
-        return None
+        return start, None
     for folder in (start, *start.parents):
         if folder != start and (folder == home or folder.parent == folder):
-            return None
+            return start, None
         if is_root(folder):
             above = folder.parent
             inside_src = folder.name == "src" and above not in (home, above.parent)
             # `my-app/src` looks like a project of its own, but its settings and its `.env` are in `my-app`.
-            return above if inside_src and not _is_file(folder / SETTINGS) else folder
-    return None
+            return start, above if inside_src and not _is_file(folder / SETTINGS) else folder
+    return start, None
 
 
 def is_root(folder: Path) -> bool:

@@ -154,7 +154,7 @@ def _replace(folder: Path, name: str, content: bytes) -> None:
             return
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
-    if not ignore.exists():
+    if not os.path.lexists(ignore):
         ignore.write_text("*\n")
     descriptor, made = tempfile.mkstemp(prefix=f"{name}.", suffix=".new", dir=folder)
     try:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gsws.cli import keysfile, output
+from gsws.cli.here import no_project
 from gsws.cli.suggest import did_you_mean
 from gsws.project import find_root, load_project
 from gsws.runtime.identity.keyfile import ApiKey, KeyFileError, hash_of, read_keys
@@ -148,7 +149,8 @@ def _path(file: str | None) -> Path:
         return path
     root = find_root(Path.cwd())
     if root is None:
-        raise output.Failure("no gsws project here or above", "name the file with `--file keys.yaml`")
+        message, _ = no_project(Path.cwd(), "no gsws project here or above")
+        raise output.Failure(message, "name the file with `--file keys.yaml`")
     named = set()
     for source in load_project(root).sources.values():
         authn = source.written.get("authn")

@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import Final
 
 from gsws.cli import output
-from gsws.cli.here import check_environment
+from gsws.cli.here import check_environment, no_project
 from gsws.cli.selection import Choice, read_level, read_prefixes
 from gsws.cli.suggest import did_you_mean
 from gsws.diagnostics import Finding, Severity
@@ -80,7 +80,7 @@ def run(paths: Sequence[Path], options: Options) -> int:
     root = _root(paths)
     if root is None:
         # Whatever was selected: there is nothing else to be said.
-        return _report((_no_project(),), None, format, choice)
+        return _report((_no_project(_start(paths)),), None, format, choice)
     choice = replace(choice, paths=tuple(path.resolve() for path in paths))
     act = _action(root, format, options, choice)
     if not options.watch:
@@ -256,13 +256,15 @@ def _root(paths: Sequence[Path]) -> Path | None:
     return roots[0]
 
 
-def _no_project() -> Finding:
-    return Finding(
-        code="GS001",
-        severity=Severity.ERROR,
-        message="not a gsws project here or above",
-        help="`gsws init .` makes one",
-    )
+def _start(paths: Sequence[Path]) -> Path:
+    """The first place without a project."""
+    places = [path.resolve() if path.is_dir() else path.resolve().parent for path in paths] or [Path.cwd()]
+    return next((place for place in places if find_root(place) is None), places[0])
+
+
+def _no_project(start: Path) -> Finding:
+    message, help = no_project(start, "not a gsws project here or above")
+    return Finding(code="GS001", severity=Severity.ERROR, message=message, help=help)
 
 
 def _no_text(_: str) -> str | None:
