@@ -59,6 +59,16 @@ def test_every_protocol_point_is_named_by_a_test(point: str) -> None:
     assert re.search(rf"\b{re.escape(point)}\b", text_of_tests()), f"no test names {point}"
 
 
+def test_every_threat_is_named_by_a_test() -> None:
+    """Each numbered point of the threat model has a test that names it."""
+    page = (ROOT / "docs" / "explanation" / "security.md").read_text(encoding="utf-8")
+    threats = re.findall(r"^\| (T\d+) \|", page, re.MULTILINE)
+    assert threats == [f"T{number}" for number in range(1, len(threats) + 1)]
+    assert len(threats) >= 15
+    unnamed = [threat for threat in threats if not re.search(rf"\b{threat}\b", text_of_tests())]
+    assert not unnamed, f"no test names {unnamed}"
+
+
 def test_every_emitted_code_is_in_the_catalogue() -> None:
     """A finding whose code nobody can look up does not exist."""
     assert emitted_codes(), "no module names a finding"

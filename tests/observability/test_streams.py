@@ -97,7 +97,7 @@ def test_what_keeps_it_from_serving_is_json_too(tmp_path, files):
 
 @pytest.mark.parametrize(("format", "dead"), [("json", "stdout"), ("console", "stderr"), ("console", "stdout")])
 def test_a_reader_that_is_stuck_stops_nothing(tmp_path, format, dead):
-    """Nobody reads the pipe: handlers that print, refusals that are logged, health checks and the end go on."""
+    """T14: Nobody reads the pipe: handlers that print, refusals that are logged, health checks and the end go on."""
     loud = (
         "import sys\ndef loud(payload):\n    print('x' * 2000)\n    print('y' * 2000, file=sys.stderr)\n    return 1\n"
     )

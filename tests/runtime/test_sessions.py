@@ -198,7 +198,7 @@ def test_a_request_that_never_arrived_may_be_sent_again(service):
 
 @pytest.mark.parametrize("change", [{"secret": "wrong"}, {"secret": 5}, {"session": "other"}, {"session": None}])
 def test_nobody_resumes_without_the_secret(service, change):
-    """P8.7."""
+    """T8: P8.7."""
     with connect(service) as owner:
         session = hello(owner)
         owner.send("websocket.count", {"to": 20}, id="s")

@@ -71,7 +71,7 @@ SOURCE = {
 
 @pytest.mark.parametrize("word", ["def", "async def"])
 def test_authz_lets_nobody_in_but_by_a_yes(tmp_path, word):
-    """Whatever a function does or returns; one that returns an unawaited coroutine of a yes has said nothing."""
+    """T4: Whatever a function does or returns; one that returns an unawaited coroutine of a yes has said nothing."""
     code = (
         "class Odd(dict):\n    def get(self, *_):\n        raise KeyError\nasync def check_later():\n    return True\n"
     )

@@ -128,7 +128,7 @@ def test_the_token_subprotocol_is_never_selected_or_echoed(everywhere):
 
 
 def test_a_cookie_needs_a_page_of_ours(everywhere, tmp_path):
-    """A browser sends cookies for any page: other origins are refused with 403, listed ones are not (P4.3)."""
+    """T5: A browser sends cookies for any page: other origins are refused with 403, listed ones are not (P4.3)."""
     cookie = {"Cookie": f"sid={token()}"}
     assert who(everywhere, additional_headers=cookie, origin="https://app.example")["subject"] == "ann"
     for origin in ("https://evil.example", "http://app.example", "https://app.example.evil", "null"):

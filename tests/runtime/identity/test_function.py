@@ -154,6 +154,7 @@ def test_claims_may_be_any_mapping_and_their_end_counts(tmp_path):
 )  # fmt: skip
 def test_what_is_no_actor_lets_nobody_in(tmp_path, result):
     """However true it looks: nobody is let in without a subject, nor with a subject that is said not to be let in."""
+    # Threat T4.
     given = files(f"return {result}")
     given["functions/auth.py"] += "\nfrom gsws import GSStatus\nasync def check_later():\n    return 'ann'\n"
     with served(tmp_path, given) as running:
@@ -162,6 +163,7 @@ def test_what_is_no_actor_lets_nobody_in(tmp_path, result):
 
 def test_checks_have_threads_of_their_own_and_few_wait(tmp_path):
     """Handlers that hold every thread keep nobody out; checks that hang are refused with 503, not queued for ever."""
+    # Threat T9.
     wait = f"while not __import__('os').path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)"
     given = files(f"if handshake.token == 'slow':\n    {wait}\nreturn 'ann'", plain=True)
     given["events/nap.yaml"] = "websocket.nap: {fn: nap, payload: {}}\n"

@@ -46,7 +46,7 @@ def run(work):
 
 
 def test_a_reading_that_is_given_up_is_done_again(tmp_path, reader):
-    """Whoever asked first and left has read nothing for those who ask later."""
+    """T3: Whoever asked first and left has read nothing for those who ask later."""
     path = tmp_path / "f"
     path.write_text("before")
 

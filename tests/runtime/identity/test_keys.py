@@ -68,7 +68,7 @@ def test_a_changed_file_counts_for_the_next_handshake(tmp_path):
 
 @pytest.mark.parametrize("broken", ["keys: [\n", "keys:\n  - {id: one, subject: ann}\n", "\x00", "keys: 7\n"])
 def test_a_file_that_cannot_be_used_lets_nobody_in(tmp_path, broken):
-    """Not even who stood in it before; who is in stays for a while, and nobody is told that a key is bad (503)."""
+    """T3: Not even who stood in it before; who is in stays for a while, and nobody is told that a key is bad (503)."""
     with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
         running.write("keys.yaml", broken)
         for _ in range(3):
@@ -128,7 +128,7 @@ def test_a_revoked_key_ends_its_connections(tmp_path):
 
 @pytest.mark.parametrize("visitor", [OTHER, "no-key-at-all", KEY])
 def test_whoever_connects_first_takes_no_revocation_from_the_others(tmp_path, visitor):
-    """A handshake that reads the changed file does not keep it from those who are in by it."""
+    """T2: A handshake that reads the changed file does not keep it from those who are in by it."""
     with served(tmp_path, files(entry(), entry(OTHER, "two", "bob"))) as running:
         with running.client(additional_headers=key(KEY)) as ann:
             running.write("keys.yaml", "keys:\n" + entry(OTHER, "two", "bob"))

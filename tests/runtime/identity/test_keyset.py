@@ -184,7 +184,7 @@ def test_keys_that_are_none_are_left_out(tmp_path, keys, quick):
 
 
 def test_nobody_waits_for_an_issuer_that_hangs(tmp_path, keys, quick, monkeypatch):
-    """Keys that are old stay in use while it is asked in the background."""
+    """T13: Keys that are old stay in use while it is asked in the background."""
     monkeypatch.setattr(keyset, "DEADLINE", 60.0)
     monkeypatch.setattr(keyset, "MAX_AGE", 0.3)
     monkeypatch.setattr(keyset, "INTERVAL", 0.2)
@@ -242,7 +242,7 @@ def test_an_issuer_that_drips_costs_one_thread_for_a_moment(tmp_path, quick, mon
 
 
 def test_a_password_in_the_url_is_sent_and_never_shown(tmp_path, keys, quick):
-    """Neither by the URL in the log nor by what the network says about it."""
+    """T10: Neither by the URL in the log nor by what the network says about it."""
     with issuer() as server:
         server.publish(a=keys[0])
         url = f"http://svc:pw9x%4037secret@127.0.0.1:{server.port}/keys?access_token=tok9secret"

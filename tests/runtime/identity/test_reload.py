@@ -55,7 +55,7 @@ def test_another_secret_closes_who_came_by_the_old_one(tmp_path):
 
 
 def test_what_has_not_changed_keeps_its_connections(tmp_path):
-    """A token stays good beside a new method, and its end still counts; a key is looked up in the file again."""
+    """T15: A token stays good beside a new method, and its end still counts; a key is looked up in the file again."""
     given = {**source(BOTH), "keys.yaml": KEYS}
     with (
         served(tmp_path, given) as running,

@@ -17,7 +17,7 @@ def files(text="subjects: []\n", authn=AUTHN):
 
 
 def test_a_subject_or_a_token_is_let_in_no_more(tmp_path):
-    """Who is in is closed with 4501 within a moment, the others stay."""
+    """T2: Who is in is closed with 4501 within a moment, the others stay."""
     with served(tmp_path, files()) as running:
         one, two, bob = (bearer(token(name, jti=jti)) for name, jti in (("ann", "1"), ("ann", "2"), ("bob", "3")))
         with (

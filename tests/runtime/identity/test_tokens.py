@@ -37,6 +37,7 @@ def test_a_token_says_whose_a_connection_is(tmp_path):
 
 def test_without_a_good_credential_nobody_gets_in(tmp_path):
     """Missing or bad is 401 before the upgrade; the body tells nothing, the log the reason, no log the token (P4.3)."""
+    # Threat T1.
     bad = {
         "another secret": token(secret="x" * 40),
         "expired": token(lasts=-60),

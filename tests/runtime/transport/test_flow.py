@@ -37,7 +37,7 @@ def flood(client, data, seconds):
 
 
 def test_p9_3_ping_flood(serve):
-    """A client that floods pings and never reads is read no further, and cut at the stall deadline."""
+    """T7: A client that floods pings and never reads is read no further, and cut at the stall deadline."""
     server = serve(stall_timeout=2.0)
     with small_client(server) as client:
         connection = eventually(lambda: server.app.connections)[0]

@@ -111,7 +111,7 @@ def test_origins(serve, origin, development, status):
 
 
 def test_configured_origins(serve):
-    """Configured origins are the only ones; default ports and case do not matter; programs send none."""
+    """T5: Configured origins are the only ones; default ports and case do not matter; programs send none."""
     server = serve(origins=("https://App.example.com",), development=True)
     assert server.upgrade(extra=["Origin: https://app.example.com"]).status == 101
     assert server.upgrade(extra=["Origin: https://app.example.com:443"]).status == 101

@@ -127,7 +127,7 @@ def test_p1_3_public_files(serve, public, path, body):
      "/" + "a" * 300, "/" + "a/" * 2000, "/index.html:stream", "/~root", "/INDEX.HTML"],
 )  # fmt: skip
 def test_nothing_outside_of_the_folder(serve, public, path):
-    """No spelling of a path leads out of the folder, to a hidden file, or to something that is no file."""
+    """T11: No spelling of a path leads out of the folder, to a hidden file, or to something that is no file."""
     response = serve(public=public).request(path)
     assert response.status == 404
     assert b"secret" not in response.body
@@ -336,7 +336,7 @@ def test_conditions_that_the_file_does_not_meet(serve, public):
 
 
 def test_pages_say_which_scripts_may_run(serve, public):
-    """Those of the same origin and those that stand in the page; nobody else shows it in a frame."""
+    """T12: Those of the same origin and those that stand in the page; nobody else shows it in a frame."""
     script = "\n  import('/gsws.js');\r\n"
     (public / "page.html").write_bytes(f"<script src=a.js></script><SCRIPT type=module>{script}</SCRIPT >".encode())
     digest = hashlib.sha256(script.replace("\r\n", "\n").encode()).digest()
@@ -401,6 +401,7 @@ def test_in_development_a_page_on_this_machine_may_have_it(serve):
 )
 def test_a_name_that_was_made_to_lead_here(serve, public, host, hosts, development, served):
     """DNS rebinding: the page and its `Origin` are of one name, and it is not ours; health checks go by any name."""
+    # Threat T6.
     server = serve(public=public, hosts=hosts, development=development)
     origin = [f"Host: {host}", f"Origin: http://{host.rstrip('.')}"]
     assert server.request("/", [f"Host: {host}"]).status == (200 if served else 404)
