@@ -75,8 +75,8 @@ class SessionLog(Protocol):
         """From now on a stream has several readers: an acknowledgement frees its frames only where room is short."""
         ...
 
-    def acknowledge(self, id: RequestId, seq: int) -> None:
-        """Forget the frames up to ``seq``: the client has seen them."""
+    def acknowledge(self, id: RequestId, seq: int) -> bool:
+        """Forget the frames up to ``seq``: the client has seen them. Tells whether that was news about a stream."""
         ...
 
     def trim(self, ended_before: float) -> None:

@@ -6,16 +6,28 @@ Guarantee: exact while the process lives; nothing survives it.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Iterator
 from typing import Final
 
 from gsws.backplane.contract import StreamState
-from gsws.backplane.pool import STEP, Pool
+from gsws.backplane.pool import STEP, Pool, Room
 from gsws.protocol.answer import chunk_text
 from gsws.types import RequestId
 
 __all__ = ["MemorySessionLog"]
+
+_STREAM: Final = 512
+"""Bytes that a stream takes beside its frames: itself, its id, its buffers while they are small."""
+
+_FRAME: Final = 24
+"""Bytes that a frame takes beside itself: its place, and what its buffer is larger than it."""
+
+_OTHER: Final = 160
+"""Bytes that a frame takes which is kept as an object of its own, with its number."""
+
+_EMPTY: Final = sys.getsizeof("")
 
 _SLACK: Final = 16
 """A full log frees this part of its bound at once, so that it does not look for something to forget at each frame."""
@@ -30,7 +42,8 @@ class _Stream:
     None) if there was no room for them. The text of those that are held is read out of them when somebody asks: that
     is rare, and a token is not. Frames lie one behind the other in ``data``: kept as objects of their own they cost
     3 µs each, for an encoder's buffer is larger than what it writes. ``acked`` is None, or with several readers the
-    number up to which frames may be freed when room is short. ``told`` is the number of the last text in ``seen``.
+    number up to which frames may be freed when room is short; of a stream that is lost, the last that was acknowledged.
+    ``told`` is the number of the last text in ``seen``.
     """
 
     __slots__ = ("acked", "data", "dropped", "ended_at", "ends", "extra", "first", "is_lost", "others", "seen", "told")
@@ -50,7 +63,10 @@ class _Stream:
 
     @property
     def size(self) -> int:
-        return len(self.data) + self.extra
+        """Bytes of memory, not of frames alone: of short answers those are a fraction. Without frames, none."""
+        if self.is_lost or not (self.ends or self.first):
+            return 0
+        return _STREAM + len(self.data) + _FRAME * len(self.ends) + self.extra
 
     @property
     def is_fresh(self) -> bool:
@@ -68,17 +84,18 @@ class _Stream:
         """Drop the oldest frames; of a stream that goes on, what a compact resume needs of them is kept."""
         if self.seen is not None:
             texts = [self.seen]
+            self.extra -= _held(self.seen)
             for number, data in enumerate(self.frames(0, count), self.first):
                 text = chunk_text(data)
                 if text is not None:
                     texts.append(text)
                     self.told = number
-                    self.extra += len(text)
                 else:
                     self.others = self.others or []
                     self.others.append((number, data))
-                    self.extra += len(data)
+                    self.extra += len(data) + _OTHER
             self.seen = "".join(texts)
+            self.extra += _held(self.seen)
         end = self.ends[count - 1]
         del self.data[: end - self.dropped], self.ends[:count]
         self.dropped = end
@@ -89,10 +106,16 @@ class _Stream:
         self.seen, self.others, self.extra = None, None, 0
 
     def lose(self) -> None:
-        """Hold nothing any more."""
+        """Hold nothing any more but how many frames there were."""
         self.condense()
+        self.first += len(self.ends)
         self.data, self.ends = bytearray(), array("Q")
         self.is_lost = True
+
+
+def _held(text: str) -> int:
+    """Bytes that a text takes, which is kept with as many for each character as the widest one needs."""
+    return sys.getsizeof(text) - _EMPTY
 
 
 class MemorySessionLog:
@@ -101,14 +124,14 @@ class MemorySessionLog:
 
     Args:
         limit: Bytes of frames and text that are held for the whole session.
-        pool: What all sessions may hold together.
+        room: Where they are reserved: what its user, and all users together, may hold.
     """
 
-    __slots__ = ("_limit", "_mark", "_pool", "_reserved", "_size", "_streams", "has_forgotten")
+    __slots__ = ("_limit", "_mark", "_reserved", "_room", "_size", "_streams", "has_forgotten")
 
-    def __init__(self, limit: int, pool: Pool | None = None) -> None:
+    def __init__(self, limit: int, room: Room | None = None) -> None:
         self._limit = limit
-        self._pool = pool or Pool()
+        self._room = room or Pool()
         self._reserved = 0
         self._mark = 0
         self._size = 0
@@ -124,16 +147,20 @@ class MemorySessionLog:
 
     def append(self, id: RequestId, seq: int, data: bytes, ended_at: float | None) -> None:
         stream = self._streams.get(id)
-        if seq == 0 and not (stream is not None and stream.is_fresh):
-            # An id may be used again once its request has ended.
-            self.begin(id)
-            stream = self._streams[id]
+        if seq == 0:
+            if stream is None or not stream.is_fresh:
+                # An id may be used again once its request has ended.
+                self.begin(id)
+                stream = self._streams[id]
+            self._size += _STREAM
         if stream is None:
             return
         if not stream.is_lost:
             stream.data += data
             stream.ends.append(stream.dropped + len(stream.data))
-            self._size += len(data)
+            self._size += len(data) + _FRAME
+        else:
+            stream.first += 1
         if ended_at is not None:
             stream.ended_at = ended_at
             if stream.is_lost:
@@ -167,16 +194,19 @@ class MemorySessionLog:
         if stream is not None and stream.acked is None:
             stream.acked = -1
 
-    def acknowledge(self, id: RequestId, seq: int) -> None:
+    def acknowledge(self, id: RequestId, seq: int) -> bool:
         stream = self._streams.get(id)
-        if stream is None or stream.is_lost or seq < stream.first:
-            return
-        if stream.acked is not None:
-            stream.acked = max(stream.acked, seq)
-            return
+        if stream is None:
+            return False
+        if stream.is_lost or stream.acked is not None:
+            news = stream.acked is None or seq > stream.acked
+            is_there = seq < stream.first + len(stream.ends)
+            if news and is_there:
+                stream.acked = seq
+            return news and is_there
         count = min(seq + 1 - stream.first, len(stream.ends))
-        if not count:
-            return
+        if count <= 0:
+            return False
         if count == len(stream.ends) and stream.ended_at is not None:
             self._forget(id)
         else:
@@ -184,6 +214,7 @@ class MemorySessionLog:
             stream.release(count)
             self._size += stream.size - before
         self._settle()
+        return True
 
     def trim(self, ended_before: float) -> None:
         for id in [
@@ -211,11 +242,11 @@ class MemorySessionLog:
             self._shrink(self._limit)
         wanted = min(-(-self._size // STEP) * STEP, self._limit) - self._reserved
         if wanted > 0:
-            if not self._pool.take(wanted):
+            if not self._room.take(wanted):
                 self._shrink(self._reserved)
             elif not self._limit:
                 # This very log had to give way, and is closed.
-                self._pool.give(wanted)
+                self._room.give(wanted)
             else:
                 self._reserved += wanted
         self._mark = self._reserved
@@ -224,7 +255,7 @@ class MemorySessionLog:
         """Give back what is no longer needed."""
         spare = self._reserved - min(-(-self._size // STEP) * STEP, self._reserved)
         if spare > STEP or not self._size:
-            self._pool.give(spare)
+            self._room.give(spare)
             self._reserved -= spare
             self._mark = self._reserved
 

@@ -53,8 +53,12 @@ def is_refused(client: Client, route: Route, id: RequestId | None) -> bool:
 
 
 def is_over_rate(client: Client, eventtype: str, rate: RateLimit, id: RequestId | None) -> bool:
-    """Refuse a message beyond the source's rate; control frames have as much again, acknowledgements are free."""
-    if eventtype == "gsws.ack":
+    """
+    Refuse a message beyond the source's rate; control frames have as much again.
+
+    Acknowledgements of a session are free as far as they say something new, which the session knows.
+    """
+    if eventtype == "gsws.ack" and client.session_id is not None:
         return False
     key = "gsws." if eventtype.startswith("gsws.") else ""
     wait = _take(client, key, rate, by_subject=rate.by == "subject")

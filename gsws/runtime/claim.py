@@ -7,16 +7,24 @@ Shared by ``gsws.resume`` and ``gsws.follow`` (protocol section 8); nothing here
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from gsws.types import RequestId
+from gsws.protocol.answer import frame
+from gsws.types import JSONObject, RequestId
 
 if TYPE_CHECKING:
     from gsws.runtime.session import SessionClient
 
-__all__ = ["is_entitled", "is_id", "is_seq", "wanted_streams"]
+__all__ = ["MOST", "is_entitled", "is_id", "is_seq", "refusals", "told_streams", "wanted_streams"]
 
-_MAX_STREAMS: Final = 1000
+MOST: Final = 10_000
+"""Streams of one message that are looked for; no session has as many."""
+
+
+_DIGITS: Final = 640
+"""Longer numbers are no ids that anybody uses, and take long to read."""
 
 
 def is_entitled(session: SessionClient, other: SessionClient, secret: object) -> bool:
@@ -36,21 +44,48 @@ def is_entitled(session: SessionClient, other: SessionClient, secret: object) ->
 
 def wanted_streams(streams: object, session: SessionClient | None) -> dict[RequestId, int]:
     """
-    Read ``streams``: id → last sequence number seen.
+    Read ``streams``: id → last sequence number seen, written as ``{id: seq}`` or as ``[[id, seq], …]`` (P8.2).
 
-    JSON has no integer keys: a key that names no stream held as text but does as a number is that number.
+    JSON has no integer keys: a key is the number that it looks like if only that names a stream; if both do, it names
+    both. Pairs say which one they mean.
     """
-    if not isinstance(streams, dict):
-        return {}
     wanted: dict[RequestId, int] = {}
-    for key, seq in list(streams.items())[:_MAX_STREAMS]:
-        id: RequestId = key
-        if session is not None and not _knows(session, key):
-            number = _as_integer(key)
-            if number is not None and _knows(session, number):
-                id = number
-        wanted[id] = seq if is_seq(seq) else -1
+    if isinstance(streams, list):
+        for pair in streams:
+            if isinstance(pair, list) and len(pair) == 2 and is_id(pair[0]):
+                wanted[pair[0]] = pair[1] if is_seq(pair[1]) else -1
+    elif isinstance(streams, dict):
+        for key, written in streams.items():
+            seq = written if is_seq(written) else -1
+            number = None if session is None or len(wanted) >= MOST else _as_integer(key)
+            if number is None or session is None or not _knows(session, number):
+                wanted[key] = seq
+                continue
+            wanted[number] = seq
+            if _knows(session, key):
+                wanted[key] = seq
     return wanted
+
+
+def told_streams(streams: object, facts: Mapping[RequestId, JSONObject]) -> Any:
+    """Say something of each stream in the way that they were asked for: by key, or as pairs."""
+    if isinstance(streams, list):
+        return [[id, what] for id, what in facts.items()]
+    return {str(id): what for id, what in facts.items()}
+
+
+def refusals(ids: Iterable[RequestId], payload: JSONObject, *, each: int) -> Iterator[bytes]:
+    """
+    One ``stream.error`` for each of the first ids, and one for all others together, which names them in ``streams``.
+
+    None has a ``seq``, for it is no part of the stream.
+    """
+    rest = iter(ids)
+    for id in islice(rest, each):
+        yield frame("stream.error", payload, id)
+    others = list(rest)
+    if others:
+        yield frame("stream.error", {**payload, "streams": others})
 
 
 def is_seq(value: Any) -> TypeGuard[int]:
@@ -68,6 +103,8 @@ def _knows(session: SessionClient, id: RequestId) -> bool:
 
 
 def _as_integer(text: str) -> int | None:
+    if len(text) > _DIGITS:
+        return None
     try:
         number = int(text)
     except ValueError:

@@ -7,11 +7,13 @@ bytes for all. It belongs to one connection; one that reads too slowly is closed
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
+from gsws.backplane.contract import StreamState
 from gsws.protocol.answer import error_payload, frame
 from gsws.protocol.closecodes import CloseCode
-from gsws.runtime.claim import is_entitled, is_id, wanted_streams
+from gsws.runtime.claim import is_entitled, is_id, refusals, told_streams, wanted_streams
 from gsws.runtime.replay import replay
 from gsws.runtime.transport import encode_frame
 from gsws.types import RequestId
@@ -35,6 +37,9 @@ _REFILL: Final = 4 * 2**20
 
 _LEAST: Final = 4096
 """Bytes that asking costs at least."""
+
+_REFUSED: Final = 16
+"""Streams of one message that are refused each by a frame of its own; more of them share one."""
 
 _ATTEMPTS: Final = 8
 """Wrong secrets after which a connection is closed with 4504."""
@@ -115,7 +120,7 @@ class Following:
 def follow(client: SessionClient, message_id: RequestId | None, payload: Any) -> None:
     """Answer ``gsws.follow``: ``gsws.following``, then all that was missed of each stream; or say why not."""
     streams = payload.get("streams") if isinstance(payload, dict) else None
-    if not isinstance(streams, dict) or not streams or not isinstance(payload.get("session"), str):
+    if not isinstance(streams, dict | list) or not streams or not isinstance(payload.get("session"), str):
         client.misused("`gsws.follow` needs `session`, `secret` and `streams` in its payload", message_id)
         return
     session = client.source.sessions.get(payload["session"])
@@ -145,9 +150,19 @@ def follow(client: SessionClient, message_id: RequestId | None, payload: Any) ->
     if len(following.streams) + len(free) > _FOLLOWED:
         _refuse(client, wanted, "too_many_requests", f"a connection follows at most {_FOLLOWED} streams", 1000)
         return
-    _begin(client, session, message_id, free, is_compact=payload.get("compact") is True)
-    for id in wanted.keys() - free.keys():
-        _refuse(client, [id], "duplicate_id", "a request or a followed stream with this id is running here")
+    found = _begin(client, session, free, is_compact=payload.get("compact") is True)
+    facts = {
+        id: {"from": free[id] + 1, "state": "ended" if state.is_ended else "running"} for id, state in found.items()
+    }
+    told = {"session": session.session_id, "streams": told_streams(streams, facts)}
+    client.say(frame("gsws.following", told, message_id))
+    for id, state in found.items():
+        for data in replay(id, state):
+            client.say(data)
+    client.connection.excuse()
+    _refuse(client, [id for id in free if id not in found], "resume_lost", "its frames are not held")
+    in_use = [id for id in wanted if id not in free]
+    _refuse(client, in_use, "duplicate_id", "a request or a followed stream with this id is running here")
 
 
 def unfollow(client: SessionClient, message_id: RequestId | None, payload: Any) -> None:
@@ -162,40 +177,26 @@ def unfollow(client: SessionClient, message_id: RequestId | None, payload: Any) 
 
 
 def _begin(
-    client: SessionClient,
-    session: SessionClient,
-    message_id: RequestId | None,
-    wanted: dict[RequestId, int],
-    *,
-    is_compact: bool,
-) -> None:
-    """Send what was missed and register for what comes; nothing can come in between."""
+    client: SessionClient, session: SessionClient, wanted: dict[RequestId, int], *, is_compact: bool
+) -> dict[RequestId, StreamState]:
+    """Read what was missed and register for what comes; nothing can come in between."""
     assert client.following is not None
     assert session.followers is not None
     found = {id: state for id, seq in wanted.items() if (state := session.log.read(id, seq, compact=is_compact))}
-    facts = {
-        str(id): {"from": wanted[id] + 1, "state": "ended" if state.is_ended else "running"}
-        for id, state in found.items()
-    }
     client.following.charge(sum(sum(map(len, state.frames)) + len(state.text or "") for state in found.values()))
-    client.say(frame("gsws.following", {"session": session.session_id, "streams": facts}, message_id))
-    for id in wanted:
-        state = found.get(id)
-        if state is None:
-            _refuse(client, [id], "resume_lost", "its frames are not held")
-            continue
-        for data in replay(id, state):
-            client.say(data)
+    for id, state in found.items():
         session.log.share(id)
         if not state.is_ended:
             client.following.streams[id] = session
             session.followers.streams.setdefault(id, {})[client] = None
             session.look_at(id)
-    client.connection.excuse()
+    return found
 
 
-def _refuse(client: SessionClient, ids: Any, name: str, message: str, retry_after_ms: int | None = None) -> None:
-    """Say for each stream why it is not followed; without ``seq``, for it is no part of the stream."""
-    for id in ids:
+def _refuse(
+    client: SessionClient, ids: Collection[RequestId], name: str, message: str, retry_after_ms: int | None = None
+) -> None:
+    """Say why streams are not followed; of many in as few bytes as they were asked for in."""
+    for data in refusals(ids, error_payload(name, message, retry_after_ms=retry_after_ms), each=_REFUSED):
         client.source.counters.add(f"errors.{name}")
-        client.say(frame("stream.error", error_payload(name, message, retry_after_ms=retry_after_ms), id))
+        client.say(data)

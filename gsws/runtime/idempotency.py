@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
+from gsws.backplane.shares import Shares
 from gsws.protocol.answer import SilentAnswer
 from gsws.protocol.errors import ERROR_HEAD
-from gsws.runtime.shares import Shares
 
 if TYPE_CHECKING:
     from gsws.runtime.request import Request

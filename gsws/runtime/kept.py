@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gsws.backplane.pool import STEP, Pool
+from gsws.backplane.pool import STEP, Room
 
 __all__ = ["Kept"]
 
@@ -23,17 +23,17 @@ class Kept:
 
     Args:
         limit: Bytes.
-        pool: Where they are reserved.
+        room: Where they are reserved.
 
     Attributes:
         missed: How many found no room.
     """
 
-    __slots__ = ("_frames", "_limit", "_pool", "_reserved", "_size", "missed")
+    __slots__ = ("_frames", "_limit", "_reserved", "_room", "_size", "missed")
 
-    def __init__(self, limit: int, pool: Pool) -> None:
+    def __init__(self, limit: int, room: Room) -> None:
         self._limit = limit
-        self._pool = pool
+        self._room = room
         self._frames: list[bytes] = []
         self._size = 0
         self._reserved = 0
@@ -62,12 +62,12 @@ class Kept:
         self._free()
 
     def _free(self) -> None:
-        self._pool.give(self._reserved)
+        self._room.give(self._reserved)
         self._frames, self._size, self._reserved = [], 0, 0
 
     def _reserve(self, size: int) -> bool:
         while self._reserved < size <= self._limit:
-            if not self._pool.take(STEP):
+            if not self._room.take(STEP):
                 return False
             self._reserved += STEP
         if self._limit < 0:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
-from gsws.runtime.claim import is_entitled, wanted_streams
+from gsws.runtime.claim import is_entitled
 
 if TYPE_CHECKING:
     from gsws.runtime.session import SessionClient
@@ -59,8 +59,7 @@ class SessionReceiver:
             payload = {}
         session = fresh.source.sessions.get(str(payload.get("session")))
         if session is None or session is fresh or not is_entitled(session, fresh, payload.get("secret")):
-            # Read without the session, whose ids are not this client's to know.
-            fresh.refuse_resume(wanted_streams(payload.get("streams"), None))
+            fresh.refuse_resume(payload.get("streams"))
             return True
         fresh.source.sessions.pop(fresh.session_id, None)
         fresh.source.clients.discard(fresh)
@@ -72,6 +71,5 @@ class SessionReceiver:
                 session.lease.end()
             session.lease, fresh.lease = fresh.lease, None
             session.lease.move(session)
-        wanted = wanted_streams(payload.get("streams"), session)
-        session.resume(wanted, compact=payload.get("compact") is True)
+        session.resume(payload.get("streams"), compact=payload.get("compact") is True)
         return True

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Set
+from collections.abc import Iterable, Set
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.backplane.memory import MemorySessionLog
 from gsws.protocol.answer import error_payload, frame
 from gsws.protocol.closecodes import CloseCode, is_goodbye
-from gsws.runtime.claim import is_id, is_seq
+from gsws.runtime.admission import is_over_rate
+from gsws.runtime.away import ANONYMOUS, Owner
+from gsws.runtime.claim import MOST, is_id, is_seq, refusals, told_streams, wanted_streams
 from gsws.runtime.client import Client
 from gsws.runtime.following import Followers, Following, follow, unfollow
 from gsws.runtime.kept import Kept
 from gsws.runtime.replay import replay
 from gsws.runtime.request import Request
-from gsws.types import GSActor, RequestId
+from gsws.types import GSActor, JSONObject, RequestId
 
 if TYPE_CHECKING:
     from gsws.runtime.source import LiveSource
@@ -47,6 +50,8 @@ class SessionClient(Client):
 
     Attributes:
         secret: Proves that a client may resume it; sent once, in ``gsws.hello``, never logged.
+        owner: By whom what it holds is counted.
+        room: Where it reserves what it holds.
         log: The frames that a client may ask for again.
         taken: How many messages of its connection were read.
         followers: Who else gets frames of this session; None until somebody did.
@@ -55,14 +60,16 @@ class SessionClient(Client):
 
     __slots__ = (
         "_apart", "_expiry", "_graces", "_id", "_kept", "_muted", "_trimming",
-        "followers", "following", "log", "secret", "taken",
+        "followers", "following", "log", "owner", "room", "secret", "taken",
     )  # fmt: skip
 
     def __init__(self, source: LiveSource, connection: Connection, actor: GSActor | None = None) -> None:
         super().__init__(source, connection, actor)
         self._id = secrets.token_urlsafe(12)
         self.secret = secrets.token_urlsafe(32)
-        self.log = MemorySessionLog(source.resume_bytes, source.away.pool)
+        self.owner: Owner = self._owner(actor)
+        self.room = source.away.share(self.owner, is_proven=actor is not None and actor.authenticated)
+        self.log = MemorySessionLog(source.resume_bytes, self.room)
         self.taken = 0
         self.followers: Followers | None = None
         self.following: Following | None = None
@@ -74,6 +81,12 @@ class SessionClient(Client):
         self._kept: Kept | None = None
         self._expiry: Timer | None = None
         self._trimming: Timer | None = None
+
+    def _owner(self, actor: GSActor | None) -> Owner:
+        """Who pays for it: a proven subject, or a label where nobody proves anything."""
+        if actor is not None and actor.authenticated:
+            return actor.key
+        return ("label", self.label) if self.source.identity is None else ANONYMOUS
 
     @property
     def session_id(self) -> str:
@@ -170,24 +183,29 @@ class SessionClient(Client):
         if self._trimming is None and len(self.log):
             self._trim_later()
 
-    def resume(self, wanted: dict[RequestId, int], *, compact: bool) -> None:
+    def resume(self, asked: object, *, compact: bool) -> None:
         """Answer ``gsws.resume``: say what follows, then send every missing frame in order (P8.3, P8.4)."""
-        found = {id: state for id, seq in wanted.items() if (state := self.log.read(id, seq, compact=compact))}
+        wanted = wanted_streams(asked, self)
+        looked_for = islice(wanted.items(), MOST)
+        found = {id: state for id, seq in looked_for if (state := self.log.read(id, seq, compact=compact))}
         self._muted = {id for id in self.requests if id not in found}
         self._apart = self._muted | (self.followers.streams.keys() if self.followers is not None else set())
-        streams = {
-            str(id): {"from": wanted[id] + 1, "state": "ended" if state.is_ended else "running"}
+        facts: dict[RequestId, JSONObject] = {
+            id: {"from": wanted[id] + 1, "state": "ended" if state.is_ended else "running"}
             for id, state in found.items()
         }
-        self._send(frame("gsws.resumed", {"session": self.session_id, "streams": streams}))
-        for id in wanted:
+        self._send(frame("gsws.resumed", {"session": self.session_id, "streams": told_streams(asked, facts)}))
+        lost: list[RequestId] = []
+        for id, seq in wanted.items():
             state = found.get(id)
-            if state is None:
-                is_known = id in self.requests or self.log.holds(id) or self.log.has_forgotten
-                self._lost(id, never_came=not is_known and wanted[id] == -1)
-                continue
-            for data in replay(id, state):
-                self._send(data)
+            if state is not None:
+                for data in replay(id, state):
+                    self._send(data)
+            elif seq == -1 and not (id in self.requests or self.log.holds(id) or self.log.has_forgotten):
+                self._lost([id], never_came=True)
+            else:
+                lost.append(id)
+        self._lost(lost)
         kept, self._kept = self._kept, None
         if kept is not None:
             for prepared in kept.release():
@@ -203,7 +221,7 @@ class SessionClient(Client):
         if self.source.sessions.get(self.session_id) is not self or self.source.is_stopped:
             return False
         if self._kept is None:
-            self._kept = Kept(self.source.resume_bytes, self.source.away.pool)
+            self._kept = Kept(self.source.resume_bytes, self.room)
         return self._kept.add(prepared)
 
     def dismiss(self, code: int, reason: str) -> None:
@@ -211,11 +229,10 @@ class SessionClient(Client):
         self.close(code, reason)
         self.drop()
 
-    def refuse_resume(self, wanted: dict[RequestId, int]) -> None:
-        """Answer ``gsws.resume`` of a session that is not held, or not this client's."""
-        self._send(frame("gsws.resumed", {"session": self.session_id, "streams": {}}))
-        for id in wanted:
-            self._lost(id)
+    def refuse_resume(self, asked: object) -> None:
+        """Answer ``gsws.resume`` of a session that is not held, or not this client's, whose ids are not its to know."""
+        self._send(frame("gsws.resumed", {"session": self.session_id, "streams": told_streams(asked, {})}))
+        self._lost(wanted_streams(asked, None))
 
     def join(self, room: str) -> None:
         """Join; without a connection, from the moment that somebody resumes."""
@@ -245,13 +262,14 @@ class SessionClient(Client):
             if len(self.log):
                 self._trim_later()
 
-    def _lost(self, id: RequestId, *, never_came: bool = False) -> None:
-        """Answer for a stream that cannot be resumed; retryable if its request provably never arrived (P8.4)."""
-        self.source.counters.add("errors.resume_lost")
+    def _lost(self, ids: Iterable[RequestId], *, never_came: bool = False) -> None:
+        """Answer for streams that cannot be resumed; retryable if their requests provably never arrived (P8.4)."""
         payload = error_payload("resume_lost", "its frames are no longer held")
         if never_came:
             payload |= {"message": "this session has no such request", "retryable": True}
-        self._send(frame("stream.error", payload, id))
+        for data in refusals(ids, payload, each=MOST):
+            self.source.counters.add("errors.resume_lost")
+            self._send(data)
 
     def _disconnected(self, request: Request) -> None:
         """Give a request its grace (P6.7); a client that comes back in time finds it running."""
@@ -329,7 +347,9 @@ class SessionClient(Client):
     def _control(self, eventtype: str, id: RequestId | None, payload: Any) -> None:
         if eventtype == "gsws.ack":
             if isinstance(payload, dict) and is_seq(payload.get("seq")) and is_id(payload.get("id")):
-                self.log.acknowledge(payload["id"], payload["seq"])
+                if not self.log.acknowledge(payload["id"], payload["seq"]) and self.source.rate is not None:
+                    # One acknowledgement a frame is owed; those of nothing are messages like any other.
+                    is_over_rate(self, "gsws.", self.source.rate, id)
             else:
                 self.misused("`gsws.ack` needs `id` and `seq` in its payload", id)
         elif eventtype == "gsws.follow":

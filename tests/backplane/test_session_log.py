@@ -120,7 +120,7 @@ def test_a_compact_read_has_the_text_of_what_was_acknowledged_and_the_frames_tha
 
 def test_where_room_is_short_a_compact_read_is_lost_before_an_exact_one(make):
     """P8.4: what was acknowledged goes first."""
-    log = make(2000)
+    log = make(3050)
     fill(log, "a", 15)
     log.acknowledge("a", 13)
     assert log.read("a", -1, compact=True).text == "x" * 150
@@ -132,7 +132,7 @@ def test_where_room_is_short_a_compact_read_is_lost_before_an_exact_one(make):
 
 def test_what_is_shared_is_held_though_one_reader_acknowledged_it_until_room_is_short(make):
     """P8.6, P8.8."""
-    log = make(2500)
+    log = make(3700)
     fill(log, "a", 10)
     log.share("a")
     log.acknowledge("a", 8)
