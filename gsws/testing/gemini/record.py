@@ -7,9 +7,10 @@ upstream is httpx: it knows proxies and certificates, and Google's own client br
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -67,8 +68,11 @@ class RecordingResponder:
     async def respond(self, exchange: Exchange) -> None:
         """Pass one request on, and its answer back as it comes."""
         request = exchange.request
+        if (refusal := _refusal(exchange.incoming.headers, request.operation)) is not None:
+            await exchange.refuse(APIError(403, refusal))
+            return
         recorded = Exchanged(request.operation, request.model, request.body)
-        if request.operation and len(self._exchanges) < _MOST:
+        if len(self._exchanges) < _MOST:
             self._exchanges.append(recorded)
         try:
             await self._pass(exchange, recorded)
@@ -140,6 +144,32 @@ class RecordingResponder:
         done = [one for one in self._exchanges if one.outcome != "running"]
         if done:
             write_recording(self._path, done, sorted(self._secrets))
+
+
+def _refusal(headers: Mapping[str, str], operation: str) -> str | None:
+    """
+    Why a request must not be paid with the developer's key; None if it may.
+
+    Any page that a browser shows can reach a port of this machine; what speaks for a program has neither of these
+    headers, and asks for this machine by its name (else a foreign name was made to lead here).
+    """
+    if "origin" in headers or "referer" in headers or headers.get("sec-fetch-site", "none") != "none":
+        return "requests of web pages are not passed on"
+    host = headers.get("host", "")
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    if not _is_here(name.strip("[]")):
+        return "requests for another host's name are not passed on"
+    return None if operation else "only the operations of models are passed on"
+
+
+def _is_here(name: str) -> bool:
+    if name.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True  # an address is no name that somebody else decides about
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[tuple[Any, bool]]:

@@ -7,6 +7,7 @@ The file is JSON for people to read and compare: ``{"version": 1, "exchanges": [
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import re
@@ -116,7 +117,9 @@ def write_recording(path: Path, exchanges: Sequence[Exchanged], secrets: Sequenc
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
         file.write(text + "\n")
-    Path(file.name).chmod(0o644)
+    # Nobody else's, as it was made: it holds what was said. A file that is there keeps its mode.
+    with contextlib.suppress(OSError):
+        Path(file.name).chmod(path.stat().st_mode & 0o777)
     Path(file.name).replace(path)
 
 

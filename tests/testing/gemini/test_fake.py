@@ -20,7 +20,7 @@ def open_stream(gemini: FakeGemini, text: str = "hi") -> socket.socket:
     client = socket.create_connection((host, int(port)), timeout=10)
     body = b'{"contents": [{"parts": [{"text": "%b"}]}]}' % text.encode()
     client.sendall(
-        b"POST /v1beta/models/%b:streamGenerateContent?alt=sse HTTP/1.1\r\nHost: x\r\nx-goog-api-key: fake-key\r\n"
+        b"POST /v1beta/models/%b:streamGenerateContent?alt=sse HTTP/1.1\r\nHost: [::1]\r\nx-goog-api-key: fake-key\r\n"
         b"Content-Length: %d\r\n\r\n%b" % (MODEL.encode(), len(body), body)
     )
     return client

@@ -210,3 +210,63 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path, text, message):
         FakeGemini.replay(path)
     with pytest.raises(FileNotFoundError):
         FakeGemini.replay(tmp_path / "nothing.json")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [
+        ("POST", ":generateContent", {"Origin": "http://evil.example"}),
+        ("POST", ":generateContent", {"Origin": "null", "Content-Type": "text/plain"}),
+        ("POST", ":generateContent", {"Sec-Fetch-Site": "cross-site"}),
+        ("POST", ":generateContent", {"Sec-Fetch-Site": "same-site"}),
+        ("POST", ":generateContent", {"Referer": "https://evil.example/a"}),
+        ("POST", ":generateContent", {"Host": "evil.example"}),
+        ("POST", ":generateContent", {"Host": "evil.example:80"}),
+        ("POST", ":generateContent", {"Host": "127.0.0.1.nip.io:8000"}),
+        ("GET", "/v1beta/files", {}),
+        ("DELETE", "/v1beta/files/abc", {}),
+        ("POST", "/v1beta/tunedModels", {}),
+    ],
+)
+def test_no_page_spends_the_key_of_who_records(path, method, target, headers):
+    """What a browser sends, what asks for a foreign name, and what is no operation of a model stays here."""
+    target = f"/v1beta/models/gemini-flash-latest{target}" if target.startswith(":") else target
+    with FakeGemini("secret answer", key="secret-of-upstream") as upstream:
+        with FakeGemini.record(upstream.url, path, upstream_key="secret-of-upstream") as gemini:
+            connection = http.client.HTTPConnection(gemini.url.removeprefix("http://"), timeout=10)
+            connection.putrequest(method, target, skip_host="Host" in headers)
+            body = json.dumps({"contents": [user("spend")]}).encode()
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            assert answer.status == 403
+            assert b"secret answer" not in answer.read()
+            connection.close()
+        assert upstream.requests == []
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000", "192.168.1.7"])
+def test_a_program_on_this_machine_may(path, host):
+    with FakeGemini("hello", key="secret-of-upstream") as upstream:
+        with FakeGemini.record(upstream.url, path, upstream_key="secret-of-upstream") as gemini:
+            connection = http.client.HTTPConnection(gemini.url.removeprefix("http://"), timeout=10)
+            body = json.dumps({"contents": [user("hi")]})
+            connection.request(
+                "POST",
+                "/v1beta/models/gemini-flash-latest:generateContent",
+                body,
+                {"Host": host, "x-goog-api-key": "k"},
+            )
+            assert connection.getresponse().status == 200
+            connection.close()
+
+
+def test_a_recording_is_for_its_owner_alone(path):
+    record(path, "one", asked=["hi"])
+    assert path.stat().st_mode & 0o777 == 0o600
+
+    path.chmod(0o640)
+    record(path, "two", asked=["hi"])
+    assert path.stat().st_mode & 0o777 == 0o640
