@@ -129,6 +129,11 @@ class Hooks:
     on_connect: Route | None = None
     on_disconnect: Route | None = None
 
+    @property
+    def are_any(self) -> bool:
+        """Whether there is anything to run."""
+        return self.on_connect is not None or self.on_disconnect is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Build:

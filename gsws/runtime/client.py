@@ -211,7 +211,7 @@ class Client(Scheduler):
             reason: What was said with it.
         """
         self.source.presence.gone(self)
-        self.source.strike(self)
+        self.source.strike(self, code, reason)
 
     # Requests call these.
 

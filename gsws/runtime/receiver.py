@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
 from gsws.runtime.claim import is_entitled
@@ -29,11 +30,14 @@ class SessionReceiver:
         self._connection = connection
         self._is_first = True
 
+    @property
+    def client(self) -> SessionClient:
+        """The session whose connection this is."""
+        return self._client
+
     def message(self, data: bytes) -> None:
-        if self._is_first:
-            self._is_first = False
-            if self._resumes(data):
-                return
+        if self._is_first and self.resumes(data):
+            return
         client = self._client
         if client.connection is self._connection:
             client.taken += 1
@@ -45,8 +49,9 @@ class SessionReceiver:
     def closed(self, code: int, reason: str) -> None:
         self._client.left(self._connection, code, reason)
 
-    def _resumes(self, data: bytes) -> bool:
+    def resumes(self, data: bytes) -> bool:
         """Take ``gsws.resume``, which must be the first message (P8.2); False if it is something else."""
+        self._is_first = False
         fresh = self._client
         try:
             eventtype, _, _, message = decode(data, fresh.source.json_depth)
@@ -63,7 +68,7 @@ class SessionReceiver:
             return True
         fresh.source.sessions.pop(fresh.session_id, None)
         fresh.source.clients.discard(fresh)
-        fresh.source.strike(fresh)
+        fresh.source.strike(fresh, CloseCode.REPLACED, "went on with another session")
         self._client = session
         session.attach(self._connection)
         if fresh.lease is not None:

@@ -219,7 +219,7 @@ class Service:
         for name in [name for name in self.sources if name not in project.sources]:
             self._remove_source(name)
         for name, live in self.live.items():
-            live.apply(table.get(name, {}), _rates(project, name))
+            live.apply(table.get(name, {}), _rates(project, name), self._hooks.get(name))
         for name, spec in project.sources.items():
             if name in self.sources and name in previous.sources:
                 try:
@@ -339,7 +339,7 @@ class Service:
                 away=self._away,
                 observer=self.observer,
             )
-            live.apply(self._table.get(name, {}), _rates(self.project, name))
+            live.apply(self._table.get(name, {}), _rates(self.project, name), self._hooks.get(name))
         return live
 
     def listen(self, name: str, config: WebSocketConfig) -> ListenerHandle:

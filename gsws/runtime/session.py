@@ -154,7 +154,7 @@ class SessionClient(Client):
         for request in self._unfinished():
             self._disconnected(request)
         self.log.trim(source.loop.time() - self._holding())
-        if self.in_flight or len(self.log) or self.rooms or source.is_looked_up:
+        if self.in_flight or len(self.log) or self.rooms or source.keeps_sessions:
             self._expiry = source.wheel.schedule(source.resume_window, self.drop)
             source.away.add(self)
         else:

@@ -21,7 +21,8 @@ from gsws.eventsources.websocket.config import RateLimit, WebSocketConfig, parse
 from gsws.plugins.contract import Health
 from gsws.protocol.answer import error_payload, frame
 from gsws.protocol.closecodes import CloseCode
-from gsws.routing.table import Route
+from gsws.routing.table import Hooks, Route
+from gsws.runtime.arrival import Arrival
 from gsws.runtime.away import Away
 from gsws.runtime.client import Client
 from gsws.runtime.counters import Counters, Reporter
@@ -42,6 +43,7 @@ from gsws.runtime.threads import ThreadPool
 from gsws.runtime.tls import Certificate
 from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, Receiver, Wheel
 from gsws.runtime.transport.origins import authority_of, origin_allowed
+from gsws.runtime.visits import Visits
 
 __all__ = ["LiveListener", "LiveSource"]
 
@@ -50,6 +52,9 @@ UNLIMITED: Final = 2**31 - 1
 
 _TICK: Final = 0.05
 """Seconds between two looks at the deadlines of running requests."""
+
+_LAST_HOOKS: Final = 2.0
+"""Seconds that `on_disconnect` has at shutdown if requests have used up the drain time."""
 
 _LAST_WAIT: Final = 0.9
 """Seconds that cancelled tasks get to end at shutdown, and peers to answer the close of their connections."""
@@ -66,6 +71,7 @@ class LiveSource:
         away: Those of them that wait for their clients, and the bound over all.
         busy: Clients with a queued or running request.
         pushes: What is pushed into this service from anywhere.
+        visits: Who was let in, where the source has hooks.
         broadcasts: Checks of what is sent to rooms, by event type: the union over its events.
         identity: Who checks credentials; None without ``authn``, when a client is who it says.
         is_guarded: Whether a message must be looked at before its schema: with rates of events, while draining, and
@@ -115,6 +121,7 @@ class LiveSource:
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     _ticking: bool = False
     _has_anonymous: bool = False
+    visits: Visits | None = None
     _directory: Directory | None = None
     presence: Presence = field(init=False)
 
@@ -129,10 +136,14 @@ class LiveSource:
             self._ticking = True
             self.loop.call_later(_TICK, self._tick)
 
-    def apply(self, routes: Mapping[str, Route], event_rates: Mapping[str, Any]) -> None:
+    def apply(self, routes: Mapping[str, Route], event_rates: Mapping[str, Any], hooks: Hooks | None = None) -> None:
         """Serve another revision; what runs goes on with the routes it began with."""
         self.event_rates = event_rates
         self.routes = routes
+        if self.visits is not None:
+            self.visits.hooks = hooks or Hooks()
+        elif hooks is not None:
+            self.visits = Visits(self, hooks)
         self.broadcasts = {name: check for route in routes.values() for name, check in route.broadcasts.items()}
         self._guard()
 
@@ -179,9 +190,9 @@ class LiveSource:
         return self._directory
 
     @property
-    def is_looked_up(self) -> bool:
-        """Whether clients are asked for by name, so that a session is worth keeping for what is pushed to it."""
-        return self._directory is not None
+    def keeps_sessions(self) -> bool:
+        """Whether a session without anything to resume is kept: for what is pushed to it, or since it was let in."""
+        return self._directory is not None or self.visits is not None
 
     def enlist(self, client: Client) -> None:
         """A client has come, or a session has another connection."""
@@ -189,10 +200,12 @@ class LiveSource:
         if self._directory is not None:
             self._directory.add(client)
 
-    def strike(self, client: Client) -> None:
+    def strike(self, client: Client, code: int, reason: str) -> None:
         """A client is gone for good."""
         if self._directory is not None:
             self._directory.discard(client)
+        if self.visits is not None:
+            self.visits.end(client, code, reason)
 
     def check_broadcast(self, eventtype: str, payload: Any) -> None:
         """Hold what is sent to a room against what the source's events declare; see `gsws.runtime.push`."""
@@ -280,6 +293,7 @@ class LiveListener:
         if self._certificate is not None:
             self._certificate.close()
         live.drain()
+        ends = live.loop.time() + self.drain_timeout
         await finish_requests(live, self.drain_timeout, self._hurry)
         unfinished = end_requests(live)
         last_wait = 0.2 if self._hurry.is_set() else _LAST_WAIT
@@ -294,6 +308,9 @@ class LiveListener:
         live.clients.clear()
         for session in tuple(live.sessions.values()):
             session.drop()
+        if live.visits is not None:
+            left = max(ends - live.loop.time(), _LAST_HOOKS)
+            await live.visits.finish(0.2 if self._hurry.is_set() else left)
         live.busy.clear()
         self._reporter.close()
         if live.identity is not None:
@@ -385,8 +402,26 @@ class LiveListener:
         self.live.enlist(client)
         if isinstance(client, SessionClient):
             client.hello()
-            return SessionReceiver(client, connection)
-        return client
+            receiver: Client | SessionReceiver = SessionReceiver(client, connection)
+        else:
+            receiver = client
+        visits = self.live.visits
+        if visits is None or not visits.hooks.are_any:
+            return receiver
+        return self._arriving(visits, client, connection, receiver)
+
+    def _arriving(
+        self, visits: Visits, client: Client, connection: Connection, receiver: Client | SessionReceiver
+    ) -> Receiver:
+        """Let the hooks of the source have their say first."""
+        session = receiver if isinstance(receiver, SessionReceiver) else None
+        if session is None and visits.hooks.on_connect is None:
+            visits.begin(client)
+            return receiver
+        timeout = self.config.limits.handshake_timeout
+        arrival = Arrival(visits, client, connection, receiver, session=session, timeout=timeout)
+        arrival.begin()
+        return arrival
 
     def ready(self) -> bool:
         return self._listening and not self.live.is_draining and self._is_ready()

@@ -124,7 +124,7 @@ def test_a_service_that_looks_nobody_up_keeps_no_books(service):
     with service.client() as client:
         client.ask("websocket.enter", {"room": "tea"})
         push(client, "x", room="tea")
-        assert service.service.live["websocket"].is_looked_up is False
+        assert service.service.live["websocket"].keeps_sessions is False
 
 
 @pytest.mark.parametrize(

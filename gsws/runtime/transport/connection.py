@@ -233,6 +233,26 @@ class Connection(HoldingHalf):
         self._drop()
         self._listener.forget(self)
 
+    # Called by the application
+
+    def entrust(self, receiver: Receiver) -> None:
+        """Give what comes from now on to another receiver; does nothing once the connection is no longer open."""
+        if self._receiver is not None:
+            self._receiver = receiver
+
+    def probe(self) -> None:
+        """Ask the peer for a sign of life that `was_heard` tells of."""
+        framing = self._framing
+        if framing is not None and self.is_open:
+            self._heard = False
+            framing.send_ping(b"")
+            self.control(framing.data_to_send())
+
+    @property
+    def was_heard(self) -> bool:
+        """Whether anything came since the last `probe`, or heartbeat."""
+        return self._heard
+
     # Called by the intake
 
     def begin(self, response: bytes, handshake: Handshake) -> None:
