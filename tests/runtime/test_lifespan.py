@@ -200,8 +200,8 @@ def test_gsws_serve_exits_with_1_and_names_it(tmp_path):
     command = [sys.executable, "-m", "gsws", "serve", "--env", "production"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert "`lifespan: tasks.main` failed before the service started: OSError: no queue" in done.stderr
-    assert "source websocket" not in done.stdout
+    assert "`lifespan: tasks.main` failed before the service started: OSError: no queue" in done.stdout + done.stderr
+    assert "127.0.0.1" not in done.stdout  # no address
 
     code = "async def main(ctx):\n    open('begun', 'w').close()\n    await asyncio.sleep(60)\n    yield\n"
     write(tmp_path, "functions/tasks.py", LOG + code)
