@@ -6,19 +6,23 @@ Nothing here knows YAML, sockets or asyncio.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Coroutine, Generator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 __all__ = [
     "AttributeDict",
     "Count",
+    "FrozenDict",
+    "FrozenList",
     "GSActor",
     "GSCloudEvent",
     "GSStatus",
     "JSONObject",
     "JSONValue",
     "RequestId",
+    "frozen",
     "is_protocol_name",
 ]
 
@@ -48,6 +52,21 @@ class Count(int):
         yield from ()
         return int(self)
 
+    # As a coroutine that has nothing to wait for, so that `asyncio.create_task` takes it too.
+
+    def send(self, value: Any) -> Any:
+        del value
+        raise StopIteration(int(self))
+
+    def throw(self, *error: Any) -> Any:
+        raise error[-1] if isinstance(error[-1], BaseException) else error[0]
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+Coroutine.register(Count)
+
 
 class AttributeDict(dict[str, Any]):
     """
@@ -72,6 +91,58 @@ class AttributeDict(dict[str, Any]):
             del self[name]
         except KeyError:
             raise AttributeError(name) from None
+
+
+def _refuse(self: Any, *_: Any, **__: Any) -> Any:
+    """Stands for everything that would change what others share."""
+    raise TypeError("this is shared by all requests and cannot be changed; change a copy, as `copy.deepcopy` makes one")
+
+
+class FrozenDict(AttributeDict):
+    """An `AttributeDict` that all requests share, and that nobody can change; its copies are ordinary ones."""
+
+    __slots__ = ()
+    __setitem__ = __delitem__ = __setattr__ = __delattr__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def copy(self) -> AttributeDict:
+        return AttributeDict(self)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AttributeDict:
+        return AttributeDict((key, deepcopy(value, memo)) for key, value in self.items())
+
+    def __reduce__(self) -> Any:
+        return AttributeDict, (dict(self),)
+
+
+class FrozenList(list[Any]):
+    """A list likewise."""
+
+    __slots__ = ()
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
+
+    def copy(self) -> list[Any]:
+        return [*self]
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
+        return [deepcopy(value, memo) for value in self]
+
+    def __reduce__(self) -> Any:
+        return list, ([*self],)
+
+
+def frozen(value: Any) -> Any:
+    """Copy plain data so that nobody can change it and every mapping is readable by attribute."""
+    if isinstance(value, Mapping):
+        return FrozenDict((key, frozen(item)) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return FrozenList(frozen(item) for item in value)
+    return value
 
 
 @dataclass(slots=True)
@@ -107,13 +178,17 @@ class GSActor:
         subject: What the credential says, or the connection's label without authentication.
         scopes: What the subject may do.
         authenticated: Whether a credential was checked.
-        claims: The token's other claims.
+        claims: The token's other claims; read-only.
     """
 
     subject: str
     scopes: frozenset[str] = frozenset()
     authenticated: bool = False
     claims: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # All requests of a connection have this one.
+        object.__setattr__(self, "claims", frozen(self.claims))
 
     @property
     def key(self) -> str:

@@ -315,7 +315,9 @@ def _default(module: IndexedModule) -> Function | list[Function]:
     for name in (module.name.rpartition(".")[2], "handler", "main"):
         if name in functions:
             return functions[name]
-        if name in module.facts.imports:
+        # What a file takes from elsewhere is no handler of the project, and hides none.
+        taken = module.facts.imports.get(name)
+        if taken is not None and module_of(module, taken) is not None:
             return []
     public = [function for function in functions.values() if function.defined and not function.name.startswith("_")]
     return public[0] if len(public) == 1 else public

@@ -20,7 +20,7 @@ from gsws.project.report import error, quoted, warning
 from gsws.project.sources import CheckedFile
 from gsws.source.span import Pointer, Span
 
-__all__ = ["is_loopback", "network_findings", "port_conflicts"]
+__all__ = ["dialled", "is_loopback", "network_findings", "port_conflicts"]
 
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
@@ -281,6 +281,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def dialled(host: str) -> str:
+    """How this machine reaches what listens on a host, as a URL has it: no wildcard, an IPv6 address in brackets."""
+    name = host.strip("[]")
+    try:
+        address = ipaddress.ip_address(name or "0.0.0.0")  # noqa: S104  # replaced, not bound
+    except ValueError:
+        return "127.0.0.1" if name == "*" else name
+    if address.version == 6 and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "[::1]"
+    return str(address) if address.version == 4 else f"[{name.replace('%', '%25')}]"
 
 
 def _is_host(host: str) -> bool:

@@ -54,9 +54,9 @@ class Invocation(Protocol):
     @property
     def metadata(self) -> JSONObject: ...
     def emit(self, eventtype: str, payload: Any) -> Awaitable[None]: ...
-    def join(self, room: str) -> None: ...
-    def leave(self, room: str) -> None: ...
-    def broadcast(self, room: str, eventtype: str, payload: Any) -> int: ...
+    def join(self, room: str) -> Awaitable[None]: ...
+    def leave(self, room: str) -> Awaitable[None]: ...
+    def broadcast(self, room: str, eventtype: str, payload: Any) -> Count: ...
     def push(self, eventtype: str, payload: Any, **target: str | None) -> Count: ...
     def disconnect(self, **target: Any) -> Count: ...
     def members(self, room: str) -> list[str]: ...
@@ -146,28 +146,30 @@ class GSContext:
         """Whether the request was cancelled, timed out or lost its client; for functions that run in a thread."""
         return self._invocation.cancelled
 
-    async def emit(self, eventtype: str, payload: Any = None) -> None:
+    # Each of these acts at once, in a coroutine and in a plain function alike; what it returns may be awaited.
+
+    def emit(self, eventtype: str, payload: Any = None) -> Awaitable[None]:
         """
         Send a frame that belongs to this request: it carries the request's ``id`` and the next ``seq``.
 
-        Waits while the connection's send buffer is over its high-water mark. After the request has ended or was
-        cancelled nothing is sent.
+        Awaited, it waits while the connection's send buffer is over its high-water mark; in a plain function, which
+        runs in a thread, it does so by itself. After the request has ended or was cancelled nothing is sent.
 
         Args:
             eventtype: Any name; ``stream.*`` frames go through the stream's states.
             payload: An object; anything else is wrapped as a chunk's would be.
         """
-        await self._invocation.emit(eventtype, payload)
+        return self._invocation.emit(eventtype, payload)
 
-    async def join(self, room: str) -> None:
+    def join(self, room: str) -> Awaitable[None]:
         """Make this connection a member of a room."""
-        self._invocation.join(room)
+        return self._invocation.join(room)
 
-    async def leave(self, room: str) -> None:
+    def leave(self, room: str) -> Awaitable[None]:
         """End this connection's membership."""
-        self._invocation.leave(room)
+        return self._invocation.leave(room)
 
-    async def broadcast(self, room: str, eventtype: str, payload: Any) -> int:
+    def broadcast(self, room: str, eventtype: str, payload: Any) -> Count:
         """Send one frame to all members of a room, encoded once; returns how many there are."""
         return self._invocation.broadcast(room, eventtype, payload)
 

@@ -14,6 +14,8 @@ __all__ = ["Functions"]
 class Functions(Mapping[str, Any]):
     """The project's handlers by dotted name, imported when they are asked for."""
 
+    __slots__ = ("_handlers", "_modules")
+
     def __init__(self, project: Project, modules: ModuleSet) -> None:
         self._handlers = project.handlers
         self._modules = modules

@@ -21,7 +21,7 @@ from gsws.routing.context import Invocation
 from gsws.routing.functions import Functions
 from gsws.routing.modules import ModuleSet
 from gsws.source.span import Span
-from gsws.types import AttributeDict
+from gsws.types import FrozenDict, frozen
 
 __all__ = ["Authz", "Build", "Hooks", "Route", "RouteTable", "SharedState", "build_table"]
 
@@ -173,9 +173,9 @@ def build_table(
         load: Imports a handler module; the modules' own `load` if None.
     """
     shared = SharedState(
-        config=_attributes(project.config),
-        mappings=_attributes(project.mappings),
-        datasources=AttributeDict(datasources),
+        config=frozen(project.config),
+        mappings=frozen(project.mappings),
+        datasources=FrozenDict(datasources),
         functions=Functions(project, modules),
     )
     builder = _Builder(project, modules, shared, load or modules.load)
@@ -420,12 +420,3 @@ def _explainer(validator: Any, whole: bool) -> Callable[[Any], list[dict[str, st
         ]
 
     return explain
-
-
-def _attributes(value: Any) -> Any:
-    """Copy plain data so that every mapping is readable by attribute."""
-    if isinstance(value, Mapping):
-        return AttributeDict((key, _attributes(item)) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return [_attributes(item) for item in value]
-    return value

@@ -10,8 +10,9 @@ import asyncio
 import concurrent.futures
 import contextlib
 import threading
-from collections.abc import Awaitable, Generator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import encode
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from gsws.runtime.request import Request
     from gsws.runtime.transport import Connection
 
-__all__ = ["DONE", "HandlerSocket", "pause"]
+__all__ = ["DONE", "HandlerSocket", "on_loop", "pause", "wait_for_room"]
+
+_T = TypeVar("_T")
 
 _TURN: Final = 16
 """Frames that a handler may send without waiting before others get a turn of the loop."""
@@ -82,13 +85,14 @@ class HandlerSocket:
         """Send any JSON value, a string too, as JSON text."""
         return self._deliver(encode(value))
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int = 1000, reason: str = "") -> Awaitable[None]:
         """Start the closing handshake; codes are 1000 or 3000 to 4999 (RFC 6455 section 7.4.2)."""
         if type(code) is not int or (code != 1000 and not 3000 <= code <= 4999):
             raise ValueError(f"close code {code} is not 1000 or 3000 to 4999")
         if len(reason.encode()) > 123:
             raise ValueError("a close reason has at most 123 bytes in UTF-8")
-        self._request.client.close(code, reason)
+        on_loop(self._request, partial(self._request.client.close, code, reason))
+        return DONE
 
     def _deliver(self, data: bytes, *, binary: bool = False) -> Awaitable[None]:
         request = self._request
@@ -125,10 +129,7 @@ class HandlerSocket:
         self._ahead += len(data)
         if self._ahead >= _AHEAD or client.connection.paused:
             self._ahead = 0
-            room = asyncio.run_coroutine_threadsafe(client.connection.drain(), loop)
-            with contextlib.suppress(concurrent.futures.CancelledError):
-                while not concurrent.futures.wait([room], timeout=1.0).done and not loop.is_closed():
-                    continue
+            wait_for_room(self._request)
         return DONE
 
     def _queue(self, data: bytes, binary: bool) -> None:
@@ -137,19 +138,43 @@ class HandlerSocket:
             self._deliver(data, binary=binary)
 
 
-class _Drain:
+class _Wait(Coroutine[Any, Any, None]):
+    """What a handler may await, or make a task of, or leave alone."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self) -> None:
+        self._steps: Generator[Any, None, None] | None = None
+
+    def send(self, value: Any) -> Any:
+        if self._steps is None:
+            self._steps = self.__await__()
+        return self._steps.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        if self._steps is None:
+            self._steps = self.__await__()
+        return self._steps.throw(*error)
+
+    def close(self) -> None:
+        if self._steps is not None:
+            self._steps.close()
+
+
+class _Drain(_Wait):
     """Waits, when awaited, until the connection's send buffer is under its high-water mark."""
 
     __slots__ = ("_connection",)
 
     def __init__(self, connection: Connection) -> None:
+        super().__init__()
         self._connection = connection
 
     def __await__(self) -> Generator[Any, None, None]:
         return self._connection.drain().__await__()
 
 
-class _Done:
+class _Done(_Wait):
     """An awaitable that is ready; one for all."""
 
     __slots__ = ()
@@ -158,17 +183,29 @@ class _Done:
         return
         yield
 
+    def send(self, value: Any) -> Any:
+        raise StopIteration
+
+    def throw(self, *error: Any) -> Any:
+        raise error[-1] if isinstance(error[-1], BaseException) else error[0]
+
 
 DONE: Final = _Done()
 
 
-class _Turn:
-    """Gives others a turn of the loop when awaited; one for all."""
+class _Turn(_Wait):
+    """Gives others a turn of the loop when awaited; one for all who await it."""
 
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, None]:
         yield
+
+    def send(self, value: Any) -> Any:
+        raise StopIteration
+
+    def throw(self, *error: Any) -> Any:
+        raise error[-1] if isinstance(error[-1], BaseException) else error[0]
 
 
 _NEXT: Final = _Turn()
@@ -181,3 +218,47 @@ def pause(request: Request) -> Awaitable[None]:
         return _Drain(connection)
     request.sent += 1
     return DONE if request.sent % _TURN else _NEXT
+
+
+def on_loop(request: Request, function: Callable[[], _T]) -> _T:
+    """
+    Call a function on the loop's thread: here, or from another one that waits for it.
+
+    Raises:
+        ConnectionClosed: If the loop has ended.
+        BaseException: What the function raised.
+    """
+    source = request.client.source
+    if threading.get_ident() == source.thread:
+        return function()
+    future: concurrent.futures.Future[_T] = concurrent.futures.Future()
+
+    def call() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # it belongs to the thread that waits
+            future.set_exception(error)
+
+    try:
+        source.loop.call_soon_threadsafe(call)
+    except RuntimeError:
+        raise request.client.closed_error() from None
+    while not concurrent.futures.wait([future], timeout=1.0).done:
+        if source.loop.is_closed():
+            raise request.client.closed_error()
+    return future.result()
+
+
+def wait_for_room(request: Request) -> None:
+    """Hold a thread back until its client's send buffer is under its high-water mark."""
+    client = request.client
+    loop = client.source.loop
+    drained = client.connection.drain()
+    try:
+        room = asyncio.run_coroutine_threadsafe(drained, loop)
+    except RuntimeError:  # the loop has ended
+        drained.close()
+        return
+    with contextlib.suppress(concurrent.futures.CancelledError):
+        while not concurrent.futures.wait([room], timeout=1.0).done and not loop.is_closed():
+            continue

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.protocol.answer import Answer, chunk_payload, frame
 from gsws.routing.context import GSContext
 from gsws.routing.table import Route, SharedState
-from gsws.runtime.handlersocket import DONE, HandlerSocket, pause
+from gsws.runtime.handlersocket import DONE, HandlerSocket, on_loop, pause, wait_for_room
 from gsws.runtime.presence import announces
 from gsws.runtime.transport import encode_frame
 from gsws.types import Count, GSActor, JSONObject
@@ -201,6 +203,11 @@ class Request:
             ReplyViolation: If the event's ``emits`` declares the type and the payload does not fit.
             Unserialisable: If the payload has no JSON form.
         """
+        if threading.get_ident() != self.client.source.thread:
+            on_loop(self, partial(self.emit, eventtype, payload))
+            if self.client.connection.paused and self.client.is_open:
+                wait_for_room(self)
+            return DONE
         if self.aborted is not None:
             return DONE
         data = dict(payload) if isinstance(payload, Mapping) else {} if payload is None else chunk_payload(payload)
@@ -227,21 +234,30 @@ class Request:
         if check is not None and not check(payload):
             raise ReplyViolation(f"emitted `{eventtype}` does not fit its schema in `emits`")
 
-    def join(self, room: str) -> None:
+    def join(self, room: str) -> Awaitable[None]:
+        on_loop(self, partial(self._join, room))
+        return DONE
+
+    def _join(self, room: str) -> None:
         self.client.join(room)
         if announces(self.route.presence, room):
             self.client.source.presence.enter(room, self.client)
 
-    def leave(self, room: str) -> None:
+    def leave(self, room: str) -> Awaitable[None]:
+        on_loop(self, partial(self._leave, room))
+        return DONE
+
+    def _leave(self, room: str) -> None:
         self.client.leave(room)
         self.client.source.presence.exit(room, self.client)
 
-    def broadcast(self, room: str, eventtype: str, payload: Any) -> int:
+    def broadcast(self, room: str, eventtype: str, payload: Any) -> Count:
         data = payload if isinstance(payload, dict) else chunk_payload(payload)
         source = self.client.source
         if source.broadcasts:
             source.check_broadcast(eventtype, data)
-        return source.hub.publish(room, encode_frame(frame(eventtype, data)))
+        prepared = encode_frame(frame(eventtype, data))
+        return Count(on_loop(self, partial(source.hub.publish, room, prepared)))
 
     def push(self, eventtype: str, payload: Any, **target: str | None) -> Count:
         return self.client.source.pushes.push(eventtype, payload, default=self.route.source, **target)
@@ -250,4 +266,4 @@ class Request:
         return self.client.source.pushes.disconnect(**target)
 
     def members(self, room: str) -> list[str]:
-        return [member.label for member in self.client.hub.members(room)]
+        return on_loop(self, lambda: [member.label for member in self.client.hub.members(room)])

@@ -64,9 +64,8 @@ class HookRequest(Request):
     def emit(self, eventtype: str, payload: Any) -> Awaitable[None]:
         return DONE if self._is_mute else super().emit(eventtype, payload)
 
-    def join(self, room: str) -> None:
-        if not self._is_mute:
-            super().join(room)
+    def join(self, room: str) -> Awaitable[None]:
+        return DONE if self._is_mute else super().join(room)
 
 
 class _MuteSocket(HandlerSocket):

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from gsws.diagnostics import Severity
+from gsws.project.network import dialled
 
 
 def found(tree, *lines):
@@ -125,3 +126,24 @@ def test_a_pipe_as_a_certificate_is_not_opened(tree):
     os.mkfifo(tree.root / "pipe.pem")
 
     assert found(tree, "tls: {cert: pipe.pem, key: pipe.pem}") == [("GS604", True), ("GS604", True)]
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("", "127.0.0.1"),
+        ("*", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("[::]", "[::1]"),
+        ("0:0:0:0:0:0:0:0", "[::1]"),
+        ("::ffff:0.0.0.0", "127.0.0.1"),
+        ("::1", "[::1]"),
+        ("fe80::1%eth0", "[fe80::1%25eth0]"),
+        ("127.0.0.2", "127.0.0.2"),
+        ("localhost", "localhost"),
+        ("app.example", "app.example"),
+    ],
+)
+def test_a_host_is_shown_as_it_can_be_dialled(host, shown):
+    assert dialled(host) == shown

@@ -21,6 +21,7 @@ from gsws.cli.here import load_here
 from gsws.cli.payload import payload
 from gsws.cli.suggest import did_you_mean
 from gsws.project import Project, SourceSpec, find_root
+from gsws.project.network import dialled
 from gsws.protocol.codec import Unserialisable
 
 __all__ = ["Identity", "run"]
@@ -318,10 +319,9 @@ def _source_url(source: SourceSpec) -> str:
             f"`{source.path}` names no fixed port", "`--url` says where to send; `gsws serve` printed it"
         )
     host = str(source.config.get("host", "127.0.0.1"))
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
     scheme = "wss" if source.config.get("tls") else "ws"
     path = source.config.get("path")
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{path if isinstance(path, str) else '/'}"
+    return f"{scheme}://{dialled(host)}:{port}{path if isinstance(path, str) else '/'}"
 
 
 def _trust(project: Project, source: SourceSpec) -> ssl.SSLContext | None:

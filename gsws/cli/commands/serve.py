@@ -26,7 +26,7 @@ from gsws.observability.requests import AccessLines, RequestLines
 from gsws.observability.streams import Streams, taken_over
 from gsws.plugins.registry import facts
 from gsws.project import EventSpec, Project, ProjectCache, load_project
-from gsws.project.network import is_loopback
+from gsws.project.network import dialled, is_loopback
 from gsws.project.specs import AccessSpec
 from gsws.reload.reloader import ReloadReport
 from gsws.runtime.observing import Observer
@@ -36,7 +36,6 @@ __all__ = ["run"]
 
 _LOG_FORMATS = ("console", "json")
 _MOST_EVENTS = 20
-_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104
 
 
 def run(
@@ -263,10 +262,9 @@ def _streams_first(event: EventSpec) -> tuple[bool, int]:
 
 def _url(project: Project, name: str, host: str, port: int) -> str:
     config = project.sources[name].config
-    shown = "127.0.0.1" if host in _EVERYWHERE else f"[{host}]" if ":" in host else host
     path = config.get("path")
     scheme = "wss" if config.get("tls") else "ws"
-    return f"{scheme}://{shown}:{port}{path if isinstance(path, str) and path != '/' else ''}"
+    return f"{scheme}://{dialled(host)}:{port}{path if isinstance(path, str) and path != '/' else ''}"
 
 
 def _page(url: str) -> str:
