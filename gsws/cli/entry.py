@@ -28,6 +28,7 @@ try:
     from gsws.cli.plain import plain_command
     from gsws.diagnostics.mask import hide
     from gsws.errors import EnvironmentFailure, PluginError, ServeError
+    from gsws.protocol.urls import without_secrets
 except KeyboardInterrupt:
     # Ctrl-C this early is as quiet as later.
     sys.exit(130)
@@ -160,8 +161,9 @@ def _stop(*_: object) -> NoReturn:
 
 def _fail(message: str, help: str | None, code: int, as_json: bool, facts: dict[str, Any] | None = None) -> int:
     if as_json:
-        message, help = hide(message), None if help is None else hide(help)
-        output.result_json({"ok": False, "error": message, "help": help, **(facts or {})})
+        told = {"ok": False, "error": message, "help": help, **(facts or {})}
+        hidden = {name: without_secrets(hide(fact)) if isinstance(fact, str) else fact for name, fact in told.items()}
+        output.result_json(hidden)
     output.show_failure(message, help)
     return code
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gsws.diagnostics.mask import hide
+from gsws.protocol.urls import without_secrets
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,7 +120,7 @@ def result_json(value: Any) -> None:
 
 def note(text: str = "") -> None:
     """Write progress for a person to stderr."""
-    sys.stderr.write(hide(text) + "\n")
+    sys.stderr.write(without_secrets(hide(text)) + "\n")
 
 
 def warn(message: str, help: str | None = None) -> None:

@@ -19,6 +19,7 @@ from gsws.client.pushes import Pushes
 from gsws.client.session import Options, Session
 from gsws.client.stream import Stream
 from gsws.protocol.codec import encode
+from gsws.protocol.urls import without_secrets
 
 __all__ = ["Client", "connect"]
 
@@ -138,7 +139,7 @@ class Client:
         if self._state is not None:
             raise RuntimeError("a client is entered once; make another one")
         if urlsplit(self.url).scheme not in ("ws", "wss"):
-            raise ValueError(f"`{self.url}` is no WebSocket URL; for example `ws://127.0.0.1:8000`")
+            raise ValueError(f"`{without_secrets(self.url)}` is no WebSocket URL; for example `ws://127.0.0.1:8000`")
         self._state = Session(self._options, self._credentials, self._told if self._on_session else None)
         await self._state.start()
         return self

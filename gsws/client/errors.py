@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gsws.errors import GSWSError
+from gsws.protocol.urls import without_secrets
 
 __all__ = [
     "AnswerTimeout",
@@ -145,7 +146,7 @@ class ConnectFailed(ClientError):
         self.retryable = retryable
 
     def __str__(self) -> str:
-        return f"no connection to {self.url}: {self.detail}"
+        return f"no connection to {without_secrets(self.url)}: {self.detail}"
 
 
 class AnswerTimeout(ClientError, TimeoutError):

@@ -313,3 +313,18 @@ def test_of_which_source(starter):
     ran = gsws("call", "websockt.greet", cwd=starter)
     assert ran.code == 2
     assert "did you mean `websocket.greet`?" in ran.err
+
+
+def test_an_address_is_shown_without_what_lets_somebody_in(tmp_path):
+    """Whatever is wrong with it."""
+    secret = "pw9xK7"
+    for url in (
+        f"ws://ann:{secret}@127.0.0.1:9/?token={secret}",
+        f"ftp://ann:{secret}@x",
+        f"ws://u:{secret}@nowhere.invalid",
+    ):
+        for more in ((), ("--json",)):
+            ran = gsws("call", "websocket.greet", "--url", url, *more, cwd=tmp_path)
+            assert ran.code != 0
+            assert secret not in ran.out + ran.err
+            assert "***" in ran.err
