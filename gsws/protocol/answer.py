@@ -27,6 +27,7 @@ __all__ = [
     "chunk_text",
     "error_payload",
     "frame",
+    "sent_payload",
 ]
 
 EndReason: TypeAlias = Literal["complete", "cancelled", "timeout", "superseded", "draining"]
@@ -40,6 +41,8 @@ _START_TEXT: Final = "[STREAM_START]"
 _END_TEXT: Final = "[STREAM_END]"
 _DATA: Final = frozenset({str, list, int, bool, float})
 """Types that are always a reply's data, never a status."""
+
+_STATUS: Final = frozenset({"success", "code", "message", "data", "headers"})
 
 TERMINAL: Final = frozenset({"reply", "stream.end", "stream.error"})
 
@@ -142,7 +145,7 @@ class Answer:
             data = self._frame(eventtype, _complete_error(payload) if eventtype == "stream.error" else payload)
             self.ended = True
             return data
-        return self._frame(eventtype, payload)
+        return self._frame(eventtype, _with_message(payload, "") if eventtype.startswith("stream.") else payload)
 
     def result(self, value: Any) -> bytes | None:
         """
@@ -152,7 +155,7 @@ class Answer:
             Unserialisable: If it has no JSON form; the answer is still open.
         """
         kind = type(value)
-        if (kind is dict and "success" not in value and "code" not in value) or kind in _DATA:
+        if (kind is dict and "success" not in value) or kind in _DATA:
             if self.ended:
                 return None
             if self.started:
@@ -312,9 +315,26 @@ class SilentAnswer(Answer):
 
 def frame(eventtype: str, payload: JSONObject, id: RequestId | None = None) -> bytes:
     """Make a frame that belongs to no answer: a push, a pong, a refusal of a message that has no answer of its own."""
+    if eventtype.startswith("stream.") and type(payload.get("message")) is not str:
+        payload = _with_message(payload, "")
     if id is None:
         return encode({"eventtype": eventtype, "payload": payload})
     return encode({"eventtype": eventtype, "id": id, "payload": payload})
+
+
+def sent_payload(eventtype: str, payload: Any) -> JSONObject:
+    """
+    Turn what a handler emits, broadcasts or pushes into an object: itself, nothing for None, else as a chunk's (P2.3).
+
+    Raises:
+        TypeError: If the event type is no string.
+        Unserialisable: If it has no JSON form.
+    """
+    if not isinstance(eventtype, str):
+        raise TypeError(f"an event type is a string, not `{type(eventtype).__name__}`")
+    if isinstance(payload, Mapping):
+        return dict(payload)
+    return {} if payload is None else chunk_payload(payload)
 
 
 def error_payload(
@@ -378,23 +398,22 @@ def as_status(value: Any) -> GSStatus:
     """
     Turn what a handler returned into a status (P5.3).
 
-    None is success; a `GSStatus` is itself; an object with a boolean ``success`` or an integer ``code`` is a
-    status; anything else becomes ``data``.
+    None is success; a `GSStatus` is itself; an object with a boolean ``success`` and no keys but those of a status
+    is one; anything else becomes ``data``.
     """
     if value is None:
         return GSStatus()
     if isinstance(value, GSStatus):
         return value
-    if isinstance(value, Mapping):
-        success, code = value.get("success"), value.get("code")
-        if isinstance(success, bool) or (type(code) is int and "success" not in value):
-            return GSStatus(
-                success=success if isinstance(success, bool) else code is None or code < 400,
-                code=code if type(code) is int else None,
-                message=value.get("message"),
-                data=value.get("data"),
-                headers=value.get("headers"),
-            )
+    if isinstance(value, Mapping) and isinstance(value.get("success"), bool) and value.keys() <= _STATUS:
+        code = value.get("code")
+        return GSStatus(
+            success=value["success"],
+            code=code if type(code) is int else None,
+            message=value.get("message"),
+            data=value.get("data"),
+            headers=value.get("headers"),
+        )
     return GSStatus(data=value)
 
 

@@ -12,19 +12,18 @@ import dataclasses
 import enum
 import json
 import math
-import re
 from typing import Any, Final, TypeAlias
 
 import msgspec
 import orjson
 
 from gsws.protocol.errors import WireError
+from gsws.protocol.salvage import MAX_ID_LENGTH, is_deeper, reason, written_id
 from gsws.types import JSONObject, JSONValue, RequestId
 
 __all__ = ["DEFAULT_DEPTH", "Envelope", "Unserialisable", "decode", "encode"]
 
 DEFAULT_DEPTH: Final = 64
-_MAX_ID_LENGTH: Final = 64
 
 Envelope: TypeAlias = tuple[str, RequestId | None, JSONObject | None, JSONObject]
 """``(eventtype, id, meta, message)``: message is the JSON object without ``id``, ``seq`` and ``meta``."""
@@ -42,29 +41,31 @@ def decode(data: bytes, max_depth: int = DEFAULT_DEPTH) -> Envelope:
     """
     Read one inbound message.
 
-    Of two equal keys in an object the last one counts, as in every browser.
+    Of two equal keys in an object the last one counts, as in every browser. A reserved key that is null is absent.
 
     Args:
         data: The message, JSON text in UTF-8.
         max_depth: How deep arrays and objects may be nested.
 
     Raises:
-        WireError: ``invalid_json`` or ``invalid_message`` (protocol P7.2).
+        WireError: ``invalid_json`` or ``invalid_message`` (protocol P7.2), with the message's id wherever it can be
+            told (P5.2).
     """
     try:
         message = _loads(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        limit = "json_depth" if isinstance(error, RecursionError) else None
-        raise WireError("invalid_json", _explain(error), limit=limit) from None
+    except Exception:  # whichever it is in this release of the library
+        text, limit = reason(data, max_depth)
+        raise WireError("invalid_json", text, written_id(data), limit=limit) from None
     if type(message) is not dict:
-        if _is_deeper(data, max_depth):
+        if is_deeper(data, max_depth):
             raise _too_deep(max_depth)
         raise WireError("invalid_message", f"a message is a JSON object, not {_name(message)}")
     request_id = None
     if "id" in message:
         request_id = message.pop("id")
-        _check_id(request_id)
-    if data.count(b"{") + data.count(b"[") > max_depth and _is_deeper(data, max_depth):
+        if request_id is not None:
+            _check_id(request_id)
+    if data.count(b"{") + data.count(b"[") > max_depth and is_deeper(data, max_depth):
         raise _too_deep(max_depth, request_id)
     eventtype = message.get("eventtype")
     if type(eventtype) is not str:
@@ -73,8 +74,11 @@ def decode(data: bytes, max_depth: int = DEFAULT_DEPTH) -> Envelope:
     meta = None
     if "meta" in message:
         meta = message.pop("meta")
-        if type(meta) is not dict:
-            raise WireError("invalid_message", f"`meta` is {_name(meta)}; expected an object", request_id)
+        if meta is not None:
+            if type(meta) is not dict:
+                raise WireError("invalid_message", f"`meta` is {_name(meta)}; expected an object", request_id)
+            if None in meta.values():
+                meta = {key: value for key, value in meta.items() if value is not None}
     if "seq" in message:
         del message["seq"]
     return eventtype, request_id, meta, message
@@ -109,16 +113,27 @@ def _encode_strictly(value: JSONValue) -> bytes:
 
 
 def _default(value: Any) -> Any:
-    """What orjson writes natively and the standard library does not: dataclasses, dates, UUIDs, enums."""
+    """
+    What orjson writes natively and the standard library does not: dataclasses, enums, dates, UUIDs.
+
+    Only the outermost layer is taken off, so that what may stand in a dict may stand in a dataclass too.
+    """
     if isinstance(value, set | frozenset):
         raise TypeError("a set has no JSON form; make it a list")
+    if isinstance(value, enum.Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _members(value)
     try:
-        data = orjson.dumps(value)
-        if b"null" in data and _has_nan(value):
-            raise ValueError("NaN and infinity have no JSON form")
-        return orjson.loads(data)
+        return orjson.loads(orjson.dumps(value))
     except TypeError:
         raise TypeError(f"an object of type `{type(value).__name__}` has no JSON form") from None
+
+
+def _members(value: Any) -> dict[str, Any]:
+    """The attributes of a dataclass's instance that orjson writes: those that do not begin with an underscore."""
+    names = vars(value) if hasattr(value, "__dict__") else [field.name for field in dataclasses.fields(value)]
+    return {name: getattr(value, name) for name in names if not name.startswith("_")}
 
 
 def _has_nan(value: JSONValue) -> bool:
@@ -142,51 +157,17 @@ def _has_nan(value: JSONValue) -> bool:
     return False
 
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-
-
-def _is_deeper(data: bytes, max_depth: int) -> bool:
-    """
-    Tell whether valid JSON text is nested deeper than ``max_depth``.
-
-    Strings and all else but brackets are removed, then innermost pairs collapse once a level:
-    at most ``max_depth`` passes over the brackets, all in C.
-    """
-    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
-    brackets = brackets.replace(b"{", b"[").replace(b"}", b"]")
-    for _ in range(max_depth):
-        if not brackets:
-            return False
-        brackets = brackets.replace(b"[]", b"")
-    return bool(brackets)
-
-
 def _too_deep(max_depth: int, id: RequestId | None = None) -> WireError:
     return WireError("invalid_json", f"the message is nested deeper than {max_depth} levels", id, limit="json_depth")
 
 
 def _check_id(value: object) -> None:
     if type(value) is str:
-        if 1 <= len(value) <= _MAX_ID_LENGTH:
+        if 1 <= len(value) <= MAX_ID_LENGTH:
             return
-        raise WireError("invalid_message", f"`id` has {len(value)} characters; expected 1 to {_MAX_ID_LENGTH}")
+        raise WireError("invalid_message", f"`id` has {len(value)} characters; expected 1 to {MAX_ID_LENGTH}")
     if type(value) is not int:
         raise WireError("invalid_message", f"`id` is {_name(value)}; expected a string or an integer")
-
-
-_POSITION = re.compile(r"byte (\d+)")
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "the message is nested too deep"
-    if isinstance(error, UnicodeDecodeError):
-        return "the message is not UTF-8"
-    if isinstance(error, msgspec.ValidationError):
-        return "the message holds a number that is out of range"
-    position = _POSITION.search(str(error))
-    return f"the message is not valid JSON{f' at byte {position[1]}' if position else ''}"
 
 
 def _name(value: object) -> str:

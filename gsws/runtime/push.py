@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.diagnostics.suggest import nearest
-from gsws.protocol.answer import MAX_FRAME, chunk_payload, frame
+from gsws.protocol.answer import MAX_FRAME, frame, sent_payload
 from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import Unserialisable
 from gsws.runtime.request import ReplyViolation
@@ -132,9 +132,7 @@ class Pushes:
         self, eventtype: str, payload: Any, target: str, name: str, source: str | None, default: str | None
     ) -> int:
         live = self._source(source, default)
-        data = dict(payload) if isinstance(payload, Mapping) else {} if payload is None else chunk_payload(payload)
-        if eventtype.startswith("stream.") and not isinstance(data.get("message"), str):
-            data["message"] = ""  # protocol P2.3
+        data = sent_payload(eventtype, payload)
         if live is not None:
             check_broadcast(live.broadcasts, eventtype, data)
         encoded = frame(eventtype, data)

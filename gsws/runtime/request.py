@@ -10,11 +10,11 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from gsws.protocol.answer import Answer, chunk_payload, frame
+from gsws.protocol.answer import Answer, frame, sent_payload
 from gsws.routing.context import GSContext
 from gsws.routing.table import Route, SharedState
 from gsws.runtime.handlersocket import DONE, HandlerSocket, on_loop, pause, wait_for_room
@@ -210,7 +210,7 @@ class Request:
             return DONE
         if self.aborted is not None:
             return DONE
-        data = dict(payload) if isinstance(payload, Mapping) else {} if payload is None else chunk_payload(payload)
+        data = sent_payload(eventtype, payload)
         self.check_emit(eventtype, data)
         client = self.client
         if not self.answer.started and (eventtype in _PARTS or (self.route.streams and eventtype not in _ALONE)):
@@ -252,7 +252,7 @@ class Request:
         self.client.source.presence.exit(room, self.client)
 
     def broadcast(self, room: str, eventtype: str, payload: Any) -> Count:
-        data = payload if isinstance(payload, dict) else chunk_payload(payload)
+        data = sent_payload(eventtype, payload)
         source = self.client.source
         if source.broadcasts:
             source.check_broadcast(eventtype, data)

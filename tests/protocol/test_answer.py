@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gsws.protocol.answer import MAX_FRAME, Answer, as_status, chunk_payload, frame
+from gsws.protocol.answer import MAX_FRAME, Answer, as_status, chunk_payload, frame, sent_payload
 from gsws.protocol.codec import Unserialisable
 from gsws.types import GSStatus
 
@@ -176,8 +176,17 @@ def test_what_a_generator_yields_has_a_string_message(item, payload):
         ({"a": 1}, GSStatus(True, 200, None, {"a": 1})),
         ("text", GSStatus(True, 200, None, "text")),
         ({"success": False, "message": "no"}, GSStatus(False, 500, "no")),
-        ({"code": 404, "message": "no"}, GSStatus(False, 404, "no")),
-        ({"code": 201, "data": 1}, GSStatus(True, 201, None, 1)),
+        ({"code": 404, "message": "no"}, GSStatus(True, 200, None, {"code": 404, "message": "no"})),
+        ({"code": 49, "country": "DE"}, GSStatus(True, 200, None, {"code": 49, "country": "DE"})),
+        ({"success": True, "rows": 3}, GSStatus(True, 200, None, {"success": True, "rows": 3})),
+        (
+            {"success": False, "code": 409, "reason": "x"},
+            GSStatus(True, 200, None, {"success": False, "code": 409, "reason": "x"}),
+        ),
+        ({"success": 1, "code": 404}, GSStatus(True, 200, None, {"success": 1, "code": 404})),
+        ({"success": "no"}, GSStatus(True, 200, None, {"success": "no"})),
+        ({"success": False, "code": "E1", "message": "no"}, GSStatus(False, 500, "no")),
+        ({"success": False, "code": 404, "message": "no", "data": 1, "headers": {}}, GSStatus(False, 404, "no", 1, {})),
         ({"success": True, "code": 202}, GSStatus(True, 202)),
         ({"code": "DE", "name": "Germany"}, GSStatus(True, 200, None, {"code": "DE", "name": "Germany"})),
         (0, GSStatus(True, 200, None, 0)),
@@ -222,3 +231,30 @@ def test_any_order_of_calls_keeps_the_promises(operations):
     terminal = [kind for kind in types if kind in ("reply", "stream.end", "stream.error")]
     assert len(terminal) <= 1
     assert not terminal or types[-1] == terminal[0]
+
+
+@pytest.mark.parametrize("eventtype", ["stream.chunk", "stream.note", "stream.snapshot", "stream.error", "stream.end"])
+@pytest.mark.parametrize("payload", [{"n": 1}, {}, None, {"message": None}, {"message": 7}, [1], "text", 5])
+def test_every_frame_under_stream_has_a_text(eventtype, payload):
+    """P2.3: emitted or pushed, under the protocol's names or a project's own."""
+    for data in (
+        Answer("r").emit(eventtype, sent_payload(eventtype, payload)),
+        frame(eventtype, sent_payload(eventtype, payload)),
+    ):
+        sent = read(data)
+        assert sent["eventtype"] == eventtype
+        assert isinstance(sent["payload"]["message"], str)
+
+
+def test_other_frames_are_sent_as_they_are():
+    """P2.3: an object, and no more."""
+    assert read(Answer("r").emit("tool.call", sent_payload("tool.call", {"n": 1})))["payload"] == {"n": 1}
+    assert read(frame("tool.call", sent_payload("tool.call", None)))["payload"] == {}
+    assert read(frame("streams.x", sent_payload("streams.x", {})))["payload"] == {}
+
+
+@pytest.mark.parametrize("eventtype", [None, 7, b"x", ["a"]])
+def test_an_event_type_is_a_string(eventtype):
+    """P2.3: a handler that sends another one hears of it."""
+    with pytest.raises(TypeError, match="an event type is a string"):
+        sent_payload(eventtype, {})
