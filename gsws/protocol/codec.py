@@ -18,7 +18,8 @@ import msgspec
 import orjson
 
 from gsws.protocol.errors import WireError
-from gsws.protocol.salvage import MAX_ID_LENGTH, is_deeper, reason, written_id
+from gsws.protocol.quoting import MAX_ID_LENGTH, is_id
+from gsws.protocol.salvage import is_deeper, reason, written_id
 from gsws.types import JSONObject, JSONValue, RequestId
 
 __all__ = ["DEFAULT_DEPTH", "Envelope", "Unserialisable", "decode", "encode"]
@@ -162,12 +163,11 @@ def _too_deep(max_depth: int, id: RequestId | None = None) -> WireError:
 
 
 def _check_id(value: object) -> None:
+    if is_id(value):
+        return
     if type(value) is str:
-        if 1 <= len(value) <= MAX_ID_LENGTH:
-            return
         raise WireError("invalid_message", f"`id` has {len(value)} characters; expected 1 to {MAX_ID_LENGTH}")
-    if type(value) is not int:
-        raise WireError("invalid_message", f"`id` is {_name(value)}; expected a string or an integer")
+    raise WireError("invalid_message", f"`id` is {_name(value)}; expected a string or an integer")
 
 
 def _name(value: object) -> str:

@@ -12,11 +12,10 @@ import math
 import re
 from typing import Any, Final
 
+from gsws.protocol.quoting import MAX_ID_LENGTH, is_id
 from gsws.types import RequestId
 
-__all__ = ["MAX_ID_LENGTH", "is_deeper", "reason", "written_id"]
-
-MAX_ID_LENGTH: Final = 64
+__all__ = ["is_deeper", "reason", "written_id"]
 
 _ID_BYTES: Final = 2 + 12 * MAX_ID_LENGTH
 """Bytes of the longest id, each character an escaped pair of surrogates."""
@@ -142,11 +141,8 @@ def _id(written: bytes | None) -> RequestId | None:
     value = None if written is None else _VALUE.match(written)
     if value is None:
         return None
-    if value[2] is not None:
-        return int(value[2])
-    text = _read(value[1])
-    is_good = isinstance(text, str) and 1 <= len(text) <= MAX_ID_LENGTH and _is_unicode(text)
-    return text if is_good else None
+    found = _read(value[1] or value[2])
+    return found if is_id(found) and (isinstance(found, int) or _is_unicode(found)) else None
 
 
 def _read(text: bytes) -> Any:

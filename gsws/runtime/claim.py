@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from gsws.protocol.answer import frame
+from gsws.protocol.quoting import is_id
 from gsws.types import JSONObject, RequestId
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def wanted_streams(streams: object, session: SessionClient | None) -> dict[Reque
                 wanted[pair[0]] = pair[1] if is_seq(pair[1]) else -1
     elif isinstance(streams, dict):
         for key, written in streams.items():
+            if not is_id(key) and _as_integer(key) is None:
+                continue  # nothing ever had such an id
             seq = written if is_seq(written) else -1
             number = None if session is None or len(wanted) >= MOST else _as_integer(key)
             if number is None or session is None or not _knows(session, number):
@@ -91,11 +94,6 @@ def refusals(ids: Iterable[RequestId], payload: JSONObject, *, each: int) -> Ite
 def is_seq(value: Any) -> TypeGuard[int]:
     """Whether a value can be the number of a frame that was seen, or -1 for none."""
     return type(value) is int and value >= -1
-
-
-def is_id(value: Any) -> TypeGuard[RequestId]:
-    """Whether a value can be the id of a request."""
-    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _knows(session: SessionClient, id: RequestId) -> bool:

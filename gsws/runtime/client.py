@@ -19,6 +19,7 @@ from gsws.protocol.answer import Answer, error_payload, frame
 from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
+from gsws.protocol.quoting import is_id, quoted
 from gsws.runtime.admission import Throttle, is_over_rate, is_refused, slow_down
 from gsws.runtime.identity.lease import renew
 from gsws.runtime.request import Request
@@ -36,7 +37,6 @@ __all__ = ["Client", "label_of"]
 
 _LABEL_LENGTH: Final = 128
 _MAX_FIELDS: Final = 1000
-_LONGEST_NAME: Final = 2**20
 _READ: Final = 0.05
 """Seconds in which what a client had sent is read before it is closed at a shutdown."""
 
@@ -166,8 +166,8 @@ class Client(Scheduler):
             return
         route = source.routes.get(eventtype)
         if route is None:
-            shown = eventtype if len(eventtype) <= _LONGEST_NAME else f"{eventtype[:64]}…"
-            self.refuse("unknown_event", f"Unknown or unconfigured event type: {shown}", id, event=eventtype)
+            shown = quoted(eventtype)
+            self.refuse("unknown_event", f"Unknown or unconfigured event type: {shown}", id, event=shown)
             return
         if self._lanes is not None and self.is_crowded(route):
             slow_down(self, "in_flight", "too many requests are queued or running", id, 1.0)
@@ -335,7 +335,7 @@ class Client(Scheduler):
             renew(self, id, payload)
         elif eventtype == "gsws.cancel":
             target = payload.get("id", id) if isinstance(payload, dict) else id
-            if not isinstance(target, str | int) or isinstance(target, bool):
+            if not is_id(target):
                 self.misused("`gsws.cancel` needs the `id` of a request in its payload", id)
                 return
             request = self.requests.get(target)

@@ -104,7 +104,7 @@ def test_a_waiting_repetition_can_be_cancelled(service):
     service.wait_for(lambda: not service.service.is_busy())
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, 5, None, []])
+@pytest.mark.parametrize("key", ["", "x" * 256, 5, []])
 def test_a_key_is_a_short_string(service, key):
     with service.client() as client:
         assert ask(client, "count", key, 1)["payload"]["error"] == "invalid_message"
