@@ -166,6 +166,43 @@ class ServedProject:
         self._clients.append(client)
         return client
 
+    def push(
+        self,
+        eventtype: str,
+        payload: Any = None,
+        *,
+        room: str | None = None,
+        subject: str | None = None,
+        client_id: str | None = None,
+        connection: str | None = None,
+        source: str | None = None,
+    ) -> int:
+        """
+        Push a frame as ``ctx.push`` and ``gsws push`` do, and tell for how many connections it was queued.
+
+        Raises:
+            ValueError: If the name is the protocol's, there is not exactly one target, or the source is not clear.
+        """
+        target = {"room": room, "subject": subject, "client_id": client_id, "connection": connection}
+        return int(self.service.pushes.push(eventtype, payload, source=source, **target))
+
+    def disconnect(
+        self,
+        *,
+        subject: str | None = None,
+        client_id: str | None = None,
+        connection: str | None = None,
+        code: int = 4504,
+        reason: str = "",
+        source: str | None = None,
+    ) -> int:
+        """Close connections and end their sessions as ``ctx.disconnect`` does, and tell how many there were."""
+        return int(
+            self.service.pushes.disconnect(
+                subject=subject, client_id=client_id, connection=connection, code=code, reason=reason, source=source
+            )
+        )
+
     @property
     def port(self) -> int:
         """The port of the only event source."""

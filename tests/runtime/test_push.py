@@ -81,7 +81,7 @@ def resume(client, hello, streams=None):
 
 
 def test_each_target_gets_what_is_meant_for_it(service):
-    """A room, a subject, a label and a connection are each reached, and nobody else."""
+    """P11.2a: a room, a subject, a label and a connection are each reached, and nobody else."""
     with (
         service.client(query="?clientId=ann") as ann,
         service.client(query="?clientId=ann") as tab,
