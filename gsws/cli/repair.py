@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gsws.cli import output
-from gsws.diagnostics import Finding, Severity
+from gsws.cli.harmless import harmed
+from gsws.diagnostics import Finding, Fix
 from gsws.diagnostics.fix import Repair, apply_fixes
 from gsws.plugins.registry import facts
 from gsws.project import Project, ProjectCache, load_project
@@ -27,7 +28,8 @@ from gsws.project.discovery import Entry
 
 __all__ = ["Change", "Repaired", "diff", "repair_project", "replace_file", "write_changes"]
 
-_ROUNDS: Final = 10
+_TRIALS: Final = 1000
+"""Loads of the project that one repair may take; each repair that is taken back costs a few."""
 _MARK: Final = "\ufeff"
 _T = TypeVar("_T")
 
@@ -80,58 +82,99 @@ def repair_project(root: Path, *, env: str, choose: Callable[[Project], Sequence
     """
     Carry out the fixes of the findings that ``choose`` picks, until none has one; nothing is written.
 
-    A repair after which its file can no longer be read is taken back.
+    A repair is taken back if the project gains a finding by it, or if data change beyond what its finding says; a
+    second run then has nothing left to do.
     """
-    overlay = _Overlay()
-    known = facts()
+    work = _Work(root, env, choose)
+    while work.trials < _TRIALS:
+        wanted = [one for one in choose(work.project) if one.fix is not None and _identity(one) not in work.refused]
+        if wanted and (work.attempt(wanted) or len(wanted) > len(work.refused & set(map(_identity, wanted)))):
+            continue
+        if work.rested == work.project:
+            break
+        # What was refused beside something that is repaired now may be harmless by itself.
+        work.rested = work.project
+        work.refused.clear()
+    return Repaired(work.first, work.project, work.changes(), work.done)
 
-    def load() -> Project:
-        return load_project(root, env=env, plugins=known, cache=overlay, notes=True)
 
-    first = project = load()
-    repaired = Repaired(first, first)
-    before: dict[str, str | None] = {}
-    now: dict[str, str] = {}
-    refused: set[str] = set()
-    seen: set[tuple[tuple[str, str], ...]] = {()}
+class _Work:
+    """The project with the repairs so far."""
 
-    def text_of(path: str) -> str | None:
-        if path in refused:
-            return None
-        if path not in before:
-            before[path] = _original(first, path)
-        original = now.get(path, before[path])
+    def __init__(self, root: Path, env: str, choose: Callable[[Project], Sequence[Finding]]) -> None:
+        self._root = root
+        self._env = env
+        self._known = facts()
+        self._overlay = _Overlay()
+        self._before: dict[str, str | None] = {}
+        self._now: dict[str, str] = {}
+        self._seen: set[tuple[tuple[str, str], ...]] = {()}
+        self.trials = 0
+        self.refused: set[tuple[str, Fix | None]] = set()
+        self.done: list[Finding] = []
+        self.first = self.project = self.rested = self._load({})
+
+    def attempt(self, wanted: Sequence[Finding]) -> bool:
+        """Repair together what does no harm; of what does, one half after the other. Tells whether any was repaired."""
+        if not wanted or self.trials >= _TRIALS:
+            return False
+        outcome = apply_fixes(wanted, self._text_of)
+        texts = _with_marks(outcome, {**self._before, **self._now})
+        now = {**self._now, **texts}
+        state = tuple(sorted(now.items()))
+        bad = {""}
+        if texts and state not in self._seen:
+            project = self._load(now)
+            both = {path: (self._text_of(path) or "", text.removeprefix(_MARK)) for path, text in texts.items()}
+            bad = harmed(self.project, project, outcome.done, both)
+            if not bad:
+                self._seen.add(state)
+                self._now, self.project = now, project
+                self.done += outcome.done
+                return True
+        if "" not in bad and (good := [one for one in outcome.done if _path(one) not in bad]):
+            return self.attempt(good)
+        first, second = _halves(outcome.done, by_file="" not in bad)
+        if not second:
+            self.refused |= {_identity(one) for one in outcome.done or wanted}
+            return False
+        return self.attempt(first) or self.attempt(second)
+
+    def changes(self) -> tuple[Change, ...]:
+        """What is to be written."""
+        return tuple(
+            Change(path, original, text)
+            for path, text in sorted(self._now.items())
+            if (original := self._before[path]) is not None and original != text
+        )
+
+    def _load(self, texts: dict[str, str]) -> Project:
+        self.trials += 1
+        self._overlay.contents = {path: text.encode("utf-8", "surrogatepass") for path, text in texts.items()}
+        return load_project(self._root, env=self._env, plugins=self._known, cache=self._overlay, notes=True)
+
+    def _text_of(self, path: str) -> str | None:
+        if path not in self._before:
+            self._before[path] = _original(self.first, path)
+        original = self._now.get(path, self._before[path])
         return None if original is None else original.removeprefix(_MARK)
 
-    for _ in range(_ROUNDS):
-        outcome = apply_fixes(choose(project), text_of)
-        texts = _with_marks(outcome, {**before, **now})
-        if not texts:
-            break
-        kept, earlier = dict(now), project
-        now |= texts
-        state = tuple(sorted(now.items()))
-        if state in seen:
-            now = kept
-            break
-        seen.add(state)
-        overlay.contents = {path: text.encode("utf-8", "surrogatepass") for path, text in now.items()}
-        project = load()
-        harmed = {path for path in texts if _unreadable(project, path) > _unreadable(earlier, path)}
-        if harmed:
-            refused |= harmed
-            now = {path: text for path, text in now.items() if path not in harmed}
-            now |= {path: kept[path] for path in harmed if path in kept}
-            overlay.contents = {path: text.encode("utf-8", "surrogatepass") for path, text in now.items()}
-            project = load()
-        repaired.done += [one for one in outcome.done if not harmed & _paths(one)]
-    repaired.project = project
-    repaired.changes = tuple(
-        Change(path, original, text)
-        for path, text in sorted(now.items())
-        if (original := before[path]) is not None and original != text
-    )
-    return repaired
+
+def _halves(findings: Sequence[Finding], *, by_file: bool) -> tuple[list[Finding], list[Finding]]:
+    """Two halves, of each file or of all; the second is empty if none can be divided."""
+    groups: dict[str, list[Finding]] = {}
+    for one in findings:
+        groups.setdefault(_path(one) if by_file else "", []).append(one)
+    first = [one for group in groups.values() for one in group[: (len(group) + 1) // 2]]
+    return first, [one for group in groups.values() for one in group[(len(group) + 1) // 2 :]]
+
+
+def _path(finding: Finding) -> str:
+    return finding.fix.edits[0].span.path if finding.fix is not None and finding.fix.edits else ""
+
+
+def _identity(finding: Finding) -> tuple[str, Fix | None]:
+    return finding.code, finding.fix
 
 
 def write_changes(root: Path, changes: Sequence[Change]) -> None:
@@ -224,17 +267,3 @@ def _with_marks(repair: Repair, texts: dict[str, str | None]) -> dict[str, str]:
     }
     after = {path: (texts[path] or "").removeprefix(_MARK) for path in bare} | repair.texts
     return {path: _MARK + text if path in marked - bare else text for path, text in after.items()}
-
-
-def _unreadable(project: Project, path: str) -> int:
-    return sum(
-        finding.span is not None
-        and finding.span.path == path
-        and finding.severity is Severity.ERROR
-        and finding.code in ("GS003", "GS004", "GS101", "GS102", "GS105", "GS205")
-        for finding in project.findings
-    )
-
-
-def _paths(finding: Finding) -> set[str]:
-    return {edit.span.path for edit in finding.fix.edits} if finding.fix is not None else set()

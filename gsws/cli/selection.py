@@ -34,6 +34,11 @@ class Choice:
     level: Severity = Severity.ERROR
     paths: tuple[Path, ...] = ()
 
+    @property
+    def notes(self) -> bool:
+        """Whether findings of level info are wanted: they are only where somebody asks for them."""
+        return bool(self.select) or self.level is Severity.INFO
+
     def of(self, findings: Sequence[Finding], root: Path) -> tuple[Finding, ...]:
         """The findings of a project that are wanted, in their order."""
         everywhere = not self.paths or root in self.paths
@@ -41,6 +46,7 @@ class Choice:
             finding
             for finding in findings
             if (not self.select or finding.code.startswith(self.select))
+            and (self.notes or finding.severity is not Severity.INFO)
             and not (self.ignore and finding.code.startswith(self.ignore))
             and (everywhere or self._concerns(finding, root))
         )

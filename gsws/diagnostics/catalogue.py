@@ -141,8 +141,8 @@ _ENTRIES: Final = (
         "GS107",
         _I,
         "no editor schema line",
-        "A first line `# yaml-language-server: $schema=…` gives completion and checks in editors.",
-        fixable=True,
+        "A first line `# yaml-language-server: $schema=…` gives completion and checks in editors. "
+        "`gsws schema --write` writes it.",
     ),
     Entry(
         "GS108",

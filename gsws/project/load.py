@@ -29,6 +29,7 @@ from gsws.project.overlaid import overlaid
 from gsws.project.read import Reader
 from gsws.project.report import error, problems_of, quoted, type_name
 from gsws.project.rules.isolation import isolated
+from gsws.project.rules.risky import without_risky_fixes
 from gsws.project.rules.run import run_rules, silenced
 from gsws.project.rules.scope import Scope
 from gsws.project.rules.secrets import Masked
@@ -153,6 +154,7 @@ class _Load:
         masked = Masked(findings)
         mask = self.mask(scope)
         findings = list(mask.findings(masked.applied(silenced(scope, findings), reader.text_of)))
+        findings = without_risky_fixes(findings, scope.files())
         return Project(
             root=reader.root,
             base=reader.base,

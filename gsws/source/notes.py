@@ -8,7 +8,7 @@ import re
 from typing import Any, Final
 
 from gsws.source.problem import Problem, ProblemKind, swallowed_comment
-from gsws.source.scalars import misread_as
+from gsws.source.scalars import misread_as, resolve
 from gsws.source.span import Span
 from gsws.source.text import LineIndex
 
@@ -71,13 +71,16 @@ class Notes:
             return
         taken_for = misread_as(text, key=key)
         if taken_for is not None:
+            # Quotes would make a text of a number; which of the two is meant, only a person knows.
+            value = text if key else resolve(text)
+            help = f"quote it: `'{text}'`" if value == text else f"write `{value}`, or `'{text}'` for a text"
             self.at(
                 "ambiguous-scalar",
                 f"other YAML readers take `{text}` for {taken_for}",
                 event,
                 "ambiguous",
-                f"quote it: `'{text}'`",
-                replacement=f"'{text}'",
+                help,
+                replacement=f"'{text}'" if value == text else None,
             )
 
     def refuse_tag(self, event: Any) -> None:

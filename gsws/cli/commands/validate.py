@@ -171,7 +171,7 @@ def _action(root: Path, format: str, options: Options, choice: Choice) -> Callab
         return choice.of(project.findings, project.root)
 
     def look() -> int:
-        project = load_project(root, env=options.env, plugins=facts(), cache=cache, notes=True)
+        project = load_project(root, env=options.env, plugins=facts(), cache=cache, notes=choice.notes)
         return _report(choose(project), project, format, choice)
 
     def repair() -> int:
@@ -182,10 +182,6 @@ def _action(root: Path, format: str, options: Options, choice: Choice) -> Callab
             sys.stdout.write(_no_commands(diff(repaired.changes)))
             return _conclude(choose(repaired.before), repaired.before, choice)
         write_changes(repaired.before.root, repaired.changes)
-        if any(finding.code == "GS107" for finding in repaired.done):
-            from gsws.cli.schemas import write_schemas
-
-            write_schemas(repaired.project.root)
         for finding in repaired.done:
             place = f"{finding.span.path}:{finding.span.line}:{finding.span.column}: " if finding.span else ""
             what = finding.fix.title if finding.fix else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from gsws.diagnostics.finding import Edit, Finding, Fix, Severity
+from gsws.diagnostics.finding import Finding, Severity
 from gsws.project.discovery import file_inside
 from gsws.project.report import quoted, replace, warning
 from gsws.project.rules.scope import Scope
@@ -45,7 +45,6 @@ def no_editor_schema(scope: Scope) -> Iterator[Finding]:
                 at,
                 "",
                 "`gsws schema --write` writes the schemas and the lines",
-                fix=Fix("add the line", (Edit(at, f"{line}\n"),)),
             )
 
 

@@ -39,12 +39,14 @@ class Ignore:
         span: The comment's mark, ``# gsws: ignore[…]``.
         codes: What it names, each with its place; empty if it names nothing.
         whole: The comment with the blanks before it, or its whole line; what a repair removes.
+        instead: What a repair leaves in its place: the beginning of a comment that says more.
     """
 
     line: int
     span: Span
     codes: tuple[tuple[str, Span], ...]
     whole: Span
+    instead: str = ""
 
 
 def ignores_in_document(document: Document) -> tuple[Ignore, ...]:
@@ -151,7 +153,7 @@ def _judge(
             unused.append((code, place))
     if len(unused) == len(comment.codes):
         names = ", ".join(f"`{code}`" for code, _ in unused)
-        fix = Fix("remove the comment", (Edit(comment.whole, ""),))
+        fix = Fix("remove the comment", (Edit(comment.whole, comment.instead),))
         yield warning(
             "GS006", f"nothing to silence here: no finding {names}", comment.span, "unused", "remove the comment", fix
         )
@@ -190,10 +192,15 @@ def _ignores(path: str, text: str, comments: Iterable[tuple[int, int]]) -> Itera
                 )
             blanks = len(text[first:start]) - len(text[first:start].rstrip())
             rest = text[match.end() : end].strip()
-            if rest or match.start() != start:
+            instead = ""
+            if match.start() != start:
                 whole = index.span(path, match.start(), match.end())
+            elif rest:
+                # What follows stays a comment.
+                instead = "" if rest[0] == "#" else "# "
+                whole = index.span(path, match.start(), end - len(text[match.end() : end].lstrip()))
             elif alone:
                 whole = index.span(path, first, index.offset(line + 1, 1) if line < len(lines) else end)
             else:
                 whole = index.span(path, start - blanks, end)
-            yield Ignore(target, index.span(path, match.start(), match.end()), codes, whole)
+            yield Ignore(target, index.span(path, match.start(), match.end()), codes, whole, instead)
