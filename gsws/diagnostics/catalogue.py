@@ -375,7 +375,8 @@ _ENTRIES: Final = (
         "GS408",
         _E,
         "bad regular expression",
-        "A `pattern` must be a regular expression. One with look-around or back-references runs on an"
+        "A `pattern` must be a regular expression of ECMA-262, as in JavaScript with the `u` flag; a warning if it "
+        "only escapes too much or backtracks without bound. One with look-around or back-references runs on an"
         " engine that goes back and forth; its work is bounded, and a value beyond the bound is "
         "refused.",
     ),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from gsws.diagnostics.suggest import nearest
-from gsws.schema.drafts import KEYWORDS, LIST, MAP, ONE
+from gsws.schema.drafts import DATA, KEYWORDS, LIST, MAP, ONE
 from gsws.schema.references import (
     Files,
     Lost,
@@ -28,10 +28,7 @@ from gsws.schema.remark import Remark, no_value
 from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
-__all__ = ["DATA", "Rewritten", "rewrite"]
-
-DATA: Final = frozenset(("const", "default", "example", "examples", "enum"))
-"""Keywords whose value is a value of the schema's user, null included."""
+__all__ = ["Rewritten", "rewrite"]
 
 _MAX_REMARKS: Final = 50
 

@@ -18,6 +18,7 @@ from gsws.diagnostics.finding import Severity
 from gsws.diagnostics.suggest import nearest
 from gsws.schema.backtracking import backtracks
 from gsws.schema.drafts import Draft, walk
+from gsws.schema.ecma import Refused, Translation, translate
 from gsws.schema.engine import meta_valid, pattern_kind
 from gsws.schema.limits import bad_samples, contradictions
 from gsws.schema.meta import unknown_draft, wrong_keywords
@@ -95,8 +96,9 @@ def check_schema(
     if work is not None and not any(
         remark.code in _NOT_USABLE and remark.severity is Severity.ERROR for remark in remarks
     ):
-        fancy = fancy or has_fancy_pattern(rewritten)
-        remarks += isolated("contradictions", base, lambda: contradictions(rewritten, base, draft, registry, work))
+        remarks += isolated(
+            "contradictions", base, lambda: contradictions(rewritten, base, draft, registry, fancy, work)
+        )
         remarks += isolated("bad_samples", base, lambda: bad_samples(rewritten, base, draft, registry, fancy, work))
     return remarks[:_MAX_REMARKS]
 
@@ -127,17 +129,17 @@ def _on_each(schema: JSONValue, rule: Callable[[dict[str, Any], Pointer], Iterab
         yield from rule(inner, pointer)
 
 
-def has_fancy_pattern(data: JSONValue) -> bool:
+def has_fancy_pattern(data: JSONValue, draft: Draft | None) -> bool:
     """Whether some pattern in a schema, or in a file of schemas, needs the engine that goes back and forth."""
+    old = draft is not None and draft.lone_ref
     pending = [data]
     while pending:
         current = pending.pop()
         if isinstance(current, dict):
-            pattern = current.get("pattern")
-            if isinstance(pattern, str) and pattern_kind(pattern) == "fancy":
-                return True
-            named = current.get("patternProperties")
-            if isinstance(named, dict) and any(pattern_kind(str(name)) == "fancy" for name in named):
+            pattern, named = current.get("pattern"), current.get("patternProperties")
+            patterns = [pattern] if isinstance(pattern, str) else []
+            patterns += named if isinstance(named, dict) else ()
+            if any(_is_fancy(one, old=old) for one in patterns):
                 return True
             pending += current.values()
         elif isinstance(current, list):
@@ -145,29 +147,45 @@ def has_fancy_pattern(data: JSONValue) -> bool:
     return False
 
 
+def _is_fancy(pattern: str, *, old: bool) -> bool:
+    spoken = translate(pattern)
+    return isinstance(spoken, Translation) and (spoken.linear is None or (old and not spoken.plain))
+
+
 def _patterns(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]:
     pattern = schema.get("pattern")
-    if isinstance(pattern, str) and pattern_kind(pattern) == "bad":
-        yield _bad_pattern(pattern, (*pointer, "pattern"), on_key=False)
-    elif isinstance(pattern, str):
-        yield from _slow_pattern(pattern, (*pointer, "pattern"), on_key=False)
+    if isinstance(pattern, str):
+        yield from _pattern(pattern, (*pointer, "pattern"), on_key=False)
     named = schema.get("patternProperties")
     for name in named if isinstance(named, dict) else ():
-        if pattern_kind(name) == "bad":
-            yield _bad_pattern(name, (*pointer, "patternProperties", name), on_key=True)
-        else:
-            yield from _slow_pattern(name, (*pointer, "patternProperties", name), on_key=True)
+        yield from _pattern(name, (*pointer, "patternProperties", name), on_key=True)
 
 
-def _bad_pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Remark:
-    return Remark(
-        "GS408",
-        f"{tick(pattern)} is no regular expression",
-        pointer,
-        on_key=on_key,
-        label="not understood",
-        help=r"a literal `{`, `(`, `[` or `\` is written with a `\` before it; repetitions are limited in size",
-    )
+def _pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[Remark]:
+    kind = pattern_kind(pattern)
+    if isinstance(kind, Refused):
+        yield Remark(
+            "GS408",
+            f"{tick(pattern)} is no regular expression of ECMA-262: it {kind.reason}",
+            pointer,
+            on_key=on_key,
+            label="not understood",
+            help=kind.help or r"a sign that is meant literally is written with a `\` before it",
+        )
+        return
+    spoken = translate(pattern)
+    for doubt in spoken.doubts if isinstance(spoken, Translation) else ():
+        yield Remark(
+            "GS408",
+            f"{tick(pattern)} is no regular expression where the `u` flag is set, as JSON Schema wants it",
+            pointer,
+            on_key=on_key,
+            label="taken literally here",
+            help=doubt,
+            severity=Severity.WARNING,
+        )
+        break
+    yield from _slow_pattern(pattern, pointer, on_key=on_key)
 
 
 def _slow_pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[Remark]:

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gsws.schema.bundle import DATA, Rewritten
-from gsws.schema.drafts import DEFAULT, LIST, MAP, Draft, draft_of
+from gsws.schema.bundle import Rewritten
+from gsws.schema.drafts import DATA, DEFAULT, LIST, MAP, Draft, draft_of
 from gsws.schema.references import Target, at, fragment_of, pointer_text, uri_of
 from gsws.source.span import Pointer
 from gsws.types import JSONValue

@@ -222,14 +222,16 @@ def _compiled(schema: JSONValue, folder: str, definitions: Definitions, strict: 
     work = Work("", resource, definitions, rewritten.targets)
     circles = isolated("endless", (), lambda: endless("", resource, definitions, rewritten.targets))
     heavy = isolated("too_much", (), lambda: work.too_much(resource.roots))
+    fancy = reach.fancy or has_fancy_pattern(rewritten.data, draft)
+    registry = reach.registry(fancy=fancy)
     remarks = list(rewritten.remarks)
     remarks += check_schema(
         schema,
         rewritten.data,
         (),
         draft=draft,
-        registry=reach.registry,
-        fancy=reach.fancy,
+        registry=registry,
+        fancy=fancy,
         work=None if rewritten.remarks or circles or heavy else work,
     )
     remarks += circles
@@ -239,7 +241,6 @@ def _compiled(schema: JSONValue, folder: str, definitions: Definitions, strict: 
     digests = every or reach.digests
     if draft is None or any(remark.severity is Severity.ERROR and remark.code not in _HARMLESS for remark in remarks):
         return _Kept(None, tuple(remarks), digests)
-    fancy = reach.fancy or has_fancy_pattern(rewritten.data)
     own = uri_of(Target("", ())).rstrip("#")
 
     def whole() -> tuple[JSONValue, dict[str, JSONValue], bool]:
@@ -255,9 +256,9 @@ def _compiled(schema: JSONValue, folder: str, definitions: Definitions, strict: 
     try:
         if strict:
             data, contents, _ = whole()
-            engine = build(data, draft, registry_of(contents), fancy=fancy)
+            engine = build(data, draft, registry_of(contents, fancy=fancy), fancy=fancy)
         else:
-            engine = build(rewritten.data, draft, reach.registry, fancy=fancy)
+            engine = build(rewritten.data, draft, registry, fancy=fancy)
     except EngineError as error:
         if not any(definitions.remarks(path) for path, _ in reach.digests):
             remarks.append(Remark("GS401", f"the schema does not compile: {_reason(error)}", ()))
@@ -267,7 +268,7 @@ def _compiled(schema: JSONValue, folder: str, definitions: Definitions, strict: 
         """Made at the first refusal: parts are compiled alone, so every reference must be absolute."""
         data, contents, dynamic = whole()
         alone = engine if dynamic else None
-        return Explainer(data, contents, draft, registry_of(contents), fancy=fancy, whole=alone)
+        return Explainer(data, contents, draft, registry_of(contents, fancy=fancy), fancy=fancy, whole=alone)
 
     return _Kept(Validator(engine.is_valid, explainer), tuple(remarks), digests)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from posixpath import dirname
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from gsws.diagnostics.finding import Finding
 from gsws.schema.bundle import Rewritten, rewrite
 from gsws.schema.check import check_schema, has_fancy_pattern, isolated
 from gsws.schema.cycles import endless
-from gsws.schema.drafts import DEFAULT, draft_of
+from gsws.schema.drafts import DEFAULT, Draft, draft_of
 from gsws.schema.engine import registry_of
 from gsws.schema.references import Files, Resource, Target, at, schemas_in, uri_of
 from gsws.schema.remark import Remark, place
@@ -37,17 +37,22 @@ class Reach:
 
     Attributes:
         contents: Rewritten definitions files by address.
-        registry: The same as the engine takes it, None for none.
         digests: Their paths and the digests of their contents.
         fancy: Whether one has a pattern for the engine that goes back and forth.
         dynamic: Whether one has a ``$dynamicRef``.
     """
 
     contents: dict[str, Any]
-    registry: jsonschema_rs.Registry | None
     digests: tuple[tuple[str, str], ...]
     fancy: bool
     dynamic: bool
+    _registries: dict[bool, jsonschema_rs.Registry | None] = field(default_factory=dict)
+
+    def registry(self, *, fancy: bool) -> jsonschema_rs.Registry | None:
+        """The contents as the engine takes them, None for none; made once for each of the two."""
+        if fancy not in self._registries:
+            self._registries[fancy] = registry_of(self.contents, fancy=fancy)
+        return self._registries[fancy]
 
 
 class Definitions:
@@ -106,12 +111,17 @@ class Definitions:
             contents = {uri_of(Target(path, ())).rstrip("#"): self.rewritten(path).data for path in seen}
             self._reaches[start] = Reach(
                 contents,
-                registry_of(contents),
                 tuple((path, self.digest(path) or "") for path in sorted(seen)),
-                any(has_fancy_pattern(self.rewritten(path).data) for path in seen),
+                any(has_fancy_pattern(self.rewritten(path).data, self._oldest(path)) for path in seen),
                 any(self.rewritten(path).dynamic for path in seen),
             )
         return self._reaches[start]
+
+    def _oldest(self, path: str) -> Draft:
+        """The draft of a file, or an older one if a schema in it names one."""
+        whole = draft_of(self.resources[path].data) or DEFAULT
+        drafts = [draft_of(at(self.resources[path].data, root), whole) for root in self.resources[path].roots]
+        return next((draft for draft in drafts if draft is not None and draft.lone_ref), whole)
 
     def targets(self, path: str) -> dict[tuple[str | int, ...], Target]:
         """Where the references of a file lead, by the places of their schemas."""
@@ -144,7 +154,7 @@ class Definitions:
                 at(rewritten.data, root),
                 root,
                 draft=draft_of(schema, draft_of(resource.data) or DEFAULT),
-                registry=reach.registry,
+                registry=reach.registry(fancy=reach.fancy),
                 fancy=reach.fancy,
                 work=work if usable else None,
             )

@@ -16,6 +16,7 @@ from gsws.source.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = [
+    "DATA",
     "DEFAULT",
     "DRAFTS",
     "FORMATS",
@@ -75,6 +76,9 @@ LIST: Final = frozenset(["allOf", "anyOf", "oneOf", "prefixItems", "items"])
 
 MAP: Final = frozenset(["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"])
 """Keywords whose value is a mapping of names to schemas."""
+
+DATA: Final = frozenset(["const", "default", "example", "examples", "enum"])
+"""Keywords whose value is a value of the schema's user, null included."""
 
 _BASE: Final = [
     "$schema",

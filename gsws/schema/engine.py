@@ -12,7 +12,8 @@ from typing import Any, Final, Literal
 
 import jsonschema_rs
 
-from gsws.schema.drafts import DEFAULT, FORMATS, Draft
+from gsws.schema.drafts import DATA, DEFAULT, FORMATS, MAP, Draft
+from gsws.schema.ecma import Refused, translate
 from gsws.types import JSONValue
 
 __all__ = ["BACKTRACK_LIMIT", "EngineError", "build", "meta_valid", "pattern_kind", "registry_of", "unsatisfiable"]
@@ -54,7 +55,7 @@ def build(
     if formats:
         options["formats"] = formats
     return _CLASSES[draft.number](
-        schema,
+        _spoken(schema, fancy=fancy),
         validate_formats=True,
         offline=True,
         pattern_options=_BOUNDED if fancy else _LINEAR,
@@ -62,21 +63,59 @@ def build(
     )
 
 
-def registry_of(resources: Mapping[str, JSONValue]) -> jsonschema_rs.Registry | None:
-    """The registry of resources by address; None for none. Texts without ``$schema`` are draft 2020-12."""
-    return jsonschema_rs.Registry(list(resources.items())) if resources else None
+def registry_of(resources: Mapping[str, JSONValue], *, fancy: bool) -> jsonschema_rs.Registry | None:
+    """
+    The registry of resources by address; None for none. Texts without ``$schema`` are draft 2020-12.
+
+    Args:
+        resources: The texts.
+        fancy: As for the schema that is built with it.
+    """
+    spoken = [(address, _spoken(text, fancy=fancy)) for address, text in resources.items()]
+    return jsonschema_rs.Registry(spoken) if spoken else None
 
 
 @lru_cache(maxsize=4096)
-def pattern_kind(pattern: str) -> Literal["linear", "fancy", "bad"]:
-    """Which engine takes a regular expression: the linear one, only the one that goes back and forth, or none."""
-    for kind, options in (("linear", _LINEAR), ("fancy", _BOUNDED)):
-        try:
-            jsonschema_rs.Draft202012Validator({"pattern": pattern}, offline=True, pattern_options=options)
-        except EngineError:
-            continue
-        return "linear" if kind == "linear" else "fancy"
-    return "bad"
+def pattern_kind(pattern: str) -> Literal["linear", "fancy"] | Refused:
+    """Which engine takes a regular expression: the linear one, only the one that goes back and forth, or why none."""
+    spoken = translate(pattern)
+    if isinstance(spoken, Refused):
+        return spoken
+    text, options = (spoken.bounded, _BOUNDED) if spoken.linear is None else (spoken.linear, _LINEAR)
+    try:
+        jsonschema_rs.Draft202012Validator({"pattern": text}, offline=True, pattern_options=options)
+    except EngineError:
+        return Refused("cannot be run here", "repetitions are limited in size, and properties to those of Unicode 16")
+    return "fancy" if spoken.linear is None else "linear"
+
+
+def _spoken(schema: JSONValue, *, fancy: bool) -> JSONValue:
+    """A schema with its patterns in the words of the engine; the same object where nothing changes."""
+    if isinstance(schema, list):
+        items = [_spoken(inner, fancy=fancy) for inner in schema]
+        return schema if all(one is other for one, other in zip(items, schema, strict=True)) else items
+    if not isinstance(schema, dict):
+        return schema
+    out: dict[str, Any] = {}
+    for keyword, value in schema.items():
+        if keyword == "pattern" and isinstance(value, str):
+            out[keyword] = _word(value, fancy=fancy)
+        elif keyword == "patternProperties" and isinstance(value, dict):
+            out[keyword] = {_word(name, fancy=fancy): _spoken(inner, fancy=fancy) for name, inner in value.items()}
+        elif keyword in MAP and isinstance(value, dict):
+            named = {name: _spoken(inner, fancy=fancy) for name, inner in value.items()}
+            out[keyword] = value if all(named[name] is inner for name, inner in value.items()) else named
+        else:
+            out[keyword] = value if keyword in DATA else _spoken(value, fancy=fancy)
+    same = all(out.get(keyword) is value or out.get(keyword) == value for keyword, value in schema.items())
+    return schema if same else out
+
+
+def _word(pattern: str, *, fancy: bool) -> str:
+    spoken = translate(pattern)
+    if isinstance(spoken, Refused):
+        return pattern  # the finding has been made, and the engine does not take it either
+    return spoken.bounded if fancy or spoken.linear is None else spoken.linear
 
 
 def meta_valid(schema: JSONValue, draft: Draft) -> bool:
@@ -85,15 +124,19 @@ def meta_valid(schema: JSONValue, draft: Draft) -> bool:
         schema = {**schema, "$schema": draft.uri + ("#" if draft.lone_ref else "")}
     elif not isinstance(schema, bool):
         return False
-    return jsonschema_rs.meta.is_valid(schema)
+    return jsonschema_rs.meta.is_valid(_spoken(schema, fancy=True))
 
 
-def unsatisfiable(schema: JSONValue, draft: Draft, registry: jsonschema_rs.Registry | None = None) -> bool:
+def unsatisfiable(schema: JSONValue, draft: Draft, registry: jsonschema_rs.Registry | None, *, fancy: bool) -> bool:
     """Whether it is proven that no value fits; False when that is not known."""
     options: dict[str, Any] = {} if registry is None else {"registry": registry}
     try:
         canonical = jsonschema_rs.canonicalize(
-            schema, draft=draft.number, offline=True, pattern_options=_BOUNDED, **options
+            _spoken(schema, fancy=fancy),
+            draft=draft.number,
+            offline=True,
+            pattern_options=_BOUNDED if fancy else _LINEAR,
+            **options,
         )
         return canonical.satisfiability() is jsonschema_rs.canonical.Satisfiability.NO
     except EngineError:

@@ -46,7 +46,7 @@ _IDENTITY: Final = frozenset(("$schema", "$id", "id"))
 
 
 def contradictions(
-    schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None, work: Work
+    schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None, fancy: bool, work: Work
 ) -> Iterator[Remark]:
     """Schemas that no value fits, the innermost ones; a warning where others stand beside it to be taken instead."""
     found: set[Pointer] = set()
@@ -58,7 +58,7 @@ def contradictions(
             local = {key: value for key, value in inner.items() if key not in _IDENTITY} if pointer else inner
             if (pointer and _refers_inside(local)) or not work.is_provable(base + pointer):
                 continue
-            if unsatisfiable(local, draft, registry):
+            if unsatisfiable(local, draft, registry, fancy=fancy):
                 remark = Remark(
                     "GS410",
                     "no value fits this schema",
