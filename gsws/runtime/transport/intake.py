@@ -144,17 +144,16 @@ class Intake(asyncio.Protocol):
 
     def _stripped(self, head: RequestHead) -> None:
         """Answer a handshake without ``Upgrade``, which proxies take out unless they are told not to."""
-        self._listener.refusals.tell(
-            "warning",
-            "refused a handshake",
-            "it has no `Upgrade: websocket`; a proxy in front must pass `Upgrade` and `Connection` on",
-            peer=self._host,
-        )
+        self._tell_stripped("it has no `Upgrade: websocket`")
         self._answer(
             426,
             b"this WebSocket handshake has no `Upgrade: websocket`; a proxy may have taken it out\n",
             headers=[("Upgrade", "websocket")],
         )
+
+    def _tell_stripped(self, what: str) -> None:
+        reason = f"{what}; a proxy in front must speak HTTP/1.1 and pass `Upgrade` and `Connection` on"
+        self._listener.refusals.tell("warning", "refused a handshake", reason, peer=self._host)
 
     def _is_elsewhere(self, head: RequestHead) -> bool:
         """Whether a request is for a name that is not ours: a page made that name lead here (DNS rebinding)."""
@@ -257,6 +256,9 @@ class Intake(asyncio.Protocol):
         try:
             terms = negotiate(head, options)
         except BadHandshake as error:
+            connection = head.headers.get("Connection", "").lower()
+            if "Sec-WebSocket-Key" in head.headers and (head.version < (1, 1) or "upgrade" not in connection):
+                self._tell_stripped("it is HTTP/1.0, or has no `Connection: upgrade`")
             self._answer(error.status, error.detail.encode("utf-8", "replace"), headers=error.headers)
             return
         origins = head.headers.get_all("Origin")
