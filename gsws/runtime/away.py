@@ -78,6 +78,8 @@ class Away:
             sessions[session] = None
             self._counts.add(owner, 1)
         if session.actor.authenticated and len(sessions) > self._of_one:
+            # Else one subject could have any number of requests running for sessions that nobody can resume.
+            next(iter(sessions)).end_graces()
             self._evict_of(owner)
         elif self._limit and len(self) > self._limit:
             largest = self._counts.largest()

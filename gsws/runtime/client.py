@@ -64,6 +64,7 @@ class Client(Scheduler):
         in_flight: Requests that are queued or running, those without an id included.
         throttle: Its token buckets, or None if it never needed one.
         lease: How long its credential is good, or None if it has none.
+        seat: What its connection counts as while it lasts; None for a session, whose receivers know.
         attendance: The rooms that are told of it, or None if there never was one.
     """
 
@@ -75,6 +76,7 @@ class Client(Scheduler):
         "attendance",
         "label",
         "lease",
+        "seat",
         "throttle",
     )
 
@@ -82,6 +84,7 @@ class Client(Scheduler):
         super().__init__(source, connection)
         self.label = label_of(connection.query)
         self._actor = actor
+        self.seat: str | None = None
         self.lease: Lease | None = None
         self._counter = 0
         self._misuses = 0
@@ -193,6 +196,7 @@ class Client(Scheduler):
 
     def closed(self, code: int, reason: str) -> None:
         """The connection has ended: end, or go on with, what runs, as each event says (P6.7)."""
+        self.source.seats.leave(self.seat)
         self._disconnect()
         for request in self._unfinished():
             self._disconnected(request)

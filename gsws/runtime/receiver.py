@@ -23,10 +23,11 @@ __all__ = ["SessionReceiver"]
 class SessionReceiver:
     """Hands one connection's messages to its session; the first message may choose another one."""
 
-    __slots__ = ("_client", "_connection", "_is_first")
+    __slots__ = ("_client", "_connection", "_is_first", "_seat")
 
-    def __init__(self, client: SessionClient, connection: Connection) -> None:
+    def __init__(self, client: SessionClient, connection: Connection, seat: str | None = None) -> None:
         self._client = client
+        self._seat = seat
         self._connection = connection
         self._is_first = True
 
@@ -47,6 +48,7 @@ class SessionReceiver:
         self.message(data)
 
     def closed(self, code: int, reason: str) -> None:
+        self._client.source.seats.leave(self._seat)
         self._client.left(self._connection, code, reason)
 
     def resumes(self, data: bytes) -> bool:

@@ -294,6 +294,13 @@ class SessionClient(Client):
         for timer, _ in (graces or {}).values():
             timer.cancel()
 
+    def end_graces(self) -> None:
+        """End what runs only until its client is back, for it cannot come back."""
+        graces, self._graces = self._graces, None
+        for timer, requests in (graces or {}).values():
+            timer.cancel()
+            self._grace_over(requests)
+
     def _grace_over(self, requests: list[Request]) -> None:
         for request in requests:
             self.abort(request, "cancelled")

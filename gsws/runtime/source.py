@@ -38,6 +38,7 @@ from gsws.runtime.push import Pushes, check_broadcast
 from gsws.runtime.rate import Buckets
 from gsws.runtime.receiver import SessionReceiver
 from gsws.runtime.scheduling import Scheduler
+from gsws.runtime.seats import Seats
 from gsws.runtime.session import SUBPROTOCOL, SessionClient
 from gsws.runtime.threads import ThreadPool
 from gsws.runtime.tls import Certificate
@@ -124,10 +125,12 @@ class LiveSource:
     visits: Visits | None = None
     _directory: Directory | None = None
     presence: Presence = field(init=False)
+    seats: Seats = field(init=False)
 
     def __post_init__(self) -> None:
         self.logger = structlog.get_logger("gsws").bind(source=self.name)
         self.presence = Presence(self.hub, self.wheel)
+        self.seats = Seats(self.counters)
 
     def mark_busy(self, client: Scheduler) -> None:
         """A client has its first request in flight: watch its deadlines."""
@@ -158,6 +161,7 @@ class LiveSource:
         self.message_bytes = limits.message_bytes
         self.heartbeat = config.heartbeat.interval
         self.rate = limits.rate if limits.rate.messages else None
+        self.seats.limit = limits.connections_per_subject
         self._guard()
 
     def identify(self, identity: Identity | None) -> None:
@@ -388,7 +392,11 @@ class LiveListener:
             return HTTPRefusal(503, "the server is shutting down", {"Retry-After": "1"})
         if self._is_shut:
             return HTTPRefusal(503, "credentials cannot be checked now\n", {"Retry-After": "5"})
-        return None if self.live.identity is None else self.live.identity.authorize(handshake)
+        return None if self.live.identity is None else self._let_in(self.live.identity, handshake)
+
+    async def _let_in(self, identity: Identity, handshake: Handshake) -> HTTPRefusal | None:
+        """Ask who it is, and whether that one may have another connection."""
+        return await identity.authorize(handshake) or self.live.seats.refusal(identity.actor_of(handshake))
 
     def connected(self, connection: Connection, handshake: Handshake) -> Receiver:
         identity = self.live.identity
@@ -402,8 +410,9 @@ class LiveListener:
         self.live.enlist(client)
         if isinstance(client, SessionClient):
             client.hello()
-            receiver: Client | SessionReceiver = SessionReceiver(client, connection)
+            receiver: Client | SessionReceiver = SessionReceiver(client, connection, self.live.seats.take(actor))
         else:
+            client.seat = self.live.seats.take(actor)
             receiver = client
         visits = self.live.visits
         if visits is None or not visits.hooks.are_any:

@@ -94,6 +94,7 @@ def test_the_documented_limits_are_the_defaults() -> None:
         "send_buffer": "1 MiB",
         "connections": "10,000",
         "connections_per_ip": "off",
+        "connections_per_subject": "1,000",
         "connect_rate": "off",
         "handshake_timeout": "10 s",
     }
@@ -101,6 +102,7 @@ def test_the_documented_limits_are_the_defaults() -> None:
     assert (limits["message_bytes"], limits["send_buffer"], limits["json_depth"]) == ("1MiB", "1MiB", 64)
     assert (limits["in_flight"], limits["connections"], limits["handshake_timeout"]) == (32, 10000, "10s")
     assert (limits["queue"], limits["queue_bytes"]) == (1000, "1MiB")
+    assert limits["connections_per_subject"] == 1000
     assert limits["connections_per_ip"] == limits["rate"]["messages"] == limits["connect_rate"]["connections"] == 0
 
 

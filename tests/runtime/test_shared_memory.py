@@ -11,6 +11,7 @@ import pytest
 
 from gsws.backplane.memory import MemorySessionLog
 from gsws.protocol.answer import Answer
+from gsws.runtime.admission import PATIENCE
 from gsws.runtime.away import Away
 from gsws.runtime.receiver import SessionReceiver
 from gsws.runtime.session import SessionClient
@@ -179,7 +180,7 @@ def test_acknowledgements_of_nothing_count_as_messages(loop):
         connection.message("gsws.ack", {"id": "w", "seq": seq})
     assert connection.is_open
     assert all(frame["eventtype"] != "stream.error" for frame in connection.sent)
-    for _ in range(500):
+    for _ in range(PATIENCE // 2 + 20):
         connection.message("gsws.ack", {"id": "w", "seq": 400})
         connection.message("gsws.ack", {"id": "none", "seq": 1})
     assert (connection.is_open, connection.close_code) == (False, 4429)
@@ -209,7 +210,7 @@ def test_a_plain_client_has_nothing_to_acknowledge(loop):
     source = source_with(loop)
     source.rate = Rate()
     connection = open_connection(loop, source, session=False)
-    for _ in range(500):
+    for _ in range(PATIENCE + 20):
         connection.message("gsws.ack", {"id": "w", "seq": 1})
     assert connection.close_code == 4429
 
@@ -328,3 +329,30 @@ def test_pairs_may_be_followed_too(loop, alike):
         ["7", {"from": 4, "state": "ended"}],
     ]
     assert frames(follower) == [(7, 2), ("7", 4)]
+
+
+async def slow(payload):
+    import asyncio
+
+    await asyncio.sleep(payload["s"])
+
+
+def test_nobody_has_requests_running_for_any_number_of_lost_sessions(loop):
+    """P6.7, P8.5: what only waits for a client ends with a session that its own subject's newer ones push out."""
+    routes = [route("slow", slow), route("continues", slow, on_disconnect="continue"), route("words", words)]
+    source = make_source(loop, routes, resume_window=60.0, heartbeat=10.0, away=Away(limit=1000))
+    for _ in range(150):
+        connection = arrive(loop, source, "mallory")
+        connection.message("slow", {"s": 25}, id="s")
+        loop.settle()
+        connection.cut()
+        loop.settle()
+    assert len(source.busy) <= 101
+    connection = arrive(loop, source, "mallory")
+    connection.message("continues", {"s": 25}, id="c")
+    connection.cut()
+    session = connection.receiver._client
+    for _ in range(150):
+        leave(loop, source, "mallory", n=0)
+    assert session.session_id not in source.sessions
+    assert session in source.busy

@@ -106,6 +106,7 @@ class LimitsConfig:
     send_buffer: int = 2**20
     connections: int = 10000
     connections_per_ip: int = 0
+    connections_per_subject: int = 1000
     rate: RateLimit = field(default_factory=RateLimit)
     connect_rate: RateLimit = field(default_factory=RateLimit)
     handshake_timeout: float = 10.0
@@ -246,6 +247,7 @@ def _limits(limits: Mapping[str, Any]) -> LimitsConfig:
         send_buffer=_bytes(limits, "send_buffer", default.send_buffer),
         connections=limits.get("connections", default.connections),
         connections_per_ip=limits.get("connections_per_ip", default.connections_per_ip),
+        connections_per_subject=limits.get("connections_per_subject", default.connections_per_subject),
         rate=RateLimit(
             messages, _seconds(rate, "per", 1.0), int(rate.get("burst") or messages), rate.get("by", "connection")
         ),

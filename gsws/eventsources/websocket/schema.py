@@ -105,6 +105,7 @@ CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
                 "send_buffer": _SIZE,
                 "connections": _COUNT,
                 "connections_per_ip": _COUNT,
+                "connections_per_subject": _COUNT,
                 "rate": {
                     "type": "object",
                     "additionalProperties": False,
@@ -167,6 +168,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
         "send_buffer": "1MiB",
         "connections": 10000,
         "connections_per_ip": 0,
+        "connections_per_subject": 1000,
         "rate": {"messages": 0, "per": "1s", "burst": 0, "by": "connection"},
         "connect_rate": {"connections": 0, "per": "1s", "burst": 0},
         "handshake_timeout": "10s",

@@ -153,6 +153,10 @@ class Identity:
         """Tell whose a new connection is, None if anonymous; its query no longer holds the credential."""
         if self.config.query is not None:
             connection.query = without(connection.query, self.config.query)
+        return self.actor_of(handshake)
+
+    def actor_of(self, handshake: Handshake) -> GSActor | None:
+        """Tell whose a handshake is that was let pass, None if anonymous."""
         verified = handshake.state.get(_STATE)
         return verified.actor if isinstance(verified, Verified) else None
 
