@@ -231,6 +231,7 @@ class SessionClient(Client):
 
     def refuse_resume(self, asked: object) -> None:
         """Answer ``gsws.resume`` of a session that is not held, or not this client's, whose ids are not its to know."""
+        self.taken = 1  # what asked for it
         self._send(frame("gsws.resumed", {"session": self.session_id, "streams": told_streams(asked, {})}))
         self._lost(wanted_streams(asked, None))
 

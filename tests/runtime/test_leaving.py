@@ -142,6 +142,15 @@ def test_messages_of_a_connection_are_counted_from_its_first(loop, source):
     assert said(connection)[-1]["taken"] == 2
 
 
+def test_a_resume_that_is_refused_is_counted_too(loop, source):
+    """P10.2: else what was taken would be sent again."""
+    connection = open_connection(loop, source, session=True)
+    connection.message("gsws.resume", {"session": "nobody's", "secret": "x", "streams": {}})
+    connection.message("wait", {"s": 0}, id=1)
+    drain(loop, source, 2.0)
+    assert said(connection)[-1]["taken"] == 2
+
+
 @pytest.mark.parametrize("profile", [None, ["gsws.v1"]])
 def test_a_peer_that_does_not_answer_the_close_holds_up_nothing(tmp_path, profile):
     """P10.2: it is cut a second after the drain time."""
