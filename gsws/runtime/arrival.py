@@ -172,8 +172,12 @@ class Arrival:
         return status.message or "forbidden"
 
     def _let_in(self) -> None:
-        self._visits.begin(self._client)
-        receiver = self._receiver
+        client, receiver = self._client, self._receiver
+        self._visits.begin(client)
+        id = client.session_id
+        if id is not None and client.source.sessions.get(id) is not client:
+            # It was ended from outside meanwhile, when nobody was there to be seen off.
+            self._visits.end(client, self._connection.close_code or 1006, self._connection.close_reason or "")
         if self._closed is not None:
             receiver.closed(*self._closed)
             return

@@ -258,6 +258,22 @@ def test_who_leaves_before_it_is_let_in_is_seen_off_if_it_would_have_been(servic
     assert ("echo", "x") not in log()
 
 
+@pytest.mark.parametrize("profile", [plain, session])
+def test_who_is_disconnected_before_it_is_let_in_is_seen_off_too(service, profile):
+    """Closed from outside while its hook runs: the hook lets in, and the goodbye follows, once."""
+    with profile(service, "gate") as client:
+        client.send("websocket.echo", "x")
+        service.wait_for(lambda: ("hello", "gate") in log())
+        assert service.service.pushes.disconnect(client_id="gate", code=4700) == 1
+        assert client.closed()[0] == 4700
+        service.call(lambda: sys.modules["functions.hooks"].GO.set())
+        service.wait_for(lambda: byes("gate"))
+    visits = service.service.live["websocket"].visits
+    service.wait_for(lambda: not visits.arriving and not len(visits))
+    assert [entry[3] for entry in byes("gate")] == [4700]
+    assert ("echo", "x") not in log()
+
+
 def test_a_hook_that_fails_is_logged_and_the_next_ones_run(service):
     with plain(service, "bad") as bad:
         types(bad, 2)
