@@ -187,8 +187,8 @@ def test_the_vendored_library_is_what_its_page_of_sums_says() -> None:
         (
             "```py\nx = 1\n```",
             '<div class="code"><div class="head"><span>py</span>'
-            '<button type="button" class="copy" aria-label="Copy py">'
-            'Copy</button></div><pre tabindex="0"><code>x = 1\n</code></pre></div>',
+            '<button type="button" class="copy">Copy<span class="unseen"> py</span>'
+            '</button></div><pre tabindex="0"><code>x = 1\n</code></pre></div>',
         ),
         (
             "[a](https://e.test/x) https://e.test/y",

@@ -12,6 +12,7 @@ import pytest
 
 from gsws.testing import FaultProxy
 from tests.e2e.available import ROOT, find_chromium
+from tests.e2e.axe import serious
 from tests.e2e.chromium import Page, open_page
 from tests.e2e.seed import STREAM_PROJECT, client_for, expected_lines
 from tests.e2e.serving import GSWS, Served, serve, write_project
@@ -87,6 +88,7 @@ def test_the_starter_page_streams_an_answer(tmp_path: Path, page: Page) -> None:
         page.wait(lambda: len(text(page, "answer")) > 5)
         page.wait(lambda: text(page, "outcome") == "complete")
         page.screenshot(SCREENSHOTS / "starter-answer.png")
+        assert serious(page) == []
 
         assert text(page, "answer") == "You said: Hello from a browser <b>1</b> ", "what was sent is text, never markup"
         assert page.exceptions == [], server.output

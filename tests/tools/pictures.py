@@ -48,7 +48,7 @@ def main() -> int:
             draw(shown, answer)
             browse(parent / "starter-profile", "starter.png", (680, 400), MESSAGE, "word by")
         with serving(parent, "agent"):
-            browse(parent / "agent-profile", "agent.png", (820, 720), QUESTION, "langgraph.md")
+            browse(parent / "agent-profile", "agent.png", (1120, 760), QUESTION, "langgraph.md")
     return 0
 
 

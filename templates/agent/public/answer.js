@@ -77,7 +77,7 @@ export class Answer {
   ask({ id, value }) {
     const element = question(value, (answer) => {
       this.#questions.get(id).answer = answer;
-      this.#decided();
+      this.settle();
     });
     this.#questions.set(id, { element, answer: undefined });
     add(this.log, element, this.after);
@@ -117,7 +117,13 @@ export class Answer {
       if (again) line.append(" ", make("button", { type: "button", onclick: () => this.actions.again() }, "Try again"));
       this.after.append(line);
     });
-    this.#decided();
+  }
+
+  /** Go on if all that was asked is decided. */
+  settle() {
+    const questions = [...this.#questions];
+    if (this.isBusy || !questions.length || questions.some(([, { answer }]) => answer === undefined)) return;
+    this.actions.decide(Object.fromEntries(questions.map(([id, { answer }]) => [id, answer])));
   }
 
   #busy(is) {
@@ -125,12 +131,6 @@ export class Answer {
     this.element.setAttribute("aria-busy", String(is));
     this.element.classList.toggle("waiting", is && !this.text);
     this.body.classList.toggle("growing", is && Boolean(this.text));
-  }
-
-  #decided() {
-    const questions = [...this.#questions];
-    if (this.isBusy || !questions.length || questions.some(([, { answer }]) => answer === undefined)) return;
-    this.actions.decide(Object.fromEntries(questions.map(([id, { answer }]) => [id, answer])));
   }
 
   #write(text, anew = false) {

@@ -1,7 +1,7 @@
 // The chat page: one connection that repairs itself, one answer at a time, conversations that outlive the page.
 // An answer is in `answer.js`, what it asks in `approval.js`, Markdown in `markdown.js`, errors in `words.js`; the
 // wire is in `/gsws.js`, which gsws serves. No text becomes HTML, and nothing is asked of another host.
-import { connect } from "/gsws.js";
+import { RemoteError, connect } from "/gsws.js";
 import { Answer, add } from "./answer.js";
 import { make } from "./markdown.js";
 import { explain } from "./words.js";
@@ -10,6 +10,7 @@ const at = (id) => document.getElementById(id);
 const log = at("log");
 const name = document.title;
 const answers = new WeakMap(); // by their elements
+const labels = new WeakMap(); // of buttons that say something else for a moment
 const STOPPED = "You stopped this answer.";
 const CUT = "The answer ends here: it is as long as the model may write.";
 
@@ -32,15 +33,19 @@ function run(event, payload, sources = []) {
 }
 
 async function stream(event, payload, sources) {
-  let request = [event, payload, sources]; // what to send to try again
-  const mine = begin(() => run(...request));
+  let isKept = false; // whether the question is in the conversation
+  let isLost = false; // whether the server that had it is gone
+  const mine = begin(() => {
+    if (isLost) return recover(event, payload, sources);
+    return isKept ? run("websocket.retry", {}) : run(event, payload, sources);
+  });
   if (sources.length) mine.cite(sources); // of the same turn, before it stopped to ask
   try {
     // The answer goes on while the connection is repaired; ten minutes without a frame is the end.
     running = client.stream(event, { ...payload, thread }, { timeout: 600000 });
     busy(true);
     for await (const frame of running.frames()) {
-      if (frame.eventtype === "stream.start") request = ["websocket.retry", {}]; // the question is in the conversation
+      isKept ||= frame.eventtype === "stream.start";
       mine.take(frame);
     }
     const isStopped = running.reason === "cancelled";
@@ -49,13 +54,24 @@ async function stream(event, payload, sources) {
     say(mine.text || mine.asks || "The answer was stopped.");
   } catch (error) {
     const { text, again } = explain(error);
+    isLost = !(error instanceof RemoteError) || error.error === "interrupted";
     mine.end(text, { failed: true, again });
     say(text);
   } finally {
     running = null;
     busy(false);
   }
+  mine.settle(); // what was decided before the turn had ended
   await conversations();
+}
+
+/** A server that is gone has kept the question, or what was decided, or neither: look, and send what it lacks. */
+async function recover(event, payload, sources) {
+  const { messages } = await client.call("websocket.history", { thread });
+  const asked = messages.findLast(({ role }) => role === "user")?.content;
+  const waits = messages.some(({ role, id }) => role === "interrupt" && id in (payload.answers ?? {}));
+  if (event === "websocket.stream" ? asked !== payload.message : waits) run(event, payload, sources);
+  else run("websocket.retry", {});
 }
 
 function begin(again) {
@@ -63,7 +79,7 @@ function begin(again) {
     again() {
       if (running || !client) return;
       mine.element.remove();
-      again();
+      Promise.resolve(again()).catch(report);
     },
     decide: (decisions) => decide(mine, decisions),
   });
@@ -150,11 +166,11 @@ log.addEventListener("click", async ({ target }) => {
   const button = target.closest("button");
   if (button?.className === "cite") answerOf(button)?.show(button.value);
   if (button?.className !== "copy") return;
-  const shown = button.textContent;
+  if (!labels.has(button)) labels.set(button, [...button.childNodes]);
   const text = button.closest(".code")?.querySelector("pre").textContent ?? answerOf(button)?.text ?? "";
   button.textContent = (await copied(text)) ? "Copied" : "Not copied";
   say(button.textContent);
-  setTimeout(() => { button.textContent = shown; }, 2000);
+  setTimeout(() => button.replaceChildren(...labels.get(button)), 2000);
 });
 
 const answerOf = (element) => answers.get(element.closest("article"));

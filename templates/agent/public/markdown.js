@@ -199,8 +199,8 @@ function checkbox(checked) {
 
 function code({ content, info }) {
   const language = /^[\w+#.-]{1,20}/.exec(info ?? "")?.[0] ?? "";
-  const copy = make("button", { type: "button", className: "copy" }, "Copy");
-  copy.setAttribute("aria-label", language ? `Copy ${language}` : "Copy code");
+  const what = make("span", { className: "unseen" }, ` ${language || "code"}`);
+  const copy = make("button", { type: "button", className: "copy" }, "Copy", what);
   const head = make("div", { className: "head" }, make("span", {}, language), copy);
   return make("div", { className: "code" }, head, make("pre", { tabIndex: 0 }, make("code", {}, content)));
 }
