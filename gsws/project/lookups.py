@@ -31,6 +31,9 @@ _TOKEN_IN_PATTERN: Final = re.compile(rf"\\.|{_TRUE}", re.DOTALL)
 _VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL | re.ASCII)
 _PATH: Final = re.compile(r"[\w$@-]+(?:\.[\w$@-]+)*")
 _MAX_TEXT: Final = 1_000_000
+_MAX_MADE: Final = 20_000_000
+"""Characters that the look-ups inside of a file's texts may come to together."""
+
 _MAX_FAILURES: Final = 20
 
 Area: TypeAlias = Literal["keys", "data", "schema"]
@@ -132,6 +135,7 @@ class _Walk:
         self.lookups = lookups
         self.area = area
         self.lines: LineIndex | None = None
+        self.made = 0
 
     def copy(self, value: JSONValue, pointer: Pointer, key: str | None, area: Area) -> JSONValue:
         if isinstance(value, str):
@@ -170,6 +174,7 @@ class _Walk:
                     return self.typed(value, pointer)
                 parts.append(_inline(value, found, size))
                 size += len(parts[-1])
+                self.spend(len(parts[-1]))
             except _Failed as failure:
                 failures += 1
                 self.expanded.failed.add(pointer)
@@ -187,6 +192,11 @@ class _Walk:
                     break
         parts.append(text[end:])
         return Unresolved(text) if failures else "".join(parts)
+
+    def spend(self, size: int) -> None:
+        self.made += size
+        if self.made > _MAX_MADE:
+            raise _Failed("GS502", f"the look-ups of this file make more than {_MAX_MADE:,} characters")
 
     def typed(self, value: JSONValue, pointer: Pointer) -> JSONValue:
         """A value that is nothing but one look-up takes the type of its text, as if it stood in the file."""

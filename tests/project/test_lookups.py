@@ -177,3 +177,12 @@ def test_a_text_grows_only_so_far():
     expanded = expand(document, Lookups({"BIG": "y" * 100_000}))
 
     assert {finding.code for finding in expanded.findings} == {"GS502"}
+
+
+def test_a_file_grows_only_so_far():
+    """A thousand texts that each hold a large value make no gigabyte."""
+    document = parse_yaml("f.yaml", "".join(f"k{n}: 'x${{BIG}}'\n" for n in range(1_000)).encode())
+    expanded = expand(document, Lookups({"BIG": "y" * 900_000}), "data")
+
+    assert sum(map(len, expanded.data.values())) < 21_000_000
+    assert {finding.code for finding in expanded.findings} == {"GS502"}

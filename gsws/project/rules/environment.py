@@ -14,14 +14,15 @@ from gsws.project.discovery import file_inside
 from gsws.project.report import quoted, warning
 from gsws.project.rules.gitindex import is_tracked
 from gsws.project.rules.scope import Scope
-from gsws.source.span import Span
+from gsws.source.span import Pointer, Span
 from gsws.source.text import LineIndex, split_lines
 from gsws.source.yaml import Document
+from gsws.types import JSONValue
 
 __all__ = ["development_in_production", "exposed_dotenv", "incomplete_example"]
 
 _LOOKUP: Final = re.compile(
-    r"(?<!\$)\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<more>:[-?])?|process\.env\.(?P<dotted>\w+)"
+    r"(?<![$\\])\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<more>:[-?])[^}]*)?\}|process\.env\.(?P<dotted>\w+)"
 )
 _LINE: Final = re.compile(r"[ \t]*(?P<off>#[ \t]*)?(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=")
 _OF_LIBRARIES: Final = re.compile(
@@ -145,17 +146,34 @@ def _default_secret(document: Document, written: Any) -> Iterator[Finding]:
 
 
 def _variables(document: Document) -> dict[str, tuple[Span, bool]]:
-    """The variables that a file looks up, and whether each has an answer for its absence."""
+    """The variables that the values of a file look up, and whether each has an answer for its absence."""
     if "${" not in document.text and "process.env" not in document.text:
         return {}
     found: dict[str, tuple[Span, bool]] = {}
     lines = LineIndex(document.text)
-    for match in _LOOKUP.finditer(document.text):
-        if document.text[: match.start()].rpartition("\n")[2].lstrip().startswith("#"):
-            continue
-        group = "name" if match["name"] else "dotted"
-        answered = match["more"] == ":-"
-        name = match[group]
-        if name not in found or (found[name][1] and not answered):
-            found[name] = (lines.span(document.path, match.start(group), match.end(group)), answered)
+    for pointer, text in _texts(document.data, ()):
+        for match in _LOOKUP.finditer(text):
+            answered = match["more"] == ":-"
+            name = match["name"] or match["dotted"]
+            if name not in found or (found[name][1] and not answered):
+                span = document.value_span(pointer)
+                start = lines.offset(span.line, span.column)
+                at = document.text.find(match[0], start, lines.offset(span.end_line, span.end_column))
+                if at >= 0:
+                    at += match.start("name" if match["name"] else "dotted") - match.start()
+                    span = lines.span(document.path, at, at + len(name))
+                found[name] = (span, answered)
     return found
+
+
+def _texts(value: JSONValue, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
+    """The texts among the values of a file that may look something up; keys are taken as written."""
+    if isinstance(value, str):
+        if "${" in value or "process.env" in value:
+            yield pointer, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, (*pointer, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, (*pointer, index))
