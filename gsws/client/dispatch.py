@@ -83,6 +83,18 @@ class Dispatch(ABC):
         """The server takes no more messages of this connection, and took so many of it."""
 
     @abstractmethod
+    def done(self, id: str) -> None:
+        """The server has ended a request, or never had it."""
+
+    @abstractmethod
+    def learn(self, pending: Pending, first: str) -> None:
+        """The first frame of an answer has come."""
+
+    @abstractmethod
+    def put_off(self, pending: Pending, seconds: float) -> None:
+        """The server runs too many requests of this client: send this one again after a while."""
+
+    @abstractmethod
     def unfollowed(self, id: str) -> None:
         """No further frame of a followed stream comes."""
 
@@ -176,6 +188,7 @@ class Dispatch(ABC):
             if self.orphans[str(id)]:
                 return  # the server's word that it sends no more is still to come
             del self.orphans[str(id)]
+            self.done(str(id))
             if incoming.seq is not None:
                 self._acknowledge(str(id), incoming.seq)
 
@@ -185,6 +198,11 @@ class Dispatch(ABC):
         if self.is_session and incoming.is_too_late and not pending.is_followed:
             self.lost(pending, is_unknown=True)
             return
+        if not pending.seen and not pending.is_followed and not pending.is_cancelled:
+            if incoming.eventtype == "stream.error" and incoming.payload.get("limit") == "in_flight":
+                self.put_off(pending, _seconds(incoming.payload.get("retry_after_ms")))
+                return
+            self.learn(pending, incoming.eventtype)
         place = pending.place(incoming)
         if place == "seen":
             return
@@ -199,6 +217,7 @@ class Dispatch(ABC):
         pending.put(incoming)
         if pending.is_ended:
             del self.pending[pending.id]
+            self.done(pending.id)
             self.leave_if_idle()
         if incoming.seq is not None and (pending.is_ended or pending.unacknowledged >= _ACKNOWLEDGED_BYTES):
             pending.unacknowledged = 0
@@ -213,6 +232,7 @@ class Dispatch(ABC):
             self.lost(pending, is_unknown=incoming.payload.get("retryable") is True)
         elif name == "unknown_id" and pending.is_cancelled:
             del self.pending[pending.id]
+            self.done(pending.id)
             pending.end(cancelled())
         else:
             return False
@@ -268,6 +288,11 @@ class Dispatch(ABC):
         for pushes in tuple(self._subscribers):
             self._buffered += size
             pushes.put(push, size)
+
+
+def _seconds(milliseconds: object) -> float:
+    known = isinstance(milliseconds, int | float) and 0 < milliseconds < 60_000
+    return float(milliseconds) / 1000 if known else 1.0  # type: ignore[arg-type]  # a number, as `known` says
 
 
 def cancelled() -> Frame:

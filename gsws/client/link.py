@@ -11,6 +11,7 @@ import contextlib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -18,7 +19,7 @@ from gsws.client.errors import ConnectFailed
 from gsws.client.policy import may_retry_status
 
 if TYPE_CHECKING:
-    from websockets.asyncio.client import ClientConnection
+    from websockets.asyncio.client import ClientConnection, connect
 
 __all__ = ["SUBPROTOCOL", "Endpoint", "Link", "LinkEnded", "open_link"]
 
@@ -59,12 +60,14 @@ class LinkEnded(Exception):
     Attributes:
         code: The server's close code, or 1006.
         reason: The server's reason.
+        is_ours: Whether this side closed it, for something that the server sent.
     """
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, *, is_ours: bool = False) -> None:
         super().__init__(code, reason)
         self.code = code
         self.reason = reason
+        self.is_ours = is_ours
 
 
 class Link:
@@ -138,7 +141,6 @@ async def open_link(endpoint: Endpoint, client_id: str | None, token: str | None
     Raises:
         ConnectFailed: If that does not succeed.
     """
-    from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, ProxyError
     from websockets.typing import Subprotocol
 
@@ -147,7 +149,7 @@ async def open_link(endpoint: Endpoint, client_id: str | None, token: str | None
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     try:
-        connection = await connect(
+        connection = await _connector()(
             url,
             subprotocols=[Subprotocol(SUBPROTOCOL)] if endpoint.session else None,
             additional_headers=headers,
@@ -182,6 +184,22 @@ async def open_link(endpoint: Endpoint, client_id: str | None, token: str | None
     return Link(connection)
 
 
+@cache
+def _connector() -> type[connect]:
+    """The library's `connect`, which would take an API key along to wherever a server sends it."""
+    from websockets.asyncio.client import connect
+
+    class Connect(connect):
+        def process_redirect(self, exc: Exception) -> Exception | str:
+            """Follow to another path of the same origin, nowhere else."""
+            target = super().process_redirect(exc)
+            if isinstance(target, Exception) or urlsplit(target)[:2] == urlsplit(self.uri)[:2]:
+                return target
+            return exc
+
+    return Connect
+
+
 def _labelled(url: str, client_id: str) -> str:
     parts = urlsplit(url)
     query = urlencode({"clientId": client_id})
@@ -198,5 +216,5 @@ def _ended(closed: object) -> LinkEnded:
     if received is not None:
         return LinkEnded(received.code, received.reason)
     if sent is not None and sent.code == 1009:
-        return LinkEnded(1009, sent.reason)
+        return LinkEnded(1009, sent.reason, is_ours=True)
     return LinkEnded(1006, "")

@@ -10,12 +10,15 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["REPLACED", "UNAUTHORIZED", "Backoff", "may_reconnect", "may_retry_status"]
+__all__ = ["REPLACED", "TOO_BIG", "UNAUTHORIZED", "Backoff", "may_reconnect", "may_retry_status"]
 
 REPLACED: Final = 4409
 """Another connection took over the session: fighting for it would never end."""
 
 UNAUTHORIZED: Final = 4501
+
+TOO_BIG: Final = 1009
+"""RFC 6455 section 7.4.1: a message was larger than the other side takes."""
 
 _AGAIN: Final = frozenset({1001, 1005, 1006, 1012, 1013})
 """Going away, no code, a cut, restart, try again later (RFC 6455 section 7.4.1 and its registry)."""

@@ -6,14 +6,15 @@ When they are sent, and over which connection, is in `gsws.client.session`.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from gsws.client.dispatch import Dispatch, cancelled
 from gsws.client.errors import ClientClosed, ClientError, ResumeLost
 from gsws.client.pending import Pending
+from gsws.client.window import Window
 
 __all__ = ["Requests"]
 
@@ -26,7 +27,7 @@ class Requests(Dispatch):
     Requests from their making to their end.
 
     Attributes:
-        unsent: Those that the server does not have, in order.
+        unsent: Those that the server does not have, in order, and how many more it takes.
         failure: Why no more can be made, or None.
         unfollowing: Ids of followed streams that the server was asked to send no more of, until it has confirmed that.
         deferred: Streams that are to be followed again after that, by id.
@@ -34,7 +35,7 @@ class Requests(Dispatch):
 
     def __init__(self, buffer: int, on_frame: Callable[[object], None] | None) -> None:
         super().__init__(buffer, on_frame)
-        self.unsent: deque[Pending] = deque()
+        self.unsent = Window()
         self.failure: ClientError | None = None
         self.unfollowing: set[str] = set()
         self.deferred: dict[str, Pending] = {}
@@ -113,6 +114,7 @@ class Requests(Dispatch):
             error: What to fail it with; `ResumeLost` if left out.
         """
         self.pending.pop(pending.id, None)
+        self.done(pending.id)
         if pending.is_cancelled:
             pending.end(cancelled())
         elif self._may_repeat(pending, is_unknown=is_unknown):
@@ -125,10 +127,33 @@ class Requests(Dispatch):
         else:
             pending.fail(error or ResumeLost(pending.id, pending.seen))
 
+    def done(self, id: str) -> None:
+        self.unsent.done(id)
+        self.ready.set()
+
+    def learn(self, pending: Pending, first: str) -> None:
+        self.unsent.learn(pending, first)
+
+    def put_off(self, pending: Pending, seconds: float) -> None:
+        del self.pending[pending.id]
+        self.done(pending.id)
+        self.unsent.learn(pending, "too_many_requests")
+        pending.id = self.new_id()
+        pending.is_sent = False
+        pending.last = -1
+        self.pending[pending.id] = pending
+        asyncio.get_running_loop().call_later(seconds, self._resubmit, pending)
+
+    def _resubmit(self, pending: Pending) -> None:
+        if self.pending.get(pending.id) is pending and not pending.is_sent and self.failure is None:
+            self.unsent.append(pending)
+            self.ready.set()
+
     def reclaim(self, taken: int) -> None:
         for pending in reversed(tuple(self.pending.values())):
             if pending.number <= taken or not pending.is_sent or pending.is_followed:
                 continue
+            self.done(pending.id)
             if pending.is_cancelled:
                 del self.pending[pending.id]
                 pending.end(cancelled())

@@ -16,9 +16,10 @@ from typing import Any, Final
 from gsws.client.credentials import Credentials
 from gsws.client.dispatch import cancelled
 from gsws.client.errors import ClientClosed, ClientError, ConnectFailed, ConnectionLost
+from gsws.client.frames import Frame
 from gsws.client.link import Endpoint, Link, LinkEnded, open_link
 from gsws.client.pending import Pending
-from gsws.client.policy import UNAUTHORIZED, Backoff, may_reconnect
+from gsws.client.policy import TOO_BIG, UNAUTHORIZED, Backoff, may_reconnect
 from gsws.client.requests import Requests
 from gsws.protocol.codec import encode
 
@@ -161,15 +162,29 @@ class Session(Requests):
         """Send control frames, and requests while the server takes them."""
         while True:
             self.ready.clear()
-            while self.control or (self.unsent and self.draining_until is None):
+            while self.control or self.draining_until is None:
                 if self.control:
                     await link.send(self.control.popleft())
                     continue
-                pending = self.unsent.popleft()
+                pending = self.unsent.next()
+                if pending is None:
+                    break
+                message = pending.message()
+                if self.unsent.largest is not None and len(message) > self.unsent.largest:
+                    self._refuse(pending, len(message))
+                    continue
                 pending.is_sent = True
                 pending.number = link.sent + 1
-                await link.send(pending.message())
+                await link.send(message)
             await self.ready.wait()
+
+    def _refuse(self, pending: Pending, size: int) -> None:
+        """End a request that the server would close the connection for (protocol P7.3)."""
+        self.pending.pop(pending.id, None)
+        self.done(pending.id)
+        text = f"the message has {size} bytes; the server takes {self.unsent.largest} at most"
+        payload = {"message": text, "error": "too_large", "code": 413, "retryable": False}
+        pending.end(Frame("stream.error", payload))
 
     async def _renew(self) -> None:
         """Renew the token in band before it expires (protocol P4.3)."""
@@ -198,7 +213,9 @@ class Session(Requests):
         if self.failure is not None:
             raise self.failure
         is_stale = ended.code == UNAUTHORIZED and self.credentials.can_renew
-        if not may_reconnect(ended.code) and not self.is_leaving and not is_stale:
+        # The server's limit may be another one by now; what is too large for it is known then, and ends alone.
+        is_too_large = ended.code == TOO_BIG and not ended.is_ours and self.is_session
+        if not (may_reconnect(ended.code) or self.is_leaving or is_stale or is_too_large):
             raise ConnectionLost(ended.code, ended.reason)
         loop = asyncio.get_running_loop()
         backoff = self.options.backoff
@@ -258,6 +275,7 @@ class Session(Requests):
             self.id = None
         self.connections += 1
         self.link = link
+        self.unsent.keep({id for id, one in self.pending.items() if one.is_sent})
         for id, is_followed in self.orphans.items():
             if not is_followed:
                 self.say("gsws.cancel", {"id": id})
@@ -280,6 +298,7 @@ class Session(Requests):
     async def _resume(self, link: Link) -> bool:
         """Exchange the first frames; True if the session is a new one."""
         hello = await self.expect(link, "gsws.hello")
+        self.unsent.hello(hello)
         before, secret = self.id, self.secret
         session, self.secret = str(hello.get("session")), str(hello.get("secret"))
         self.id = session

@@ -343,12 +343,14 @@ def error_payload(
     *,
     errors: Sequence[Mapping[str, Any]] | None = None,
     retry_after_ms: int | None = None,
+    limit: str | None = None,
     taken: bool = True,
 ) -> JSONObject:
     """
     Make the payload of a ``stream.error`` (P7.1) with the code and retryability that belong to its name.
 
-    With ``taken=False`` it says that no handler was called, so that sending the message again does nothing twice.
+    ``limit`` is the key of ``limits`` that a message is over. With ``taken=False`` it says that no handler was called,
+    so that sending the message again does nothing twice.
     """
     kind = ERRORS[name]
     payload: JSONObject = {"message": message, "error": name, "code": kind.code, "retryable": kind.retryable}
@@ -356,6 +358,8 @@ def error_payload(
         payload["errors"] = list(errors)
     if retry_after_ms is not None:
         payload["retry_after_ms"] = retry_after_ms
+    if limit is not None:
+        payload["limit"] = limit
     if not taken:
         payload["taken"] = False
     return payload

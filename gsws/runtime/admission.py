@@ -80,7 +80,7 @@ def slow_down(client: Client, limit: str, text: str, id: RequestId | None, wait:
     """
     source = client.source
     source.counters.add(f"limits.{limit}")
-    client.refuse("too_many_requests", text, id, retry_after_ms=max(1, int(wait * 1000)))
+    client.refuse("too_many_requests", text, id, retry_after_ms=max(1, int(wait * 1000)), limit=limit)
     if _throttle(client).refusals.take(source.loop.time()) and client.is_open:
         client.close(CloseCode.RATE_EXCEEDED, "too many requests")
 

@@ -47,7 +47,8 @@
  */
 
 const TERMINAL = new Set(["reply", "stream.end", "stream.error"]);
-const AGAIN = new Set([1001, 1005, 1006, 1012, 1013]);
+/** 1009: the server's limit may be another one by now; what is too large for it is known then, and ends alone. */
+const AGAIN = new Set([1001, 1005, 1006, 1009, 1012, 1013]);
 const REPLACED = 4409;
 const UNAUTHORIZED = 4501;
 /** Close code of a client that comes back. */
@@ -289,6 +290,123 @@ export class Stream {
   }
 }
 
+/**
+ * How much a client may have at its server at a time (protocol P9.2), and what waits until there is room. Which bound an
+ * event is under, its first answer tells; until then its requests count as streams. Within one kind the order is that
+ * of the calls.
+ */
+class Window {
+  /** Bytes of the largest message that the server takes. */ largest = Infinity;
+  /** What the server takes unless it says otherwise. */ #bounded = 64;
+  #queued = 1000;
+  /** @type {Map<string, string>} */ #kinds = new Map();
+  /** @type {Map<string, string>} */ #atServer = new Map();
+  /** @type {Record<string, number>} */ #count = { control: 0, queued: 0, bounded: 0, unknown: 0 };
+  /** @type {Record<string, any[]>} */ #waiting = { control: [], queued: [], bounded: [], unknown: [] };
+  /** @type {Record<string, number>} */ #heads = { control: 0, queued: 0, bounded: 0, unknown: 0 };
+
+  /** Take the bounds from the server's first frame. @param {any} hello */
+  hello({ max_message_bytes: largest, max_in_flight: running, max_queued: queued }) {
+    this.largest = largest > 0 ? largest : Infinity;
+    if (running > 0) this.#bounded = 2 * running; // as many may wait as may run
+    if (queued > 0) this.#queued = queued;
+  }
+
+  /** @param {any} request */
+  push(request) {
+    this.#waiting[this.#kind(request)].push(request);
+  }
+
+  /** Let requests wait before others of their kind. @param {any[]} requests */
+  putBack(requests) {
+    for (const request of [...requests].reverse()) {
+      const kind = this.#kind(request);
+      this.#waiting[kind] = [request, ...this.#left(kind)];
+      this.#heads[kind] = 0;
+    }
+  }
+
+  /** @param {any} request */
+  remove(request) {
+    for (const kind of Object.keys(this.#waiting)) {
+      const left = this.#left(kind);
+      if (!left.includes(request)) continue;
+      this.#waiting[kind] = left.filter((one) => one !== request);
+      this.#heads[kind] = 0;
+    }
+  }
+
+  clear() {
+    for (const kind of Object.keys(this.#waiting)) this.#waiting[kind] = [];
+    for (const kind of Object.keys(this.#heads)) this.#heads[kind] = 0;
+  }
+
+  /** The request to be sent next; undefined if nothing waits, or nothing for which there is room. @returns {any} */
+  next() {
+    for (const kind of Object.keys(this.#waiting)) {
+      const waiting = this.#waiting[kind];
+      if (this.#heads[kind] === waiting.length || !this.#hasRoom(kind)) continue;
+      const request = waiting[this.#heads[kind]++];
+      if (this.#heads[kind] > 1024 || this.#heads[kind] === waiting.length) {
+        this.#waiting[kind] = this.#left(kind);
+        this.#heads[kind] = 0;
+      }
+      this.#atServer.set(request.id, kind);
+      this.#count[kind]++;
+      return request;
+    }
+    return undefined;
+  }
+
+  /** The server has ended a request, or never had it. @param {string} id */
+  done(id) {
+    const kind = this.#atServer.get(id);
+    if (kind === undefined) return;
+    this.#atServer.delete(id);
+    this.#count[kind]--;
+  }
+
+  /** A connection is new: the server has these of what it had. @param {Set<string>} ids */
+  keep(ids) {
+    for (const id of [...this.#atServer.keys()]) if (!ids.has(id)) this.done(id);
+  }
+
+  /** See what an event is by the first frame of an answer. @param {any} request @param {string} first */
+  learn(request, first) {
+    const kind = first === "reply" ? "queued" : "bounded";
+    const before = this.#kind(request);
+    if (!["reply", "stream.start", "too_many_requests"].includes(first)) return;
+    if (before === "control" || before === "bounded" || before === kind) return;
+    const event = request.body.eventtype;
+    if (this.#kinds.size >= 1000) this.#kinds.clear();
+    this.#kinds.set(event, kind);
+    const left = this.#left(before);
+    const isOf = (/** @type {any} */ one) => one.body.eventtype === event;
+    this.#waiting[before] = left.filter((one) => !isOf(one));
+    this.#heads[before] = 0;
+    this.#waiting[kind].push(...left.filter(isOf));
+  }
+
+  /** @param {string} kind */
+  #left(kind) {
+    return this.#waiting[kind].slice(this.#heads[kind]);
+  }
+
+  /** @param {any} request */
+  #kind(request) {
+    return request.follow ? "control" : this.#kinds.get(request.body.eventtype) ?? "unknown";
+  }
+
+  /** @param {string} kind */
+  #hasRoom(kind) {
+    const { queued, bounded, unknown } = this.#count;
+    if (kind === "control") return true;
+    if (kind === "queued") return queued < this.#queued;
+    // One of an event that nobody knows is tried in any case: it may be a plain one, which waits elsewhere.
+    return unknown + bounded < this.#bounded || (kind === "unknown" && unknown === 0);
+  }
+}
+
 /** What runs below a `Client`: connections, one after the other, and what waits for them. */
 class Session {
   /** @type {any} */ socket = null;
@@ -303,7 +421,7 @@ class Session {
   unfollowing = new Set();
   /** What is to be followed again after that. @type {Map<string, any>} */
   deferred = new Map();
-  /** @type {any[]} */ unsent = [];
+  unsent = new Window();
   /** @type {Map<string, number>} */ acknowledged = new Map();
   /** @type {Set<Queue<Push>>} */ subscribers = new Set();
   attempt = 0;
@@ -379,7 +497,7 @@ class Session {
       this.deferred.delete(request.id);
       this.finishCancelled(request);
     } else {
-      this.unsent = this.unsent.filter((one) => one !== request);
+      this.unsent.remove(request);
       this.end(request);
     }
   }
@@ -399,6 +517,7 @@ class Session {
   /** End a request that the server does not have. @param {any} request */
   end(request) {
     this.pending.delete(request.id);
+    this.unsent.done(request.id);
     this.finishCancelled(request);
   }
 
@@ -411,6 +530,7 @@ class Session {
   /** @param {any} request @param {boolean} unknown */
   lost(request, unknown) {
     this.pending.delete(request.id);
+    this.unsent.done(request.id);
     if (request.cancelled) {
       this.end(request);
     } else if (request.seen === 0 && (unknown || request.again) && !request.follow && request.tries < TRIES) {
@@ -426,14 +546,31 @@ class Session {
     }
   }
 
+  /** The server runs too many requests of this client: send this one again after a while. @param {any} request @param {any} wait */
+  putOff(request, wait) {
+    this.pending.delete(request.id);
+    this.unsent.done(request.id);
+    this.unsent.learn(request, "too_many_requests");
+    request.id = this.newId();
+    request.sent = false;
+    request.last = -1;
+    this.pending.set(request.id, request);
+    setTimeout(() => {
+      if (this.pending.get(request.id) !== request || request.sent || this.failure) return;
+      this.unsent.push(request);
+      this.write();
+    }, wait > 0 && wait < 60000 ? wait : 1000);
+  }
+
   /** The server takes no more of this connection, and took so many messages of it. @param {number} taken */
   reclaim(taken) {
     const late = [...this.pending.values()].filter((one) => one.sent && one.number > taken && !one.follow);
     for (const request of late) {
       if (request.cancelled) this.end(request);
       else request.sent = false;
+      this.unsent.done(request.id);
     }
-    this.unsent = [...late.filter((one) => !one.sent), ...this.unsent];
+    this.unsent.putBack(late.filter((one) => !one.sent));
   }
 
   // Writing.
@@ -445,24 +582,48 @@ class Session {
 
   /** @param {any} message */
   send(message) {
-    if (!this.socket) return;
-    this.written++;
-    this.socket.send(JSON.stringify(message));
+    this.sendText(JSON.stringify(message));
   }
 
+  /** @param {string} text */
+  sendText(text) {
+    if (!this.socket) return;
+    this.written++;
+    this.socket.send(text);
+  }
+
+  /** Send requests while the server takes them. */
   write() {
-    while (this.socket && !this.draining && this.unsent.length) {
-      const request = this.unsent.shift();
-      request.sent = true;
-      request.number = this.written + 1;
+    while (this.socket && !this.draining) {
+      const request = this.unsent.next();
+      if (!request) return;
+      const number = this.written + 1;
       if (request.follow) {
         const { share, compact } = request.follow;
         request.compact = compact;
         this.say("gsws.follow", { ...share, streams: { [request.id]: request.last }, compact });
       } else {
-        this.send({ ...request.body, id: request.id });
+        const text = JSON.stringify({ ...request.body, id: request.id });
+        const size = bytesOf(text, this.unsent.largest);
+        if (size > this.unsent.largest) {
+          this.refuse(request, size);
+          continue;
+        }
+        this.sendText(text);
       }
+      request.sent = true;
+      request.number = number;
     }
+  }
+
+  /** End a request that the server would close the connection for (P7.3). @param {any} request @param {number} size */
+  refuse(request, size) {
+    this.pending.delete(request.id);
+    this.unsent.done(request.id);
+    request.ended = true;
+    const message = `the message has ${size} bytes; the server takes ${this.unsent.largest} at most`;
+    const payload = { message, error: "too_large", code: 413, retryable: false };
+    request.queue.put({ eventtype: "stream.error", payload }, 0);
   }
 
   /** @param {any} [id] @param {number} [seq] */
@@ -497,6 +658,8 @@ class Session {
       if (!TERMINAL.has(eventtype) || this.orphans.get(id)) return;
       if (Number.isInteger(seq)) this.acknowledge(id, seq);
       this.orphans.delete(id);
+      this.unsent.done(id);
+      this.write();
     } else if (id === undefined || !(eventtype.startsWith("stream.") || eventtype === "reply")) {
       this.attempt = 0;
       for (const queue of this.subscribers) {
@@ -531,6 +694,12 @@ class Session {
       if (payload.error === "unknown_id" && request.cancelled) return this.end(request);
     }
     if (isTooLate({ eventtype, payload }) && !request.follow) return this.lost(request, true);
+    if (request.seen === 0 && !request.follow && !request.cancelled) {
+      if (eventtype === "stream.error" && payload.limit === "in_flight") {
+        return this.putOff(request, payload.retry_after_ms);
+      }
+      this.unsent.learn(request, eventtype);
+    }
     if (numbered && seq <= request.last) return;
     const text = isText({ eventtype, payload });
     // Of a compact answer, what is left out is text, and the snapshot that has it is still to come or is this.
@@ -546,14 +715,19 @@ class Session {
     request.seen++;
     request.size += size;
     request.ended = TERMINAL.has(eventtype);
-    if (request.ended) this.pending.delete(request.id);
+    if (request.ended) {
+      this.pending.delete(request.id);
+      this.unsent.done(request.id);
+    }
     request.queue.put({ eventtype, payload, seq }, size);
     if (numbered && (request.ended || request.size >= ACKNOWLEDGED_CHARACTERS)) {
       request.size = 0;
       if (!request.follow) this.acknowledge(request.id, seq);
     }
-    if (request.ended) this.leaveIfIdle();
-    else if (request.queue.size > (this.options.buffer ?? 2 ** 24)) {
+    if (request.ended) {
+      this.write();
+      this.leaveIfIdle();
+    } else if (request.queue.size > (this.options.buffer ?? 2 ** 24)) {
       this.abandon(request, new Overflow("more of the answer arrived than was taken"));
     }
   }
@@ -637,6 +811,7 @@ class Session {
         this.connections++;
         this.socket = socket;
         this.written = resumes;
+        this.unsent.keep(new Set([...this.pending.values()].filter((one) => one.sent).map((one) => one.id)));
         for (const [id, followed] of this.orphans) if (!followed) this.say("gsws.cancel", { id });
         this.orphans.clear();
         this.unfollowing.clear();
@@ -687,6 +862,7 @@ class Session {
           this.take(frame, event.data.length);
         } else if (frame.eventtype === "gsws.hello" && !fresh) {
           fresh = frame.payload;
+          this.unsent.hello(fresh);
           if (this.id === null) {
             ({ session: this.id, secret: this.secret } = fresh);
             begin(true);
@@ -803,7 +979,7 @@ class Session {
     }
     this.pending.clear();
     this.deferred.clear();
-    this.unsent = [];
+    this.unsent.clear();
     for (const queue of this.subscribers) queue.fail(reason);
     this.subscribers.clear();
     this.finish?.(1000, "");
@@ -973,6 +1149,11 @@ function parsed(data) {
   } catch {
     return null;
   }
+}
+
+/** How many bytes a text has in UTF-8; counted only if that may be over a limit. @param {string} text @param {number} limit */
+function bytesOf(text, limit) {
+  return text.length * 3 > limit ? new TextEncoder().encode(text).length : text.length;
 }
 
 /** @param {string} text */
