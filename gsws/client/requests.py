@@ -136,13 +136,12 @@ class Requests(Dispatch):
 
     def put_off(self, pending: Pending, seconds: float) -> None:
         del self.pending[pending.id]
-        self.done(pending.id)
-        self.unsent.learn(pending, "too_many_requests")
+        may_wait = self.unsent.refused(pending)
         pending.id = self.new_id()
         pending.is_sent = False
         pending.last = -1
         self.pending[pending.id] = pending
-        asyncio.get_running_loop().call_later(seconds, self._resubmit, pending)
+        asyncio.get_running_loop().call_later(0 if may_wait else seconds, self._resubmit, pending)
 
     def _resubmit(self, pending: Pending) -> None:
         if self.pending.get(pending.id) is pending and not pending.is_sent and self.failure is None:

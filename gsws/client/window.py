@@ -39,7 +39,7 @@ class Window:
         self._bounded = 2 * _IN_FLIGHT
         self._queued = _QUEUED
         self._kinds: dict[str, Kind] = {}
-        self._at_server: dict[str, Kind] = {}
+        self._at_server: dict[str, tuple[Kind, str]] = {}
         self._count: dict[Kind, int] = {"control": 0, "queued": 0, "bounded": 0, "unknown": 0}
         self._waiting: dict[Kind, deque[Pending]] = {kind: deque() for kind in self._count}
 
@@ -77,7 +77,7 @@ class Window:
         for kind, waiting in self._waiting.items():
             if waiting and self._has_room(kind):
                 pending = waiting.popleft()
-                self._at_server[pending.id] = kind
+                self._at_server[pending.id] = kind, pending.eventtype
                 self._count[kind] += 1
                 return pending
         return None
@@ -86,9 +86,9 @@ class Window:
 
     def done(self, id: str) -> None:
         """The server has ended a request, or never had it."""
-        kind = self._at_server.pop(id, None)
-        if kind is not None:
-            self._count[kind] -= 1
+        known = self._at_server.pop(id, None)
+        if known is not None:
+            self._count[known[0]] -= 1
 
     def keep(self, ids: set[str]) -> None:
         """A connection is new: the server has these of what it had."""
@@ -113,14 +113,33 @@ class Window:
             return
         if event not in self._kinds and len(self._kinds) >= _MOST_EVENTS:
             self._kinds.clear()
-        before = self._waiting[self._kind(pending)]
+        former = self._kind(pending)
         self._kinds[event] = kind
+        for id, known in self._at_server.items():
+            if known == (former, event):
+                self._at_server[id] = kind, event
+                self._count[former] -= 1
+                self._count[kind] += 1
+        before = self._waiting[former]
         moved = [one for one in before if one.eventtype == event]
         if moved:
             kept = [one for one in before if one.eventtype != event]
             before.clear()
             before.extend(kept)
             self._waiting[kind].extend(moved)
+
+    def refused(self, pending: Pending) -> bool:
+        """
+        See that the server took no more than it has now, and let the request wait for one of those to end.
+
+        Returns:
+            False if nothing is there whose end it could wait for.
+        """
+        self.done(pending.id)
+        self.learn(pending, "too_many_requests")
+        running = self._count["unknown"] + self._count["bounded"]
+        self._bounded = max(1, running)
+        return running > 0
 
     def _kind(self, pending: Pending) -> Kind:
         return "control" if pending.is_followed else self._kinds.get(pending.eventtype, "unknown")

@@ -239,6 +239,7 @@ class Answer:
         *,
         errors: Sequence[Mapping[str, Any]] | None = None,
         retry_after_ms: int | None = None,
+        limit: str | None = None,
         request: str | None = None,
         code: int | None = None,
         taken: bool = True,
@@ -246,7 +247,7 @@ class Answer:
         """Make ``stream.error`` with a name of the protocol (P7.1), and its code unless another is given."""
         if self.ended:
             return None
-        payload = error_payload(name, message, errors=errors, retry_after_ms=retry_after_ms, taken=taken)
+        payload = error_payload(name, message, errors=errors, retry_after_ms=retry_after_ms, limit=limit, taken=taken)
         if request is not None:
             payload["request"] = request
         if code is not None:

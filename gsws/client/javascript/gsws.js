@@ -300,7 +300,7 @@ class Window {
   /** What the server takes unless it says otherwise. */ #bounded = 64;
   #queued = 1000;
   /** @type {Map<string, string>} */ #kinds = new Map();
-  /** @type {Map<string, string>} */ #atServer = new Map();
+  /** @type {Map<string, {kind: string, event: string}>} */ #atServer = new Map();
   /** @type {Record<string, number>} */ #count = { control: 0, queued: 0, bounded: 0, unknown: 0 };
   /** @type {Record<string, any[]>} */ #waiting = { control: [], queued: [], bounded: [], unknown: [] };
   /** @type {Record<string, number>} */ #heads = { control: 0, queued: 0, bounded: 0, unknown: 0 };
@@ -351,7 +351,7 @@ class Window {
         this.#waiting[kind] = this.#left(kind);
         this.#heads[kind] = 0;
       }
-      this.#atServer.set(request.id, kind);
+      this.#atServer.set(request.id, { kind, event: request.body.eventtype });
       this.#count[kind]++;
       return request;
     }
@@ -360,10 +360,10 @@ class Window {
 
   /** The server has ended a request, or never had it. @param {string} id */
   done(id) {
-    const kind = this.#atServer.get(id);
-    if (kind === undefined) return;
+    const known = this.#atServer.get(id);
+    if (!known) return;
     this.#atServer.delete(id);
-    this.#count[kind]--;
+    this.#count[known.kind]--;
   }
 
   /** A connection is new: the server has these of what it had. @param {Set<string>} ids */
@@ -380,11 +380,30 @@ class Window {
     const event = request.body.eventtype;
     if (this.#kinds.size >= 1000) this.#kinds.clear();
     this.#kinds.set(event, kind);
+    for (const known of this.#atServer.values()) {
+      if (known.event !== event || known.kind !== before) continue;
+      known.kind = kind;
+      this.#count[before]--;
+      this.#count[kind]++;
+    }
     const left = this.#left(before);
     const isOf = (/** @type {any} */ one) => one.body.eventtype === event;
     this.#waiting[before] = left.filter((one) => !isOf(one));
     this.#heads[before] = 0;
     this.#waiting[kind].push(...left.filter(isOf));
+  }
+
+  /**
+   * See that the server took no more than it has now; whether there is something there whose end can be waited for.
+   *
+   * @param {any} request
+   */
+  refused(request) {
+    this.done(request.id);
+    this.learn(request, "too_many_requests");
+    const running = this.#count.unknown + this.#count.bounded;
+    this.#bounded = Math.max(1, running);
+    return running > 0;
   }
 
   /** @param {string} kind */
@@ -546,11 +565,15 @@ class Session {
     }
   }
 
-  /** The server runs too many requests of this client: send this one again after a while. @param {any} request @param {any} wait */
+  /**
+   * The server runs too many requests of this client: send this one again after a while.
+   *
+   * @param {any} request
+   * @param {any} wait
+   */
   putOff(request, wait) {
     this.pending.delete(request.id);
-    this.unsent.done(request.id);
-    this.unsent.learn(request, "too_many_requests");
+    const mayWait = this.unsent.refused(request);
     request.id = this.newId();
     request.sent = false;
     request.last = -1;
@@ -559,7 +582,7 @@ class Session {
       if (this.pending.get(request.id) !== request || request.sent || this.failure) return;
       this.unsent.push(request);
       this.write();
-    }, wait > 0 && wait < 60000 ? wait : 1000);
+    }, mayWait ? 0 : wait > 0 && wait < 60000 ? wait : 1000);
   }
 
   /** The server takes no more of this connection, and took so many messages of it. @param {number} taken */
@@ -1151,7 +1174,12 @@ function parsed(data) {
   }
 }
 
-/** How many bytes a text has in UTF-8; counted only if that may be over a limit. @param {string} text @param {number} limit */
+/**
+ * How many bytes a text has in UTF-8; counted only if that may be over a limit.
+ *
+ * @param {string} text
+ * @param {number} limit
+ */
 function bytesOf(text, limit) {
   return text.length * 3 > limit ? new TextEncoder().encode(text).length : text.length;
 }
