@@ -10,7 +10,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 from cryptography.x509.oid import NameOID
 from websockets.exceptions import InvalidMessage
 from websockets.sync.client import connect
@@ -84,3 +89,20 @@ def test_plain_text_on_the_tls_port_is_no_connection(tmp_path):
     make_certificate(tmp_path / "tls", "one")
     with served(tmp_path, FILES) as running, pytest.raises((OSError, InvalidMessage)):
         connect(f"ws://127.0.0.1:{running.ports['websocket']}/", open_timeout=3)
+
+
+def test_a_key_that_is_encrypted_asks_nobody_and_changes_nothing(tmp_path):
+    """OpenSSL would ask on the terminal, and the service would hang; the files are looked at again later."""
+    make_certificate(tmp_path / "tls", "one")
+    with served(tmp_path, FILES) as running:
+        before = certificate(running.ports["websocket"])
+        key = ec.generate_private_key(ec.SECP256R1())
+        locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word"))
+        make_certificate(tmp_path / "tls", "two")
+        (tmp_path / "tls" / "key.pem").write_bytes(locked)
+        held = running.service._listeners["websocket"]._certificate
+        assert not running.call(held.renew)
+        assert running.log("cannot use the new TLS files; the old ones stay")[0]["reason"] == "the key is encrypted"
+        assert certificate(running.ports["websocket"]) == before
+        make_certificate(tmp_path / "tls", "three")
+        assert running.call(held.renew)

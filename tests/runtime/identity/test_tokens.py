@@ -215,3 +215,28 @@ def signed(header, payload, secret=SECRET.encode()):
 
 def forged_signed(payload):
     return signed({"alg": "HS256", "typ": "JWT"}, payload)
+
+
+def test_a_file_with_a_public_key_is_followed(tmp_path):
+    """Another key counts at once and ends the connections by the one before (P7.4); half a file lets nobody in."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    def pem(key):
+        return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def shown(key):
+        return {"additional_headers": bearer(token(secret=key, algorithm="ES256"))}
+
+    one, two = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    given = {**source("{jwt: {public_key: issuer.pem, algorithms: [ES256]}}"), "issuer.pem": pem(one)}
+    with served(tmp_path, given) as running, running.client(**shown(one)) as ann:
+        assert refused(running, **shown(two)) == 401
+        running.write("issuer.pem", pem(two)[:60])
+        assert refused(running, **shown(one)) == 503
+        assert refused(running, **shown(two)) == 503
+        assert ann.ask("websocket.who")["eventtype"] == "reply"
+        running.write("issuer.pem", pem(two))
+        assert who(running, **shown(two))["subject"] == "ann"
+        assert refused(running, **shown(one)) == 401
+        assert ann.closed() == (4501, "credential revoked")
