@@ -172,7 +172,7 @@ def test_who_was_connected_before_there_was_authn_is_still_asked(tmp_path):
     """A reload that adds ``authn`` does not make an earlier anonymous client somebody."""
     with served(tmp_path, FILES | {"eventsources/websocket.yaml": source()}) as running, running.client() as client:
         assert error(client.ask("websocket.echo", 1)) is None
-        running.write("eventsources/websocket.yaml", source(authn="{fn: work.who}"))
+        running.write("eventsources/websocket.yaml", source(authn=AUTHN))
         assert not [one for one in running.reload("eventsources/websocket.yaml") if one.severity.name == "ERROR"]
         assert error(client.ask("websocket.echo", 1, id="b")) == "unauthorized"
 
