@@ -223,7 +223,8 @@ class _Builder:
             self._add("GS204", f"handler `{event.fn}` cannot be called: {error}", event.span, "named here")
             return None
         inbound = event.inbound
-        streams = kind in _STREAMS
+        # What an event says counts where the code does not tell: a generator that comes out of a call.
+        streams = kind in _STREAMS or event.answers == "stream"
         return Route(
             key=event.key,
             source=event.source,
