@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+import urllib.error
+import urllib.request
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from gsws.runtime.drain import end_requests, finish_requests
 from tests.runtime.support import served, write
@@ -188,3 +191,28 @@ def test_what_was_sent_before_is_answered_or_refused(tmp_path, profile):
             if "id" in frame:
                 ends[frame["id"]] = frame["payload"].get("data", frame["payload"].get("error"))
         assert all(end in (number, "draining") for number, end in ends.items())
+
+
+def test_newcomers_and_probes_are_told_while_there_is_something_left_to_do(tmp_path):
+    """P10.2: 503 for handshakes and `/readyz` until the drain is over, 200 for `/healthz`; then the port is closed."""
+    write(tmp_path, "gsws.yaml", "drain_timeout: 5s\n")
+    with served(tmp_path, FILES) as running:
+        url = f"http://127.0.0.1:{running.ports['websocket']}"
+        with running.client() as client:
+            client.send("websocket.slow", {"s": 1.5}, id="s")
+            running.wait_for(running.service.is_busy)
+            stop_later(running).join()
+            running.wait_for(lambda: running.service.live["websocket"].is_draining)
+            with pytest.raises(InvalidStatus) as refused, running.client():
+                pass
+            assert refused.value.response.status_code == 503
+            assert int(refused.value.response.headers["Retry-After"]) > 0
+            with pytest.raises(urllib.error.HTTPError, match="503") as unready:
+                urllib.request.urlopen(f"{url}/readyz", timeout=2)
+            unready.value.close()
+            assert urllib.request.urlopen(f"{url}/healthz", timeout=2).status == 200
+            assert client.answer("s")[-1]["payload"]["data"] == "finished"
+            assert client.closed()[0] == 1001
+        running._thread.join(5)
+        with pytest.raises(urllib.error.URLError, match="refused"):
+            urllib.request.urlopen(f"{url}/readyz", timeout=2)
