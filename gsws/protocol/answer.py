@@ -166,7 +166,7 @@ class Answer:
             data = self._frame("reply", {"success": True, "code": 200, "data": value})
             self.ended = True
             return data
-        return self.reply(as_status(value))
+        return self.reply(value if kind is GSStatus else as_status(value))
 
     def reply(self, status: GSStatus) -> bytes | None:
         """

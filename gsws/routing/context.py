@@ -7,10 +7,10 @@ What a handler receives: the context, and the seam to the connection behind it.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from gsws.types import AttributeDict, Count, GSActor, GSCloudEvent, JSONObject
+from gsws.routing.inputs import inputs_of
+from gsws.types import Count, GSActor, GSCloudEvent, JSONObject
 
 __all__ = ["GSContext", "Invocation"]
 
@@ -26,6 +26,7 @@ class Invocation(Protocol):
     payload: Any
     message: JSONObject
     violation: list[dict[str, Any]] | None
+    received: float
 
     @property
     def shared(self) -> Any: ...
@@ -35,8 +36,6 @@ class Invocation(Protocol):
     def ws(self) -> Any: ...
     @property
     def request_id(self) -> str: ...
-    @property
-    def received(self) -> float: ...
     @property
     def client_id(self) -> str: ...
     @property
@@ -79,26 +78,7 @@ class GSContext:
     def inputs(self) -> GSCloudEvent:
         """The inbound message as a CloudEvent; ``inputs.data`` has ``ws``, ``clientId``, ``payload`` and ``body``."""
         if self._inputs is None:
-            invocation = self._invocation
-            data = AttributeDict(
-                ws=invocation.ws,
-                clientId=invocation.client_id,
-                payload=invocation.payload,
-                body=invocation.payload,
-                eventtype=invocation.eventtype,
-            )
-            if invocation.violation is not None:
-                data["validation_error"] = invocation.violation
-            self._inputs = GSCloudEvent(
-                id=invocation.request_id,
-                type=invocation.eventtype,
-                source=invocation.source,
-                time=datetime.fromtimestamp(invocation.received, UTC).isoformat().replace("+00:00", "Z"),
-                data=data,
-                channel="websocket",
-                actor=invocation.actor,
-                metadata=AttributeDict(invocation.metadata),
-            )
+            self._inputs = inputs_of(self._invocation)
         return self._inputs
 
     @property

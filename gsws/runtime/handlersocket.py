@@ -57,7 +57,7 @@ class HandlerSocket:
     @property
     def readyState(self) -> int:  # noqa: N802  # the name that users know
         """1 (``OPEN``) while messages can be sent, else 3 (``CLOSED``)."""
-        return self.OPEN if self._request.client.is_open else self.CLOSED
+        return self.OPEN if self._request.client.connection.is_open else self.CLOSED
 
     @property
     def client_id(self) -> str:
@@ -77,9 +77,13 @@ class HandlerSocket:
             ConnectionClosed: If the connection is not open.
             Unserialisable: If a value has no JSON form.
         """
+        if type(data) is dict:
+            return self._deliver(encode(data))
+        if isinstance(data, str):
+            return self._deliver(data.encode())
         if isinstance(data, bytes | bytearray | memoryview):
             return self._deliver(bytes(data), binary=True)
-        return self._deliver(data.encode() if isinstance(data, str) else encode(data))
+        return self._deliver(encode(data))
 
     def send_json(self, value: Any) -> Awaitable[None]:
         """Send any JSON value, a string too, as JSON text."""
@@ -103,18 +107,25 @@ class HandlerSocket:
             if not request.client.is_open:
                 raise request.client.closed_error()
             return DONE
-        self._watch(len(data))
-        request.client.deliver(data, binary=binary)
-        return pause(request)
+        client = request.client
+        connection = client.connection
+        if connection.paused:
+            self._watch(len(data))
+        else:
+            self._ahead = 0
+        if binary or not connection.is_open:
+            client.deliver(data, binary=binary)
+        else:
+            connection.send_text(data)
+        if connection.paused:
+            return _Drain(connection)
+        request.sent += 1
+        return DONE if request.sent % _TURN else _NEXT
 
     def _watch(self, size: int) -> None:
         """Bound what a handler that never awaits leaves in memory for a client that does not read (P9.3)."""
-        client = self._request.client
-        if not client.connection.paused:
-            self._ahead = 0
-            return
         if self._ahead > _FORGOTTEN:
-            client.close(CloseCode.SLOW_CONSUMER, "slow consumer")
+            self._request.client.close(CloseCode.SLOW_CONSUMER, "slow consumer")
         self._ahead += size
 
     # From a thread: a plain function, or a callback that a library runs in one.
@@ -174,14 +185,16 @@ class _Drain(_Wait):
         return self._connection.drain().__await__()
 
 
+_NOTHING: Final[Any] = iter(())
+
+
 class _Done(_Wait):
     """An awaitable that is ready; one for all."""
 
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
+        return _NOTHING  # type: ignore[no-any-return]  # an iterator at its end, as a generator is that returns
 
     def send(self, value: Any) -> Any:
         raise StopIteration

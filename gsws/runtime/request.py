@@ -60,6 +60,7 @@ class Request:
         first: `time.perf_counter` at which its stream began, if it is observed and did.
         sent: Frames that the handler sent by itself without having to wait for the client.
         size: Bytes of the message.
+        received: Seconds of the clock at which its message was read.
         place: Where it waits: 0 once it has begun; see `gsws.runtime.scheduling`.
     """
 
@@ -82,10 +83,10 @@ class Request:
         "meta",
         "payload",
         "place",
+        "received",
         "route",
         "sent",
         "size",
-        "stamp",
         "task",
         "violation",
     )
@@ -119,7 +120,7 @@ class Request:
         self.first: float
         self.size = size
         self.place = 0
-        self.stamp = 0.0
+        self.received = time.time()
         self._context: GSContext | None = None
         self._ws: HandlerSocket | None = None
         self._request_id: str | None = None
@@ -154,12 +155,6 @@ class Request:
         if self._request_id is None:
             self._request_id = self.client.next_request_id()
         return self._request_id
-
-    @property
-    def received(self) -> float:
-        if not self.stamp:
-            self.stamp = time.time()
-        return self.stamp
 
     @property
     def client_id(self) -> str:

@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "cpu" in parts:
             title = f"CPU of an answered message, {CONNECTIONS} connections, {IN_FLIGHT} in flight each"
             rounds = options.rounds or (2 if quick else 9)
-            tables[title] = measure_cpu(entries, rounds, 10_000 if quick else 100_000)
+            returned, sent = measure_cpu(entries, folder / "sends", rounds, 10_000 if quick else 100_000)
+            tables[title] = returned
+            tables["The same with a handler that reads `ctx.inputs` and sends by itself"] = sent
         if "memory" in parts:
             measured = measure_memory(entries, 1 if quick else 3, 200 if quick else 2000)
             tables |= {f"Memory of an idle connection, {title}": rows for title, rows in measured.items()}

@@ -5,7 +5,7 @@ Lives here: a client as cheap as Python allows, so that it never is what is meas
 checks every answer of the warm-up and the first of each connection afterwards. Not here: servers, figures.
 
 Run as `python -m tests.benchmarks.load`; it reads one JSON command a line and answers one JSON object a line:
-``{"port": int, "connections": int, "in_flight": int, "messages": int, "check": bool}`` and
+``{"port": int, "connections": int, "in_flight": int, "messages": int, "check": bool, "ids": bool}`` and
 ``{"seconds": float}`` or ``{"error": str}``.
 """
 
@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import uvloop
 
-from tests.benchmarks.workload import is_answer, message
+from tests.benchmarks.workload import anonymous_message, is_answer, message
 
 __all__ = ["Load", "masked"]
 
@@ -42,12 +42,14 @@ class Load:
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
 
-    def run(self, port: int, *, connections: int, in_flight: int, messages: int, check: bool = False) -> float:
-        """Send and await `messages` in all; the seconds it took on the clock."""
+    def run(
+        self, port: int, *, connections: int, in_flight: int, messages: int, check: bool = False, ids: bool = True
+    ) -> float:
+        """Send and await `messages` in all, with ids or without; the seconds it took on the clock."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         command = {"port": port, "connections": connections, "in_flight": in_flight}
-        self._process.stdin.write(json.dumps(command | {"messages": messages, "check": check}) + "\n")
+        self._process.stdin.write(json.dumps(command | {"messages": messages, "check": check, "ids": ids}) + "\n")
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline() or '{"error": "the load process ended"}')
         if "error" in answer:
@@ -73,13 +75,16 @@ def masked(payload: bytes) -> bytes:
     return head + key + masked
 
 
-_REQUESTS = [masked(message(number)) for number in range(_VARIETY)]
+_REQUESTS = {
+    True: [masked(message(number)) for number in range(_VARIETY)],
+    False: [masked(anonymous_message(number)) for number in range(_VARIETY)],
+}
 
 
 class _Client(asyncio.Protocol):
     """One connection: keeps `in_flight` requests on their way until its share is answered."""
 
-    def __init__(self, in_flight: int, share: int, check: bool) -> None:
+    def __init__(self, in_flight: int, share: int, check: bool, ids: bool) -> None:
         loop = asyncio.get_running_loop()
         self.open: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()
@@ -87,6 +92,7 @@ class _Client(asyncio.Protocol):
         self._in_flight = in_flight
         self._share = share
         self._check = check
+        self._requests = _REQUESTS[ids]
         self._sent = self._answered = 0
         self._closing = False
         self._rest = b""
@@ -106,7 +112,7 @@ class _Client(asyncio.Protocol):
     def _send(self, count: int) -> None:
         assert self._transport is not None
         sent = self._sent
-        self._transport.write(b"".join([_REQUESTS[number % _VARIETY] for number in range(sent, sent + count)]))
+        self._transport.write(b"".join([self._requests[number % _VARIETY] for number in range(sent, sent + count)]))
         self._sent = sent + count
 
     def data_received(self, data: bytes) -> None:
@@ -161,7 +167,7 @@ class _Client(asyncio.Protocol):
         self._transport.write(bytes([0x88, 0x82]) + bytes(4) + (1000).to_bytes(2, "big"))
 
 
-async def _run(port: int, connections: int, in_flight: int, messages: int, check: bool) -> float:
+async def _run(port: int, connections: int, in_flight: int, messages: int, check: bool, ids: bool = True) -> float:
     loop = asyncio.get_running_loop()
     failed: asyncio.Future[None] = loop.create_future()
 
@@ -173,7 +179,7 @@ async def _run(port: int, connections: int, in_flight: int, messages: int, check
     share = messages // connections
     clients = []
     for _ in range(connections):
-        _, client = await loop.create_connection(lambda: _Client(in_flight, share, check), "127.0.0.1", port)
+        _, client = await loop.create_connection(lambda: _Client(in_flight, share, check, ids), "127.0.0.1", port)
         clients.append(client)
         await asyncio.wait_for(client.open, 10)
     began = time.perf_counter()

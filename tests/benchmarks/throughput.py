@@ -11,15 +11,32 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.benchmarks.figures import Comparison, compare
 from tests.benchmarks.load import Load, masked
-from tests.benchmarks.server import LOAD_CORE, Contestant, Server
+from tests.benchmarks.server import GSWS, LOAD_CORE, Contestant, Server, gsws_project
 from tests.benchmarks.workload import message
 
 __all__ = ["CONNECTIONS", "IN_FLIGHT", "measure_cpu", "measure_memory"]
 
 CONNECTIONS, IN_FLIGHT = 50, 8
+SENDS = "gsws, ctx.inputs and ws.send"
+"""The same answer from a handler of the other shape: it takes the context and writes to the socket itself."""
+
+SENDS_GOALS = {"gsws": 1.2, "websockets.asyncio": 0.5, "Node ws": 1.1}
+_SENDS = """\
+from gsws import GSContext, GSStatus
+
+
+async def handler(ctx: GSContext) -> GSStatus:
+    data = ctx.inputs.data
+    ws, payload = data.ws, data.payload
+    if not ws or ws.readyState != ws.OPEN:
+        return GSStatus(False, 400, "WebSocket disconnected")
+    await ws.send({"eventtype": "reply", "payload": {"success": True, "code": 200, "data": payload}})
+    return GSStatus(True, 200, "ok")
+"""
 CPU_GOALS = {"websockets.asyncio": 0.75, "FastAPI on uvicorn": 0.85, "Node ws": 1.25}
 MEMORY_GOALS = {"websockets.asyncio": 0.8}
 _HANDSHAKE = (
@@ -29,13 +46,21 @@ _HANDSHAKE = (
 _CLOSE = bytes([0x88, 0x82]) + bytes(4) + (1000).to_bytes(2, "big")
 
 
-def measure_cpu(entries: Sequence[Contestant], rounds: int, messages: int) -> list[Comparison]:
+def measure_cpu(
+    entries: Sequence[Contestant], folder: Path, rounds: int, messages: int
+) -> tuple[list[Comparison], list[Comparison]]:
     """
     CPU of the server for one routed, validated, answered message.
 
     Each server runs on one core and the load on the other. A round visits every server once, so that whatever
     the machine does meanwhile meets all of them. The warm-up checks every answer.
+
+    Returns:
+        The comparison with handlers that return their reply, and the one with those that send it by themselves.
     """
+    root = gsws_project(folder)
+    (root / "functions" / "echo.py").write_text(_SENDS)
+    entries = [*entries, Contestant(SENDS, [GSWS, "serve", "--no-reload"], root)]
     load = Load(LOAD_CORE)
     servers = [Server(entry).start() for entry in entries]
     figures: dict[str, list[float]] = {entry.name: [] for entry in entries}
@@ -49,6 +74,7 @@ def measure_cpu(entries: Sequence[Contestant], rounds: int, messages: int) -> li
                     in_flight=IN_FLIGHT,
                     messages=messages,
                     check=number < 0,
+                    ids=server.contestant.name != SENDS,
                 )
                 used = (server.cpu() - before) / messages * 1e6
                 _progress(f"cpu round {number + 1} of {rounds}: {server.contestant.name} {used:.2f} us")
@@ -58,7 +84,8 @@ def measure_cpu(entries: Sequence[Contestant], rounds: int, messages: int) -> li
         load.close()
         for server in servers:
             server.stop()
-    return compare("us", figures, CPU_GOALS)
+    returned = {name: values for name, values in figures.items() if name != SENDS}
+    return compare("us", returned, CPU_GOALS), compare("us", figures, SENDS_GOALS, SENDS)
 
 
 def measure_memory(entries: Sequence[Contestant], rounds: int, connections: int) -> dict[str, list[Comparison]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["EVENT", "PAYLOAD", "SCHEMA", "is_answer", "message"]
+__all__ = ["EVENT", "PAYLOAD", "SCHEMA", "anonymous_message", "is_answer", "message"]
 
 EVENT = "websocket.echo"
 
@@ -45,9 +45,17 @@ def message(number: int) -> bytes:
     return json.dumps(envelope, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def anonymous_message(number: int) -> bytes:
+    """The same without an id, for a handler that answers by itself."""
+    envelope = {"eventtype": EVENT, "payload": {**PAYLOAD, "count": number}}
+    return json.dumps(envelope, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def is_answer(raw: bytes, number: int) -> bool:
     """Whether these bytes are the whole answer to `message(number)`; further keys are allowed."""
     answer = json.loads(raw)
+    if "id" not in answer:
+        return bool(answer["eventtype"] == "reply" and answer["payload"]["data"] == {**PAYLOAD, "count": number})
     return bool(
         answer["eventtype"] == "reply"
         and answer["id"] == f"m{number}"
