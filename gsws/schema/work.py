@@ -28,7 +28,9 @@ _NEVER: Final = 10**12
 
 _LISTED: Final = (("allOf", "all"), ("anyOf", "anyOf"), ("oneOf", "oneOf"), ("prefixItems", "one"), ("items", "one"))
 _SINGLE: Final = (
-    *((keyword, "all") for keyword in ("not", "if", "then", "else")),
+    ("not", "not"),
+    ("if", "if"),
+    *((keyword, "all") for keyword in ("then", "else")),
     *((keyword, "below") for keyword in sorted(ONE - {"not", "if", "then", "else", "contentSchema"})),
 )
 _NAMED: Final = (
@@ -147,6 +149,10 @@ class Work:
                 sums[kind] += count
             elif kind == "all":
                 product = min(product * count, _NEVER)
+            elif kind == "if":  # it holds or it does not
+                product = min(product * 2 * count, _NEVER)
+            elif kind == "not":  # any part of it may be what does not hold
+                product = min(product * max(count, parts_of(self._schema(inner))), _NEVER)
             else:
                 sums["other"] = max(sums["other"], count)
         for total in sums.values():
