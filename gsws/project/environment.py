@@ -18,6 +18,9 @@ from gsws.source.span import Span
 __all__ = ["parse_dotenv"]
 
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_SINGLE: Final = re.compile(r"\A\s*(?:export\s+)?'?[^=#']*'?\s*=\s*'")
+"""What stands in single quotes is taken as it is, as shells do."""
+
 _MAX_VALUE: Final = 100_000
 
 
@@ -51,14 +54,32 @@ def parse_dotenv(path: str, raw: bytes, environ: Mapping[str, str]) -> tuple[dic
                 error("GS003", "this line is no `NAME=value`", Span(path, line, 1, line, 1), "not understood")
             )
         elif binding.key is not None and binding.value is not None and binding.key not in environ:
-            values[binding.key] = _interpolate(binding.value, values, environ)
+            if _SINGLE.search(binding.original.string):
+                values[binding.key] = binding.value
+                continue
+            unset: list[str] = []
+            values[binding.key] = _interpolate(binding.value, values, environ, unset)
+            if unset:
+                skipped = len(binding.original.string) - len(binding.original.string.lstrip("\r\n"))
+                line = binding.original.line + binding.original.string[:skipped].count("\n")
+                findings.append(
+                    error(
+                        "GS501",
+                        f"`{binding.key}` needs the variable `{unset[0]}`, which is not set",
+                        Span(path, line, 1, line, 1),
+                        "looked up here",
+                        f"set it before this line, give a default (`${{{unset[0]}:-default}}`), or write single quotes",
+                    )
+                )
     return values, findings
 
 
-def _interpolate(value: str, values: Mapping[str, str], environ: Mapping[str, str]) -> str:
+def _interpolate(value: str, values: Mapping[str, str], environ: Mapping[str, str], unset: list[str]) -> str:
     def look_up(match: re.Match[str]) -> str:
-        name, default = match.group(1), match.group(2) or ""
-        return environ.get(name) or values.get(name) or default
+        name, default = match.group(1), match.group(2)
+        if default is None and name not in environ and name not in values:
+            unset.append(name)
+        return environ.get(name) or values.get(name) or default or ""
 
     if "${" not in value:
         return value

@@ -8,6 +8,8 @@ public function defined there. ``fn: a.b.c.g`` names ``g`` in that file. One fil
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,7 @@ class HandlerIndex:
         modules: The files under ``functions/``.
         outside: Dotted names of links that leave the project.
         foreign: Dotted names of files in another language, with their path as shown.
+        workflows: Dotted names of workflows in YAML, which have a finding of their own.
     """
 
     def __init__(
@@ -53,12 +56,14 @@ class HandlerIndex:
         *,
         outside: Iterable[str] = (),
         foreign: Mapping[str, str] | None = None,
+        workflows: Iterable[str] = (),
     ) -> None:
         self._modules: dict[str, list[IndexedModule]] = {}
         for module in modules:
             self._modules.setdefault(module.name, []).append(module)
         self._outside = frozenset(outside)
         self._foreign = foreign or {}
+        self._workflows = frozenset(workflows)
         self._found: dict[str, HandlerRef | Unfound] = {}
         self._names: tuple[str, ...] | None = None
         self._suggested = 0
@@ -298,15 +303,35 @@ class HandlerIndex:
         )
 
     def _nothing(self, name: str) -> Unfound:
+        if name in self._workflows:
+            return Unfound("", "a workflow in YAML")
         message = f"no function {quoted(name)} under functions/"
+        if name in self._foreign:
+            file = name.replace(".", "/")
+            there = f"`{self._foreign[name]}` is there, but handlers are Python"
+            begin = f": `gsws new function {name}` begins functions/{file}.py" if can_be_new(name) else ""
+            return Unfound("GS201", message, there + begin)
         self._suggested += 1
         near = nearest(name, self._near(name)) if self._suggested <= _MAX_SUGGESTIONS else []
         if near:
             return Unfound("GS201", message, f"did you mean `{near[0]}`?", nearest=near[0])
-        if name in self._foreign:
-            return Unfound("GS201", message, f"`{self._foreign[name]}` is there, but handlers are Python")
         file = name.replace(".", "/")
-        return Unfound("GS201", message, f"`gsws new function {name}` writes functions/{file}.py")
+        if can_be_new(name):
+            return Unfound("GS201", message, f"`gsws new function {name}` writes functions/{file}.py")
+        better = re.sub(r"[^A-Za-z0-9_.]+", "_", name).strip("_.")
+        if can_be_new(better):
+            return Unfound(
+                "GS201", message, f"a new one needs a name of letters, digits and `_`: `gsws new function {better}`"
+            )
+        return Unfound("GS201", message, "a function's name has letters, digits and `_`, with dots for folders")
+
+
+def can_be_new(name: str) -> bool:
+    """Whether `gsws new function` takes a name; what is there already may be called otherwise."""
+    parts = name.split(".")
+    return len(name) <= 100 and all(
+        re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", part, re.ASCII) and not keyword.iskeyword(part) for part in parts
+    )
 
 
 def _default(module: IndexedModule) -> Function | list[Function]:

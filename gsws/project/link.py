@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gsws.diagnostics.finding import Finding, Label
+from gsws.diagnostics.finding import Edit, Finding, Fix, Label
 from gsws.diagnostics.suggest import nearest
 from gsws.project.cache import ProjectCache
 from gsws.project.declarations import declaration_findings
@@ -18,8 +18,9 @@ from gsws.project.envelope import envelope_findings
 from gsws.project.events import Draft, Part
 from gsws.project.handlers import HandlerIndex
 from gsws.project.lookups import Unresolved
+from gsws.project.missing import without_plugin
 from gsws.project.naming import check_signature, unfound
-from gsws.project.report import error, quoted, replace, warning
+from gsws.project.report import error, quoted, warning
 from gsws.project.sources import KNOWN_TYPES
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, SourceSpec
 from gsws.source.span import Pointer
@@ -41,6 +42,7 @@ class Linker:
 
     Attributes:
         sources: Sources whose file names a plugin that is there.
+        absent: Those of them whose plugin is not installed.
         declared: Names of all files in ``eventsources/``, right or wrong.
         definitions: Where ``$ref`` lead.
         definitions_token: A number that changes with them.
@@ -53,6 +55,7 @@ class Linker:
     definitions_token: int
     cache: ProjectCache
     plugins: frozenset[str]
+    absent: frozenset[str] = frozenset()
     findings: list[Finding] = field(default_factory=list)
     _suggested: int = 0
 
@@ -63,14 +66,17 @@ class Linker:
         missing: dict[str, list[Draft]] = {}
         for draft in drafts:
             self.findings += draft.key_findings
-            lost = [source for source, _ in draft.keys if source not in self.declared]
+            lost = [source for source, _ in draft.keys if source not in self.declared or source in self.absent]
             for source in lost:
-                missing.setdefault(source, []).append(draft)
+                if source not in self.declared:
+                    missing.setdefault(source, []).append(draft)
             # Keys of a plugin that is not there are not ours to judge.
             if len(lost) < len(draft.keys) or not draft.keys:
                 self.findings += draft.findings
                 self.findings += self.duplicates(draft, first)
                 specs += self.events(draft, len(specs))
+            elif name := draft.text("fn"):
+                self.handlers.resolve(name)  # its module is in use all the same
         self.findings += self.no_source(missing)
         self.findings += declaration_findings(specs, drafts)
         return tuple(specs)
@@ -92,35 +98,33 @@ class Linker:
         for source, drafts in missing.items():
             self._suggested += 1
             near = nearest(source, sorted(self.declared)) if self._suggested <= _MAX_SUGGESTIONS else []
+            first, *others = drafts
+            named = ", ".join(quoted(draft.written) for draft in drafts[:20])
+            more = f" ({len(drafts)} events need it: {named}{', …' if len(drafts) > 20 else ''})" if others else ""
+            labels = [Label(draft.span, "here too") for draft in others]
+            label = f"`eventsources/{source}.yaml` is not there"
             if near:
-                for draft in drafts:
-                    start = draft.written if draft.written.startswith(f"{source}.") else ""
-                    fix = replace(draft.span, _yaml_key(near[0] + start[len(source) :])) if start else None
-                    yield error(
-                        "GS303",
-                        f"no event source `{source}`",
-                        draft.span,
-                        f"`eventsources/{source}.yaml` is not there",
-                        f"did you mean `{near[0]}`?",
-                        (),
-                        fix,
-                    )
+                edits = [
+                    Edit(draft.span, _yaml_key(near[0] + draft.written[len(source) :]))
+                    for draft in drafts
+                    if draft.written.startswith(f"{source}.")
+                ]
+                fix = Fix(f"write `{near[0]}`", tuple(edits)) if len(edits) == len(drafts) else None
+                message, help = f"no event source `{source}`{more}", f"did you mean `{near[0]}`?"
+                yield error("GS303", message, first.span, label, help, labels, fix)
                 continue
-            plugin = source.lower() if source.lower() in KNOWN_TYPES or source.lower() in self.plugins else source
-            about = (
-                f": the {KNOWN_TYPES[plugin]} plugin `{plugin}` is not part of this project"
-                if plugin in KNOWN_TYPES
-                else ""
-            )
-            more = f" ({len(drafts)} events need it)" if len(drafts) > 1 else ""
-            yield error(
-                "GS303",
-                f"no event source `{source}`{about}{more}",
-                drafts[0].span,
-                f"`eventsources/{source}.yaml` is not there",
-                f"`gsws plugin add {plugin}` adds it" if _is_name(plugin) else None,
-                [Label(draft.span, "here too") for draft in drafts[1:6]],
-            )
+            plugin = source.lower()
+            about = ""
+            if plugin in self.plugins:
+                help = f"`gsws plugin add {plugin}` adds it"
+            elif plugin in KNOWN_TYPES:
+                about = f": the {KNOWN_TYPES[plugin]} plugin `{plugin}` is not part of this project"
+                help = without_plugin(plugin, "remove its events")
+            elif _is_name(source):
+                help = f"`gsws new source {source}` makes one"
+            else:
+                help = "write `websocket.name`; `gsws new source NAME` makes another source"
+            yield error("GS303", f"no event source {quoted(source)}{about}{more}", first.span, label, help, labels)
 
     def events(self, draft: Draft, order: int) -> Iterator[EventSpec]:
         handler = self.function(draft, "fn")

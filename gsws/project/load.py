@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gsws.diagnostics.finding import Label, Severity
 from gsws.diagnostics.mask import PROCESS, Mask, names_a_secret
 from gsws.project.cache import ProjectCache
+from gsws.project.customenv import VARIABLES, from_variables
 from gsws.project.discovery import SETTINGS, Entry, base_of, is_root
 from gsws.project.environment import parse_dotenv
 from gsws.project.events import Draft, draft_events
@@ -23,6 +24,7 @@ from gsws.project.hooks import resolve_lifespan
 from gsws.project.link import Linker, resolve_function
 from gsws.project.lookups import Area, Expanded, Lookups, Unresolved, expand, plain
 from gsws.project.merge import deep_merge
+from gsws.project.missing import absent_sources, missing_plugins
 from gsws.project.network import network_findings, port_conflicts
 from gsws.project.outcome import collector_at_rest, has_broken_events, in_order, no_events
 from gsws.project.overlaid import overlaid
@@ -98,6 +100,7 @@ class _Load:
     notes: bool
     settings_file: Document | None = None
     looked: dict[str, str] = field(default_factory=dict)
+    made: list[CheckedFile] = field(default_factory=list)
 
     def project(self) -> Project:
         reader, cache = self.reader, self.reader.cache
@@ -128,9 +131,11 @@ class _Load:
             definitions_token=definitions_token,
             cache=cache,
             plugins=frozenset(self.plugins),
+            absent=absent_sources(checked),
         )
         drafts = self.drafts(lookups, token)
         events = linker.link(drafts)
+        findings += missing_plugins(checked, self.made, drafts)
         findings += linker.findings
         if not drafts and not has_broken_events(findings):
             findings.append(no_events(bool(checked)))
@@ -231,6 +236,10 @@ class _Load:
                     config = deep_merge(config, value)
                 elif value is not None:
                     self.not_a_mapping(found[name], value)
+        if VARIABLES in found:
+            named = found[VARIABLES]
+            reader.findings += problems_of(named)
+            config = deep_merge(config, from_variables(named, self.environ, self.looked, reader.findings))
         return config
 
     def mappings(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,7 +280,8 @@ class _Load:
             checked[name] = check_source(name, self.look_up(document, lookups), self.plugins)
         for one in checked.values():
             path = one.expanded.document.path
-            one.findings += isolated("network_findings", partial(network_findings, one, self.reader.root), path)
+            if not one.absent:
+                one.findings += isolated("network_findings", partial(network_findings, one, self.reader.root), path)
             self.reader.findings += one.findings
         self.reader.findings += isolated("port_conflicts", lambda: port_conflicts(checked.values()))
         return checked
@@ -280,6 +290,7 @@ class _Load:
         specs = {}
         for name, entry, document in self.named("datasources"):
             one = check_datasource(name, self.look_up(document, lookups), self.plugins)
+            self.made.append(one)
             wrong = name_finding(name, entry.shown)
             self.reader.findings += [*one.findings, *([wrong] if wrong else [])]
             handler = None

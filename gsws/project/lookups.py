@@ -320,6 +320,8 @@ def _malformed_help(found: str) -> str:
     inner = found[2:].removesuffix("}")
     if not found.endswith("}"):
         return "close it with `}`, or write `$$` for a dollar sign"
+    if inner.startswith("env.") and _VARIABLE.fullmatch(inner[4:]):
+        return f"write `${{{inner[4:]}}}`"
     if inner.startswith(("config.", "mappings.", "process.env.")):
         return f"write `<% {inner} %>`"
     return "write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; `$$` is a dollar sign"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,4 +62,14 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
             return (0, "", 0, 0, finding.severity is not Severity.ERROR, finding.code)
         return (1, span.path, span.line, span.column, finding.severity is not Severity.ERROR, finding.code)
 
-    return tuple(sorted(dict.fromkeys(findings), key=place))
+    found: dict[Any, Finding] = {}
+    for finding in findings:
+        found.setdefault(_cause(finding), finding)
+    return tuple(sorted(found.values(), key=place))
+
+
+def _cause(finding: Finding) -> Any:
+    """What makes two findings one: a key that several events take from one anchor is wrong once."""
+    if finding.span is None or finding.code not in ("GS305", "GS306", "GS307", "GS309"):
+        return finding
+    return finding.code, finding.span, re.sub(r"event `[^`]*`", "event", finding.message), finding.fix

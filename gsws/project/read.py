@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gsws.diagnostics.finding import Finding
+from gsws.diagnostics.finding import Finding, Label
 from gsws.project.cache import ProjectCache, ReadFailure
 from gsws.project.discovery import Entry, Listing, list_files
 from gsws.project.handlers import HandlerIndex, IndexedModule
@@ -54,7 +54,7 @@ class Reader:
 
     def documents(self, folder: str, *, deep: bool = True) -> list[tuple[Entry, Document]]:
         """The YAML files of a folder of the project, by path."""
-        listing = self.listing(folder, YAML, deep=deep)
+        listing = self.listing(folder, YAML, deep=deep, base=self.place_of(folder))
         for shown, _, is_folder in listing.outside:
             what = "folder" if is_folder else "file"
             self.findings.append(
@@ -129,19 +129,25 @@ class Reader:
             )
         foreign = {}
         for entry in list_files(self.root, self.base / "functions", _FOREIGN).files:
-            name = _dotted((*entry.inner[:-1], entry.inner[-1].rpartition(".")[0] + ".py"), False)
+            name = _as_function(entry)
             foreign[name] = entry.shown
-        for entry in list_files(self.root, self.base / "functions", YAML).files:
+            if name.rpartition(".")[2] == "index":
+                foreign.setdefault(name.rpartition(".")[0], entry.shown)
+        workflows = list_files(self.root, self.base / "functions", YAML).files
+        if workflows:
+            first, *others = workflows
+            count = f" ({len(workflows)} of them under functions/)" if others else ""
             self.findings.append(
                 error(
                     "GS213",
-                    f"`{entry.shown}` is a workflow in YAML, which gsws does not run",
-                    _top(entry.shown),
+                    f"`{first.shown}` is a workflow in YAML, which gsws does not run{count}",
+                    _top(first.shown),
                     "",
                     "write it as a Python function; `gsws new function` begins one",
+                    [Label(_top(entry.shown), "this one too") for entry in others],
                 )
             )
-        index = HandlerIndex(modules, outside=outside, foreign=foreign)
+        index = HandlerIndex(modules, outside=outside, foreign=foreign, workflows=map(_as_function, workflows))
         needs: set[str] = set()
         for module in modules:
             needs |= module.facts.needs
@@ -185,8 +191,13 @@ class Reader:
             self.texts[entry.shown] = facts.text
         return facts
 
-    def listing(self, folder: str, endings: tuple[str, ...], *, deep: bool = True) -> Listing:
-        listing = list_files(self.root, self.base / folder, endings, deep=deep)
+    def place_of(self, folder: str) -> Path:
+        """The folder that holds a folder of the project: `config/` may stand beside `src/`, as node-config reads it."""
+        beside = folder == "config" and not (self.base / folder).is_dir() and (self.root / folder).is_dir()
+        return self.root if beside else self.base
+
+    def listing(self, folder: str, endings: tuple[str, ...], *, deep: bool = True, base: Path | None = None) -> Listing:
+        listing = list_files(self.root, (base or self.base) / folder, endings, deep=deep)
         for shown, what in listing.odd:
             self.findings.append(error("GS003", f"cannot read `{shown}`: {what}", _top(shown), "", _REPAIRS.get(what)))
         return listing
@@ -211,6 +222,11 @@ class Reader:
             return place.read_bytes().decode("utf-8", "replace")
         except (OSError, ValueError):
             return None
+
+
+def _as_function(entry: Entry) -> str:
+    """What `fn:` would say to mean a file of another language."""
+    return _dotted((*entry.inner[:-1], entry.inner[-1].rpartition(".")[0] + ".py"), False)
 
 
 def _dotted(inner: tuple[str, ...], is_folder: bool) -> str:

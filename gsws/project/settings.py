@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -97,7 +98,12 @@ def read_settings(root: Path, expanded: Expanded) -> tuple[Settings, list[Findin
         return default_settings(root), findings
     findings += check(expanded, SETTINGS_SHAPE, what="gsws.yaml").findings
     findings += _unserved(expanded)
-    return _typed(root, expanded.data), findings
+    settings = _typed(root, expanded.data)
+    written = document.data.get("version") if isinstance(document.data, dict) else None
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        # As it stands there: 1.10 is another version than 1.1.
+        settings = replace(settings, version=document.text_of(document.value_span(("version",))))
+    return settings, findings
 
 
 def _unserved(expanded: Expanded) -> Iterator[Finding]:

@@ -35,6 +35,8 @@ __all__ = ["Check", "check"]
 
 
 _MAX_FINDINGS: Final = 100
+_OTHER_WORDS: Final = {"warn": "warning", "err": "error", "fatal": "critical", "trace": "debug", "verbose": "debug"}
+"""What other programs call a choice."""
 
 
 @dataclass(slots=True)
@@ -283,6 +285,8 @@ class _Checker:
         near, help = (None, None)
         if isinstance(value, str) and not self.hidden(pointer, shape):
             near, help = did_you_mean(value, [choice for choice in choices if isinstance(choice, str)])
+            if near is None and (known := _OTHER_WORDS.get(value.lower())) in choices:
+                near, help = known, f"did you mean `{known}`?"
         span = self.document.value_span(pointer)
         found = "" if self.hidden(pointer, shape) else f", found {quoted(value)}"
         self.outcome.findings.append(

@@ -58,6 +58,7 @@ class CheckedFile:
         config: Over the plugin's defaults, if the plugin is known.
         functions: Where functions of the project are named.
         files: Where files are named.
+        absent: The plugin, if it is one that projects in the field use and that is not installed.
         usable: Whether the plugin is there and its config right as far as this check goes.
     """
 
@@ -69,6 +70,7 @@ class CheckedFile:
     functions: list[Pointer] = field(default_factory=list)
     files: list[Pointer] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    absent: str = ""
 
     @property
     def type_span(self) -> Span:
@@ -176,12 +178,12 @@ def _facts(checked: CheckedFile, plugins: Mapping[str, PluginFacts], role: str) 
     """The facts of the file's plugin, or None after a finding."""
     type, span = checked.type, checked.type_span
     if type not in plugins:
-        near = nearest(type, plugins)
+        near = nearest(type, [one for one, facts in plugins.items() if facts.source_type in (role, "both")])
         if type.lower() in KNOWN_TYPES and (not near or type in KNOWN_TYPES):
-            message = f"the plugin `{type.lower()}` ({KNOWN_TYPES[type.lower()]}) is configured but not installed"
-            checked.findings.append(error("GS701", message, span, "not installed", f"`gsws plugin add {type.lower()}`"))
+            checked.absent = type.lower()
         else:
-            installed = ", ".join(f"`{one}`" for one in sorted(plugins)) or "none"
+            fitting = (one for one, facts in plugins.items() if facts.source_type in (role, "both"))
+            installed = ", ".join(f"`{one}`" for one in sorted(fitting)) or "none"
             help = f"did you mean `{near[0]}`?" if near else f"installed: {installed}; `gsws plugin add NAME` adds one"
             fix = replace(span, near[0]) if near else None
             message = f"unknown {role} type {quoted(type)}"

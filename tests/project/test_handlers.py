@@ -192,7 +192,9 @@ def test_a_handler_in_another_language_is_named(tree):
     tree.write("functions/old.ts", "export default 1\n")
     project = tree.load({"events/chat.yaml": '"websocket.chat": {fn: old}\n'})
 
-    assert project.findings[0].help == "`functions/old.ts` is there, but handlers are Python"
+    assert project.findings[0].help == (
+        "`functions/old.ts` is there, but handlers are Python: `gsws new function old` begins functions/old.py"
+    )
 
 
 def test_names_that_differ_by_case_only(tree):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding
 from gsws.diagnostics.suggest import nearest
+from gsws.project.customenv import VARIABLES, variables_of
 from gsws.project.discovery import file_inside
 from gsws.project.report import quoted, warning
 from gsws.project.rules.gitindex import is_tracked
@@ -76,6 +77,10 @@ def incomplete_example(scope: Scope) -> Iterator[Finding]:
     for facts in scope.python():
         for name, where in facts.code.variables.items():
             used.setdefault(name, where)
+    for document in scope.files("config"):
+        if VARIABLES in document.path:
+            for name, pointer in variables_of(document).items():
+                used.setdefault(name, (document.value_span(pointer), True))
     for name, (span, answered) in used.items():
         if name not in listed and not answered:
             yield warning(

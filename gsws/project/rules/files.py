@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from gsws.diagnostics.finding import Finding, Severity
+from gsws.project.customenv import VARIABLES
 from gsws.project.discovery import file_inside
 from gsws.project.report import quoted, replace, warning
 from gsws.project.rules.scope import Scope
@@ -53,7 +54,8 @@ def secrets(scope: Scope) -> Iterator[Finding]:
     for folder, documents in scope.documents.items():
         by_name = folder in _BY_NAME
         for document in documents:
-            yield from scope.of_file("secrets", document, partial(_secrets, by_name=by_name))
+            names = folder == "config" and VARIABLES in document.path
+            yield from scope.of_file("secrets", document, partial(_secrets, by_name=by_name and not names))
     example = file_inside(scope.root, ".env.example")
     try:
         text = "" if example is None else example.read_text("utf-8", "replace")

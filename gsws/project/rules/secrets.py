@@ -53,6 +53,7 @@ _NAME: Final = re.compile(
     r"(?:^|[_-])(?P<plain>secret|password|passwd|passphrase|pwd)$"
     r"|(?:^|[_-])(?P<random>token|api[_-]?key|apikey|(?:access|secret|private|signing|encryption)[_-]?key|credentials?)$"
 )
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_[A-Z]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _PEM_END: Final = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
 _NAME_HINT: Final = re.compile(rb"(?i)secret|passw|passphrase|pwd|token|key|credential")
@@ -226,6 +227,8 @@ def _is_secret(name: str, value: str, *, strict: bool) -> bool:
         return False
     if re.sub(r"[^a-z]", "", value.lower()) in _NO_SECRETS and strict:
         return False
+    if _VARIABLE.fullmatch(value):
+        return False  # `password: DB_PASSWORD` names a variable
     if named["plain"] is not None:
         # `SECRET = "JWT_SECRET"` names a variable, `password="user_password"` a field.
         return not strict or not re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[a-z]+([_.][a-z]+)+", value)
