@@ -15,7 +15,7 @@ from tests.e2e.serving import GSWS, write_project
 from tests.runtime.transport.harness import eventually
 
 FILES = {
-    "gsws.yaml": "name: loud\n",
+    "gsws.yaml": "name: loud\nlog: {level: warning}\n",
     "eventsources/websocket.yaml": "type: websocket\nport: 0\norigins: []\n",
     "events/e.yaml": "websocket.loud: {fn: loud, payload: {}}\n",
     "functions/loud.py": """\

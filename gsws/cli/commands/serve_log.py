@@ -39,7 +39,8 @@ class LogPresenter:
     ) -> None:
         self._urls = urls
         self._warnings = warnings
-        self._logger: Any = structlog.get_logger("gsws")
+        # What is served is told whatever the level of the log.
+        self._logger: Any = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(0))
 
     def failed(self, project: Project, findings: tuple[Finding, ...]) -> None:
         """Tell what is wrong; nothing was bound."""
