@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import sys
 import threading
 import time
@@ -386,3 +387,21 @@ def test_a_flood_before_the_hook_has_ended_is_bounded(service):
         assert types(client, 2) == ["welcome", "second"]
         assert [client.receive()["payload"]["data"]["n"] for _ in range(25)] == list(range(25))
         flood.join(5)
+
+
+def test_what_comes_with_the_handshake_itself_waits_too(service):
+    """A client that does not wait for the 101 response: its first message is in the same packet."""
+    message = b'{"eventtype": "websocket.echo", "payload": 1, "id": 1}'
+    frame = bytes([0x81, 0x80 | len(message), 0, 0, 0, 0]) + message
+    lines = (
+        "GET /?clientId=slow HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "", "",
+    )  # fmt: skip
+    with socket.create_connection(("127.0.0.1", service.ports["websocket"]), timeout=5) as sock:
+        sock.sendall("\r\n".join(lines).encode() + frame)
+        data = b""
+        while b'"reply"' not in data:
+            part = sock.recv(65536)
+            assert part, data
+            data += part
+    assert data.index(b"101") < data.index(b"welcome") < data.index(b"second") < data.index(b'"reply"')
