@@ -25,6 +25,7 @@ from gsws.observability.notify import notify
 from gsws.observability.streams import finish
 from gsws.observability.watchdog import Watchdog
 from gsws.project import Project, ProjectCache
+from gsws.project.specs import Settings
 from gsws.reload.reloader import Reloader, ReloadReport
 from gsws.runtime.observing import Observer
 from gsws.runtime.service import Service
@@ -50,6 +51,7 @@ class HostOptions:
     port: int | None = None
     reload: bool = True
     development: bool = True
+    on_settings: Callable[[Settings], None] = lambda settings: None
     observer: Observer | None = None
 
 
@@ -126,7 +128,13 @@ async def _serve(
     stopping: asyncio.Event,
     take_signals: Callable[[], None],
 ) -> int:
-    reloader = Reloader(service, cache, presenter.reloaded) if options.reload else None
+
+    def reloaded(report: ReloadReport) -> None:
+        if report.live:
+            options.on_settings(report.project.settings)
+        presenter.reloaded(report)
+
+    reloader = Reloader(service, cache, reloaded) if options.reload else None
     # Watching begins before handlers are imported, so that no save falls between reading and watching.
     reloading = asyncio.ensure_future(reloader.run()) if reloader is not None else None
     await asyncio.sleep(0)

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -17,6 +18,7 @@ import structlog
 from gsws.diagnostics.mask import hide
 from gsws.observability.lines import json_line, stamp
 from gsws.observability.streams import Streams
+from gsws.observability.trace import trace_formatter, wrapped
 from gsws.protocol.urls import without_secrets
 
 __all__ = ["configure_logging"]
@@ -36,6 +38,7 @@ def configure_logging(
     format: Literal["console", "json"] | None = None,
     stream: TextIO | None = None,
     streams: Streams | None = None,
+    base: Path | None = None,
 ) -> None:
     """
     Set up logging of this process.
@@ -45,6 +48,7 @@ def configure_logging(
         format: None takes ``console``: coloured on a terminal, plain on a pipe.
         stream: Where lines go; stderr if None. Whoever logs waits for it.
         streams: Where lines go instead, without anybody waiting: JSON to stdout, lines for people to stderr.
+        base: The folder of the project's code, whose lines come first in what a person reads of an exception.
     """
     target = stream or sys.stderr
     number = getattr(logging, level.upper())
@@ -58,9 +62,10 @@ def configure_logging(
     else:
         shared[-1] = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
         renderer = [
+            _said_below,
             structlog.dev.ConsoleRenderer(
                 colors=_is_terminal(target),
-                exception_formatter=structlog.dev.plain_traceback,
+                exception_formatter=trace_formatter(base, coloured=_is_terminal(target)),
                 pad_event_to=0,
             ),
             _shown,
@@ -105,8 +110,15 @@ def _json(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
     return json_line(event)
 
 
+def _said_below(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What an exception says stands under its line; once is enough."""
+    if event.get("exc_info"):
+        event.pop("error", None)
+    return event
+
+
 def _shown(logger: Any, method: str, text: str) -> str:
-    return without_secrets(text)
+    return wrapped(without_secrets(text))
 
 
 def _hidden(_logger: Any, _method: str, line: Any) -> str:

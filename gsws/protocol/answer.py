@@ -243,18 +243,17 @@ class Answer:
         request: str | None = None,
         code: int | None = None,
         taken: bool = True,
+        data: JSONObject | None = None,
     ) -> bytes | None:
         """Make ``stream.error`` with a name of the protocol (P7.1), and its code unless another is given."""
         if self.ended:
             return None
         payload = error_payload(name, message, errors=errors, retry_after_ms=retry_after_ms, limit=limit, taken=taken)
-        if request is not None:
-            payload["request"] = request
-        if code is not None:
-            payload["code"] = code
-        data = self._frame("stream.error", payload)
+        more = {"request": request, "code": code, "data": data}
+        payload |= {key: value for key, value in more.items() if value is not None}
+        made = self._frame("stream.error", payload)
         self.ended = True
-        return data
+        return made
 
     def repeat(self, last: bytes) -> bytes | None:
         """Make another answer's terminal frame this one's (P5.4); the success of a plain handler needs an id."""

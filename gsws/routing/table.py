@@ -65,6 +65,7 @@ class Route:
         fn: The handler as the event names it.
         kind: How the handler is called.
         streams: Whether it is known before the call that a stream comes of it.
+        answers: What the event declares of that; a generator that contradicts it is an error.
         call: The handler as a function of one request.
         check: Whether the message (or its payload) fits; the bare function of the engine.
         explain: Why it does not, as the ``errors`` of ``stream.error``.
@@ -88,6 +89,7 @@ class Route:
     call: Callable[[Invocation], Any]
     shared: SharedState
     streams: bool = False
+    answers: Literal["stream", "reply"] | None = None
     check: Check | None = None
     explain: Callable[[Any], list[dict[str, str]]] | None = None
     whole: bool = True
@@ -233,6 +235,7 @@ class _Builder:
             call=call,
             shared=self.shared,
             streams=streams,
+            answers=event.answers,
             check=None if inbound is None else inbound.check,
             explain=None if inbound is None else _explainer(inbound, event.validates == "message"),
             whole=event.validates == "message",

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
+from gsws.diagnostics.mask import hide
 from gsws.errors import ConnectionClosed
 from gsws.protocol.answer import Frame, as_status, chunk_payload
 from gsws.protocol.codec import Unserialisable
@@ -21,12 +22,15 @@ from gsws.routing.table import Route
 from gsws.runtime.request import ReplyViolation, Request
 from gsws.runtime.threads import Steps
 from gsws.runtime.verdict import refusal_of
-from gsws.types import GSStatus
+from gsws.types import GSStatus, JSONObject
 
 __all__ = ["invoke", "run_plain", "run_stream"]
 
 _TURN: Final = 16
 """Items a generator may yield without waiting before others get a turn of the loop."""
+
+_MOST_TEXT: Final = 1000
+"""Characters of an exception's text that are told."""
 
 _VALUES: Final = frozenset({dict, list, str, int, float, bool, type(None), GSStatus})
 """Types of most replies; whatever else was returned is looked at closely."""
@@ -48,8 +52,10 @@ async def run_plain(request: Request) -> None:
             return
         result = await (route.call(request) if route.kind == "async" else _called(request))
         if type(result) not in _VALUES and (generator := await _generator(request, result)) is not None:
-            if request.aborted is not None:
+            if request.aborted is not None or route.answers == "reply":
                 await _close(generator)
+                if request.aborted is None:
+                    raise TypeError("the event says `answers: reply`, but its handler gave something to iterate")  # noqa: TRY301
                 return
             request.route = route.as_stream()
             request.generator = generator
@@ -292,7 +298,14 @@ def _failed(request: Request, error: BaseException) -> None:
     try:
         _log(request, "handler failed", error)
     finally:
-        _finish(request, request.answer.error(name, message, request=request.request_id))
+        _finish(request, request.answer.error(name, message, request=request.request_id, data=_told(request, error)))
+
+
+def _told(request: Request, error: BaseException) -> JSONObject | None:
+    """What the caller learns of an exception: in development what it says, else nothing at all (P7.1)."""
+    if not request.client.source.development:
+        return None
+    return {"exception": type(error).__name__, "text": hide(_text(error)[:_MOST_TEXT])}
 
 
 def _failure(request: Request) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import fields
 from typing import Final
 
-from gsws.project.specs import DatasourceSpec, Project, Settings
+from gsws.project.specs import DatasourceSpec, LogSpec, Project, Settings
 from gsws.runtime.datasources import stale_datasources
 
 __all__ = ["LIVE_SETTINGS", "fixed_at_start"]
@@ -20,7 +20,7 @@ LIVE_SETTINGS: Final = frozenset(
 )
 """
 Keys of gsws.yaml that a reload takes over, or that nothing keeps (``telemetry`` has no effect at all). ``lifespan`` is
-told of by the service, which knows whether its code is another one too.
+told of by the service, which knows whether its code is another one too; of ``log`` the level alone is live.
 """
 
 
@@ -49,6 +49,11 @@ def fixed_at_start(
         field.name
         for field in fields(Settings)
         if field.name not in LIVE_SETTINGS and getattr(before.settings, field.name) != getattr(now.settings, field.name)
+    )
+    keys += sorted(
+        f"log.{field.name}"
+        for field in fields(LogSpec)
+        if field.name != "level" and getattr(before.settings.log, field.name) != getattr(now.settings.log, field.name)
     )
     if keys:
         yield "file", "gsws.yaml", keys

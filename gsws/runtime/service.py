@@ -337,6 +337,7 @@ class Service:
                 resume_window=self.project.settings.resume.window,
                 resume_bytes=self.project.settings.resume.bytes,
                 away=self._away,
+                development=self.development,
                 observer=self.observer,
             )
             live.apply(self._table.get(name, {}), _rates(self.project, name), self._hooks.get(name))

@@ -79,6 +79,7 @@ class LiveSource:
             with ``authn`` once an anonymous client was let in.
         counters: What was refused, failed and closed.
         is_stopped: Whether no new work may start at all.
+        development: Whether a caller is told what its handler raised (P7.1).
         observer: Who is told how requests end, or None.
         max_in_flight: Streams and parallel requests of one client that may run; as many more may wait.
         max_queued: Plain requests of one client that may wait before its connection is held back.
@@ -116,6 +117,7 @@ class LiveSource:
     is_draining: bool = False
     is_guarded: bool = False
     is_stopped: bool = False
+    development: bool = False
     observer: Observer | None = None
     logger: Any = None
     thread: int = field(default_factory=threading.get_ident)

@@ -25,16 +25,17 @@ LIVE = {
     "version": "version: 2.0.1",
     "drain_timeout": "drain_timeout: 1s",
     "resume": "resume: {window: 5s, bytes: 2MiB, total: 3MiB, sessions: 7}",
-    "log": "log: {level: debug, format: json}",
+    "log": "log: {level: debug}",
 }
 NAMED = {"lifespan": "lifespan: a.forever"}
+NAMED_OF_LOG = {"format": "log: {format: json}", "access": "log: {access: false}"}
 WITHOUT_EFFECT = {"backplane", "telemetry", "written"}
 
 
 def test_every_setting_is_live_or_named():
     """A setting that is added has to be put into one of the groups, and is tried below."""
     assert {field.name for field in fields(Settings)} == {*LIVE, *NAMED, *WITHOUT_EFFECT}
-    assert {field.name for field in fields(LogSpec)} <= {"level", "format"} | {"access", "slow"}
+    assert {field.name for field in fields(LogSpec)} == {"level", *NAMED_OF_LOG}
 
 
 def restarts(service):
@@ -82,6 +83,14 @@ def test_what_is_not_live_is_named(tmp_path, key):
         service.write("gsws.yaml", NAMED[key] + "\n")
         service.reload("gsws.yaml")
         assert any(key in entry for entry in restarts(service))
+
+
+@pytest.mark.parametrize("key", NAMED_OF_LOG)
+def test_how_the_log_is_written_stays(tmp_path, key):
+    with served(tmp_path, FILES) as service:
+        service.write("gsws.yaml", NAMED_OF_LOG[key] + "\n")
+        service.reload("gsws.yaml")
+        assert [entry["keys"] for entry in restarts(service)] == [[f"log.{key}"]]
 
 
 SOURCE = {

@@ -279,6 +279,7 @@ method_returning = Bound().returns
 
 quick_collected = collected(numbers)
 async def quick(): return 1
+async def busy(): await asyncio.sleep(0.5)
 """
 STREAMS = (
     "wrapped wrapped_plain unnamed unnamed_plain wrapped_in_coroutine wrapped_plain_in_coroutine wrapped_guard "
@@ -292,8 +293,10 @@ def made(tmp_path_factory):
     events = "".join(
         f"websocket.{name}: {{fn: made.{name}, payload: {{}}}}\n"
         f"websocket.{name}.short: {{fn: made.{name}, payload: {{}}, timeout: 100ms}}\n"
-        for name in (*STREAMS, "quick_collected", "quick")
+        for name in (*STREAMS, "quick_collected", "quick", "busy")
     )
+    events += "websocket.declared: {fn: made.returned, payload: {}, answers: stream}\n"
+    events += "websocket.contradicts: {fn: made.returned, payload: {}, answers: reply}\n"
     root = tmp_path_factory.mktemp("made")
     with served(root, {"events/e.yaml": events, "functions/made.py": MADE}) as service:
         yield service
@@ -346,3 +349,16 @@ def test_a_decorator_that_answers_by_itself_is_heard(made):
 
     assert error["eventtype"] == "stream.error"
     assert error["payload"]["code"] == 403
+
+
+def test_a_declared_stream_waits_for_no_plain_handler(made):
+    """P9.1: with `answers: stream` it is one before its handler was called."""
+    with made.client() as client:
+        client.send("websocket.busy", {}, id=1)
+        client.send("websocket.declared", {}, id=2)
+        assert client.receive()["id"] == 2
+
+
+def test_a_generator_under_a_declared_reply_is_an_error(made):
+    with made.client() as client:
+        assert client.ask("websocket.contradicts", {})["payload"]["error"] == "handler_error"

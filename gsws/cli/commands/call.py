@@ -251,6 +251,9 @@ def _finish(answer: _Answer, event: str, target: _Target, as_json: bool) -> int:
         if name == "unknown_event" and event not in target.known:
             help = did_you_mean(event, target.known)
         output.show_failure(f"{body.get('message')}{f' ({label})' if label else ''}", help)
+        data = body.get("data")
+        if isinstance(data, dict) and isinstance(data.get("exception"), str):
+            output.note(output.plain(f"  {data['exception']}: {data.get('text')}"))
         for error in (body.get("errors") or ())[:10]:
             if isinstance(error, dict):
                 output.note(output.plain(f"  at {error.get('pointer') or '/'}: {error.get('message')}"))

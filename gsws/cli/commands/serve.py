@@ -27,7 +27,7 @@ from gsws.observability.streams import Streams, taken_over
 from gsws.plugins.registry import facts
 from gsws.project import EventSpec, Project, ProjectCache, load_project
 from gsws.project.network import dialled, is_loopback
-from gsws.project.specs import AccessSpec
+from gsws.project.specs import AccessSpec, Settings
 from gsws.reload.reloader import ReloadReport
 from gsws.runtime.observing import Observer
 from gsws.runtime.service import Service
@@ -71,14 +71,19 @@ def run(
             log_failure(failure.message, failure.help)
         return failure.exit_code
     with taken_over("json" if format == "json" else "console") as streams:
+
+        def log(settings: Settings) -> None:
+            configure_logging(level=settings.log.level, format=streams.format, streams=streams, base=project.base)
+
         options = hosting.HostOptions(
             host=host,
             port=port,
             reload=reload and development,
             development=development,
             observer=_observer(project, streams, development=development),
+            on_settings=log,
         )
-        configure_logging(level=project.settings.log.level, format=streams.format, streams=streams)
+        log(project.settings)
         presenter = LogPresenter(_urls, _open) if format == "json" else _Presenter(reload=options.reload)
         if not project.ok():
             presenter.failed(project, project.findings)
