@@ -24,6 +24,15 @@ class _Overlaid(Document):
     def value_span(self, pointer: Pointer) -> Span:
         return self._original().value_span(pointer)
 
+    def swallowed(self, pointer: Pointer) -> Span | None:
+        return self._original().swallowed(pointer)
+
+    def entry_span(self, pointer: Pointer) -> Span | None:
+        return self._original().entry_span(pointer)
+
+    def text_of(self, span: Span) -> str:
+        return self._original().text_of(span)
+
     def _original(self) -> Document:
         if self.written is None:
             raise TypeError("made by `overlaid` only")

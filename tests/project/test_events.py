@@ -381,3 +381,13 @@ def test_null_in_an_example_of_an_event_is_data(tree):
 
 def test_null_in_a_mapping_is_data(tree):
     assert dict(tree.load({"mappings/m.yaml": "a: null\nb: {c: ~}\n"}).mappings) == {"m": {"a": None, "b": {"c": None}}}
+
+
+def test_a_definition_is_repaired_like_an_event(tree):
+    """Its document has other data than its text by then."""
+    text = "A: {$ref: '#/B', nullable: true, type: string}\nB:\n  allOf:\n    - $ref: #/C\nC: {type: string}\n"
+    findings = tree.load({"definitions/d.yaml": text}).findings
+
+    assert [(one.code, one.span.line) for one in findings] == [("GS402", 1), ("GS401", 4)]
+    assert all(one.fix is not None for one in findings)
+    assert findings[1].message == "`$ref` has no value: in YAML `#/C` is a comment"
