@@ -19,7 +19,7 @@ import pytest
 __all__ = ["find_chromium", "install_node_packages", "missing", "node_modules"]
 
 ROOT = Path(__file__).resolve().parents[2]
-MANIFEST = ROOT / "tests" / "node" / "package.json"
+MANIFESTS = [ROOT / "tests" / "node" / name for name in ("package.json", "package-lock.json")]
 NODE = ROOT / "build" / "node"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -48,19 +48,21 @@ def install_node_packages() -> tuple[Path | None, str]:
 
 
 def _install(npm: str | None) -> tuple[Path | None, str]:
-    installed, modules = NODE / "package.json", NODE / "node_modules"
-    if (modules / "ws").is_dir() and installed.is_file() and installed.read_text() == MANIFEST.read_text():
+    modules = NODE / "node_modules"
+    copies = {NODE / one.name: one.read_bytes() for one in MANIFESTS}
+    if (modules / "ws").is_dir() and all(copy.is_file() and copy.read_bytes() == one for copy, one in copies.items()):
         return modules, ""
     if npm is None:
         return None, "npm is not installed"
-    installed.write_text(MANIFEST.read_text())
-    command = [npm, "install", "--prefix", str(NODE), "--no-audit", "--no-fund", "--loglevel=error"]
+    for copy, one in copies.items():
+        copy.write_bytes(one)
+    command = [npm, "ci", "--prefix", str(NODE), "--no-audit", "--no-fund", "--loglevel=error"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     except subprocess.TimeoutExpired:
         return None, "npm could not install `ws` within 120 s"
     if done.returncode or not (modules / "ws").is_dir():
-        installed.unlink()
+        (NODE / "package-lock.json").unlink()
         return None, f"npm could not install `ws`: {done.stderr.strip()[-200:]}"
     return modules, ""
 
