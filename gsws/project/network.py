@@ -221,7 +221,7 @@ def _tls(cert: Path, key: Path) -> tuple[str | None, str]:
     except ValueError:
         return "the TLS key is encrypted; gsws asks for no password", "key"
     except ssl.SSLError as failure:
-        if "mismatch" in str(failure).lower():
+        if failure.reason == "KEY_VALUES_MISMATCH":  # OpenSSL's own name for it, X509_R_KEY_VALUES_MISMATCH
             return "the TLS certificate and the key do not belong together", "key"
         return "the TLS certificate or its key is no PEM that OpenSSL reads", "cert"
     except OSError as failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import socket
 import ssl
 import sys
 from collections.abc import Mapping, Sequence
@@ -341,11 +342,26 @@ def _trust(project: Project, source: SourceSpec) -> ssl.SSLContext | None:
 
 
 def _unreachable(url: str, error: OSError) -> output.Failure:
-    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
+    if _is_refused(url, error):
         return output.Failure(f"nothing is listening at {url}", "start it with `gsws serve`")
     # asyncio raises a bare ConnectionResetError when the other side hangs up while TLS is negotiated.
     why = error.strerror or str(error) or "it closed the connection"
     return output.Failure(f"cannot reach {url}: {why}")
+
+
+def _is_refused(url: str, error: OSError) -> bool:
+    """Whether nothing listens; of a name with several addresses asyncio tells no cause, so it is asked again."""
+    if isinstance(error, ConnectionRefusedError) or error.errno is not None:
+        return isinstance(error, ConnectionRefusedError)
+    parts = urlsplit(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "wss" else 80)
+        socket.create_connection((parts.hostname or "localhost", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _shown(text: str) -> str:
