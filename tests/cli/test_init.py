@@ -78,11 +78,11 @@ def test_refuses_to_overwrite_and_names_the_files(tmp_path):
     (tmp_path / "functions/greet.py").write_text("mine")
     ran = inside("init", ".", cwd=tmp_path)
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith("error: not overwriting what is there: `README.md`, `functions/greet.py`\n")
+    assert ran.err.startswith("error: not overwriting what is there: `functions/greet.py`\n")
     assert everything(tmp_path) == ["README.md", "functions/greet.py"]
     again = inside("init", ".", "--json", cwd=tmp_path)
     assert again.code == 1
-    assert again.json["in_the_way"] == ["README.md", "functions/greet.py"]
+    assert again.json["in_the_way"] == ["functions/greet.py"]
 
 
 def test_twice(starter):
@@ -219,3 +219,33 @@ def test_a_template_names_what_must_be_installed_first(tmp_path, monkeypatch):
         "cd bare",
         "gsws serve",
     ]
+
+
+def test_a_fresh_repository_keeps_what_it_has(tmp_path):
+    """README and .gitignore come with a new repository; both stay as they are, and it is said."""
+    (tmp_path / "README.md").write_text("mine\n")
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / ".git").mkdir()
+    ran = inside("init", ".", cwd=tmp_path)
+    assert ran.code == 0, ran
+    assert (tmp_path / "README.md").read_text() == "mine\n"
+    assert (tmp_path / ".gitignore").read_text() == "build/\n"
+    assert "kept README.md" in ran.err
+    assert "`.env`" in ran.err
+    assert (tmp_path / ".github/workflows/gsws.yaml").is_file()
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_the_workflow_stands_where_github_looks(tmp_path, taken):
+    """In a folder of a repository the workflow is at its top, and works in the folder."""
+    (tmp_path / ".git").mkdir()
+    if taken:
+        (tmp_path / ".github/workflows").mkdir(parents=True)
+        (tmp_path / ".github/workflows/gsws.yaml").write_text("mine\n")
+    ran = inside("init", "services/chat", cwd=tmp_path)
+    assert ran.code == 0, ran
+    assert not (tmp_path / "services/chat/.github").exists()
+    written = tmp_path / ".github/workflows" / ("gsws-chat.yaml" if taken else "gsws.yaml")
+    assert '        working-directory: "services/chat"\n' in written.read_text()
+    assert not taken or (tmp_path / ".github/workflows/gsws.yaml").read_text() == "mine\n"
+    assert inside("validate", cwd=tmp_path / "services/chat").code == 0

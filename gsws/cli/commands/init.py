@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -9,7 +10,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from gsws.__about__ import __version__
 from gsws.cli import output
@@ -21,6 +22,12 @@ from gsws.scaffold.names import NameRefused, check_directory_name, project_name
 from gsws.scaffold.templates import Template, find_template, template_names
 
 __all__ = ["run", "tree"]
+
+
+_OWN: Final = ("README.md", ".gitignore")
+"""What a repository has from its first day; it is kept as it is."""
+
+_WORKFLOW: Final = ".github/workflows/gsws.yaml"
 
 
 def run(directory: str, *, template: str, as_json: bool) -> int:
@@ -42,11 +49,13 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
     target = _target(directory)
     name = project_name(target.name)
     files = dict(sorted({**found.files({"name": name, "version": __version__}), **schema_files(facts())}.items()))
+    kept = [path for path in _OWN if (target / path).is_file() and files.pop(path, None) is not None]
+    top, placed = _placed(target, name, files)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        write_files(target, files)
+        write_files(top, placed)
     except Conflict as conflict:
-        raise _in_the_way(target, conflict) from None
+        raise _in_the_way(top, conflict) from None
     except OSError as error:
         raise output.Failure(f"cannot write to `{directory}`: {error.strerror or error}") from None
 
@@ -59,6 +68,7 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
                 "name": name,
                 "template": found.name,
                 "files": list(files),
+                "kept": kept,
                 "next": steps,
             }
         )
@@ -70,6 +80,13 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
     output.result(output.plain(tree(target.name or str(target), files), keep="\n\t"))
     sys.stdout.flush()
     output.note()
+    for path in kept:
+        output.note(f"kept {path}, which was there")
+    if ".gitignore" in kept:
+        output.note("  see to it that it names `.env` and `.gsws/`")
+    if top != target:
+        workflow = next(path for path in placed if path.startswith(".github/"))
+        output.note(f"the workflow is in {output.plain(str(top / workflow))}, where GitHub looks for it")
     output.note("next:")
     if (found_at := _off_path()) is not None:
         output.note(f"  {output.paint(output.plain(found_at), 'bold', stream=sys.stderr)}   # puts `gsws` on the PATH")
@@ -77,6 +94,34 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
         output.note(f"  {output.paint(output.plain(step), 'bold', stream=sys.stderr)}")
     output.note(f"  {output.paint(found.trial, 'bold', stream=sys.stderr)}   # in another terminal")
     return output.GOOD
+
+
+def _placed(target: Path, name: str, files: dict[str, bytes]) -> tuple[Path, dict[str, bytes]]:
+    """
+    Where the files are written from, and under which names.
+
+    GitHub reads workflows at the top of a repository only: for a project in a folder of one, the workflow goes there.
+    """
+    top = _repository_of(target)
+    if top is None or _WORKFLOW not in files:
+        return target, files
+    inner = target.relative_to(top).as_posix()
+    step = f"    runs-on: ubuntu-latest\n    defaults:\n      run:\n        working-directory: {json.dumps(inner)}\n"
+    workflow = files.pop(_WORKFLOW).replace(b"    runs-on: ubuntu-latest\n", step.encode())
+    goal = _WORKFLOW if not os.path.lexists(top / _WORKFLOW) else f".github/workflows/gsws-{name}.yaml"
+    return top, {**{f"{inner}/{path}": content for path, content in files.items()}, goal: workflow}
+
+
+def _repository_of(target: Path) -> Path | None:
+    """The top of the git repository that holds a folder; None if it is the folder, somebody else's, or a home."""
+    if os.path.lexists(target / ".git"):
+        return None
+    for folder in target.parents:
+        if os.path.lexists(folder / ".git"):
+            owner = getattr(os, "geteuid", None)
+            mine = owner is None or folder.stat().st_uid == owner()
+            return folder if mine and folder != Path.home() else None
+    return None
 
 
 def tree(top: str, files: Iterable[str]) -> str:

@@ -123,7 +123,7 @@ def print_findings(
 
         text = render_github(findings, prefix=_repository(project)[1])
     elif format == "concise":
-        text = render_concise(findings)
+        text = render_concise(findings, prefix=_from_here(project))
     else:
         text = render_full(findings, project.text_of if project is not None else _no_text, colour=output.colour())
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
@@ -218,6 +218,14 @@ def _conclude(findings: Sequence[Finding], project: Project | None, choice: Choi
     word, style = ("failed", "red") if failed else ("ok", "green")
     output.note(f"{output.paint(word, style, 'bold', stream=sys.stderr)}: {summary(findings, project)}")
     return output.FAILED if failed else output.GOOD
+
+
+def _from_here(project: Project | None) -> str:
+    """What leads from the working directory to the project: editors and `grep` count paths from there."""
+    if project is None:
+        return ""
+    way = Path(os.path.relpath(project.root, Path.cwd().resolve())).as_posix()
+    return "" if way == "." else f"{way}/"
 
 
 def _repository(project: Project | None) -> tuple[Path, str]:

@@ -11,14 +11,20 @@ from gsws.source.text import visible
 __all__ = ["render_concise"]
 
 
-def render_concise(findings: Iterable[Finding]) -> str:
-    """Render findings in the given order, each line ended; a finding without a place has no place."""
-    return "".join(map(_line, PROCESS.findings(findings)))
+def render_concise(findings: Iterable[Finding], *, prefix: str = "") -> str:
+    """
+    Render findings in the given order, each line ended; a finding without a place has no place.
+
+    Args:
+        findings: What to show.
+        prefix: What leads from the working directory to the project, such as ``services/chat/`` or ``../``.
+    """
+    return "".join(_line(finding, prefix) for finding in PROCESS.findings(findings))
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: Finding, prefix: str) -> str:
     span = finding.span
-    place = "" if span is None else f"{visible(span.path)}:{span.line}:{span.column}: "
+    place = "" if span is None else f"{visible(prefix + span.path)}:{span.line}:{span.column}: "
     if place.lstrip().startswith(":"):
         place = f"./{place}"  # a line that begins with `::` is a command to a CI service
     return f"{place}{finding.code} {visible(finding.message)}\n"
