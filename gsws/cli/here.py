@@ -61,7 +61,11 @@ def no_project(start: Path, message: str) -> tuple[str, str]:
     if below:
         shown = [path.relative_to(start).as_posix() for path in below]
         listed = ", ".join(f"`{one}`" for one in shown)
-        return message, f"there {'is a project' if len(shown) == 1 else 'are projects'} in {listed}: go there first"
+        return (
+            message,
+            f"there {'is a project' if len(shown) == 1 else 'are projects'} in {listed}: go there first; "
+            "`gsws init .` makes one here",
+        )
     return message, "`gsws init .` makes one"
 
 

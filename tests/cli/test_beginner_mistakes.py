@@ -393,7 +393,7 @@ MISTAKES = [
         "GS303",
         f"{EVENT}:3",
         "no event source `http`",
-        "`gsws plugin add http`",
+        "no plugin `http` comes with gsws",
     ),
     Mistake(
         "a name of the protocol",
@@ -433,7 +433,7 @@ MISTAKES = [
         "GS701",
         "eventsources/kafka.yaml:1",
         "not installed",
-        "`gsws plugin add kafka`",
+        "no plugin `kafka` comes with gsws",
     ),
     Mistake(
         "a misspelt type",
