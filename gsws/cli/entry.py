@@ -131,7 +131,7 @@ def _run(arguments: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else GOOD if stop.code is None else FAILED
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's own, for arguments it cannot take
-            return _usage(error, as_json)
+            return _usage(error, as_json, arguments)
         if error.__class__.__name__ == "Abort":
             return 130
         return _bug(error, arguments)
@@ -168,19 +168,19 @@ def _fail(message: str, help: str | None, code: int, as_json: bool, facts: dict[
     return code
 
 
-def _usage(error: Any, as_json: bool) -> int:
+def _usage(error: Any, as_json: bool, arguments: list[str]) -> int:
     """Explain what was wrong with the arguments, with the nearest known words."""
     context = getattr(error, "ctx", None)
     if error.__class__.__name__ == "NoArgsIsHelpError":
         output.note(error.format_message().rstrip())
         return USAGE
-    message, help = _spoken(error)
+    message, help = _spoken(error, arguments)
     if help is None and context is not None:
         help = f"`{context.command_path} --help` shows what it takes"
     return _fail(message, help, getattr(error, "exit_code", USAGE), as_json)
 
 
-def _spoken(error: Any) -> tuple[str, str | None]:
+def _spoken(error: Any, arguments: list[str]) -> tuple[str, str | None]:
     """typer's sentence in our manner, and a suggestion if one word is near."""
     from gsws.cli.suggest import did_you_mean, instead_of_command, instead_of_option
 
@@ -194,7 +194,8 @@ def _spoken(error: Any) -> tuple[str, str | None]:
     if text.startswith("No such command") and context is not None:
         word = text.split("'")[1] if "'" in text else ""
         near = did_you_mean(word, list(getattr(context.command, "commands", {})))
-        return f"no command `{word}`{_of(context)}", instead_of_command(_path(context), word) or near
+        after = arguments[arguments.index(word) + 1 :] if word in arguments else []
+        return f"no command `{word}`{_of(context)}", instead_of_command(_path(context), word, after) or near
     sentence = " ".join(error.format_message().split()).rstrip(".")
     return sentence[:1].lower() + sentence[1:], None
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from gsws.diagnostics.suggest import nearest
 
 __all__ = ["did_you_mean", "instead_of_command", "instead_of_option"]
+
+_CODE: Final = re.compile(r"GS\d{3}", re.IGNORECASE)
 
 _ELSEWHERE: Final[Mapping[str, Mapping[str, str]]] = {
     "gsws": {
@@ -16,7 +19,7 @@ _ELSEWHERE: Final[Mapping[str, Mapping[str, str]]] = {
         "create": "init", "scaffold": "init", "startproject": "init", "create-project": "init",
         "add": "plugin add", "install": "plugin add", "plugins": "plugin list", "remove": "plugin remove",
         "uninstall": "plugin remove",
-        "check": "validate", "lint": "validate", "test": "validate", "verify": "validate", "fix": "validate --fix",
+        "check": "validate", "lint": "validate", "verify": "validate", "fix": "validate --fix",
         "fmt": "validate --fix", "format": "validate --fix", "watch-check": "validate --watch",
         "send": "call", "emit": "call", "request": "call", "invoke": "call", "ask": "call", "chat": "call",
         "routes": "events", "list": "events", "ls": "events", "show": "events", "event": "new event",
@@ -34,6 +37,20 @@ _ELSEWHERE: Final[Mapping[str, Mapping[str, str]]] = {
                      "purge": "expire", "prune": "expire"},
 }  # fmt: skip
 """Words that other tools use, for each group of commands, and what they are here."""
+
+_TESTS: Final = "`pytest` runs a project's tests; `gsws validate` checks its files"
+_STATE: Final = "there is none; a served project answers `GET /readyz` with whether it takes messages"
+_LOGS: Final = "there is none; `gsws serve` writes them where it runs"
+
+_OTHERWISE: Final[Mapping[str, str]] = {
+    "test": _TESTS, "tests": _TESTS, "pytest": _TESTS,
+    "status": _STATE, "health": _STATE, "ping": _STATE, "ps": _STATE,
+    "log": _LOGS, "logs": _LOGS, "tail": _LOGS,
+    "top": "there is none; with `log: {access: true}` in gsws.yaml, `gsws serve` logs a line for each request",
+    "doctor": "there is none; `gsws validate` checks the project, `gsws --version` tells what is installed",
+    "stop": "there is none; Ctrl-C or SIGTERM ends `gsws serve`",
+}  # fmt: skip
+"""Words that other tools use and that are no command here, and what does the same."""
 
 _OPTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("gsws serve", "--reload"): "it reloads by itself in development; `--no-reload` switches that off",
@@ -58,10 +75,22 @@ _OPTIONS: Final[Mapping[tuple[str, str], str]] = {
 """Options that other tools have, by the command that they were given to."""
 
 
-def instead_of_command(group: str, word: str) -> str | None:
-    """What a word of another tool is called here: ``gsws dev`` → ``use `gsws serve` ``; None if we know none."""
+def instead_of_command(group: str, word: str, after: Sequence[str] = ()) -> str | None:
+    """
+    What a word of another tool is called here: ``gsws dev`` → ``use `gsws serve` ``; None if we know none.
+
+    Args:
+        group: The group of commands that it was given to.
+        word: The word.
+        after: What was given after it.
+    """
+    if group == "gsws" and word.lower() == "explain":
+        code = next((one.upper() for one in after if _CODE.fullmatch(one)), "CODE")
+        return f"use `gsws validate --explain {code}`"
     found = _ELSEWHERE.get(group, {}).get(word.lower())
-    return f"use `{group} {found}`" if found else None
+    if found:
+        return f"use `{group} {found}`"
+    return _OTHERWISE.get(word.lower()) if group == "gsws" else None
 
 
 def instead_of_option(command: str, option: str) -> str | None:
