@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "is_entitled", "is_id", "is_seq", "refusals", "told_streams", "wanted_streams"]
 
 MOST: Final = 10_000
-"""Streams of one message that are looked for; no session has as many."""
+"""Streams of one message that cannot be had and are answered for one by one."""
 
 
 _DIGITS: Final = 640
@@ -60,7 +60,7 @@ def wanted_streams(streams: object, session: SessionClient | None) -> dict[Reque
             if not is_id(key) and _as_integer(key) is None:
                 continue  # nothing ever had such an id
             seq = written if is_seq(written) else -1
-            number = None if session is None or len(wanted) >= MOST else _as_integer(key)
+            number = None if session is None else _as_integer(key)
             if number is None or session is None or not _knows(session, number):
                 wanted[key] = seq
                 continue

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Iterable, Set
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.backplane.memory import MemorySessionLog
@@ -186,8 +185,7 @@ class SessionClient(Client):
     def resume(self, asked: object, *, compact: bool) -> None:
         """Answer ``gsws.resume``: say what follows, then send every missing frame in order (P8.3, P8.4)."""
         wanted = wanted_streams(asked, self)
-        looked_for = islice(wanted.items(), MOST)
-        found = {id: state for id, seq in looked_for if (state := self.log.read(id, seq, compact=compact))}
+        found = {id: state for id, seq in wanted.items() if (state := self.log.read(id, seq, compact=compact))}
         self._muted = {id for id in self.requests if id not in found}
         self._apart = self._muted | (self.followers.streams.keys() if self.followers is not None else set())
         facts: dict[RequestId, JSONObject] = {
@@ -196,16 +194,18 @@ class SessionClient(Client):
         }
         self._send(frame("gsws.resumed", {"session": self.session_id, "streams": told_streams(asked, facts)}))
         lost: list[RequestId] = []
+        never_came: list[RequestId] = []
         for id, seq in wanted.items():
             state = found.get(id)
             if state is not None:
                 for data in replay(id, state):
                     self._send(data)
             elif seq == -1 and not (id in self.requests or self.log.holds(id) or self.log.has_forgotten):
-                self._lost([id], never_came=True)
+                never_came.append(id)
             else:
                 lost.append(id)
-        self._lost(lost)
+        self._lost(never_came, each=MOST, never_came=True)
+        self._lost(lost, each=max(0, MOST - len(never_came)))
         kept, self._kept = self._kept, None
         if kept is not None:
             for prepared in kept.release():
@@ -233,7 +233,7 @@ class SessionClient(Client):
         """Answer ``gsws.resume`` of a session that is not held, or not this client's, whose ids are not its to know."""
         self.taken = 1  # what asked for it
         self._send(frame("gsws.resumed", {"session": self.session_id, "streams": told_streams(asked, {})}))
-        self._lost(wanted_streams(asked, None))
+        self._lost(wanted_streams(asked, None), each=MOST)
 
     def join(self, room: str) -> None:
         """Join; without a connection, from the moment that somebody resumes."""
@@ -263,12 +263,12 @@ class SessionClient(Client):
             if len(self.log):
                 self._trim_later()
 
-    def _lost(self, ids: Iterable[RequestId], *, never_came: bool = False) -> None:
+    def _lost(self, ids: Iterable[RequestId], *, each: int, never_came: bool = False) -> None:
         """Answer for streams that cannot be resumed; retryable if their requests provably never arrived (P8.4)."""
         payload = error_payload("resume_lost", "its frames are no longer held")
         if never_came:
             payload |= {"message": "this session has no such request", "retryable": True}
-        for data in refusals(ids, payload, each=MOST):
+        for data in refusals(ids, payload, each=each):
             self.source.counters.add("errors.resume_lost")
             self._send(data)
 

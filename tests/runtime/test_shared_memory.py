@@ -262,6 +262,31 @@ def test_each_id_of_a_resume_is_answered(loop, is_known):
     assert bool(found) is is_known
 
 
+@pytest.mark.parametrize("as_pairs", [False, True])
+def test_held_streams_are_found_behind_any_number_of_others(loop, as_pairs):
+    """P8.4: what never came shares an error beyond 10,000, and the held streams, named last, are resumed."""
+    source = source_with(loop)
+    before, session = begin(loop, source)
+    before.message("words", {"n": 1}, id="text")
+    before.message("words", {"n": 1}, id=77_777)
+    loop.settle()
+    before.cut()
+    never, lost = [f"n{number}" for number in range(11_000)], [f"l{number}" for number in range(1_000)]
+    streams = {**dict.fromkeys(never, -1), **dict.fromkeys(lost, 3), "77777": 0, "text": 1}
+    asked = [[int(id) if id.isdigit() else id, seq] for id, seq in streams.items()] if as_pairs else streams
+    connection, found = resume(loop, source, session, asked)
+    states = {"from": 1, "state": "ended"}, {"from": 2, "state": "ended"}
+    assert found == (
+        [[77_777, states[0]], ["text", states[1]]] if as_pairs else dict(zip(("77777", "text"), states, strict=True))
+    )
+    assert frames(connection) == [(77_777, 1), (77_777, 2), ("text", 2)]
+    errors = [frame for frame in connection.sent if frame["eventtype"] == "stream.error"]
+    assert [frame["id"] for frame in errors[:-2]] == never[:10_000]
+    shared = [(frame.keys(), frame["payload"]["retryable"], frame["payload"]["streams"]) for frame in errors[-2:]]
+    keys = {"eventtype", "payload"}
+    assert shared == [(keys, True, never[10_000:]), (keys, False, lost)]
+
+
 # Ids that look alike.
 
 
