@@ -21,6 +21,7 @@ from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
 from gsws.protocol.quoting import is_id, quoted
 from gsws.runtime.admission import Throttle, is_over_rate, is_refused, slow_down
+from gsws.runtime.idempotency import digest_of
 from gsws.runtime.identity.lease import renew
 from gsws.runtime.request import Request
 from gsws.runtime.scheduling import Scheduler
@@ -186,6 +187,8 @@ class Client(Scheduler):
                 "schema_violation", "the connection's query does not fit the event's `params`", id, event=eventtype
             )
             return
+        if meta is not None and "idempotency_key" in meta:
+            request.digest = digest_of(data, whole=route.whole)
         if source.observer is not None:
             request.begun = perf_counter()
         self.schedule(request)
@@ -368,13 +371,15 @@ class Client(Scheduler):
     def misused(self, message: str, id: RequestId | None) -> None:
         """Answer a ``gsws.*`` frame without sense; who goes on sending such is closed with 4509 (P7.4)."""
         self._misuses += 1
-        self.refuse("invalid_message", message, id)
+        if self.source.observer is not None:
+            self.source.observer.refused(self, None, "invalid_message")
+        self._deny("invalid_message", message, id)
         if self._misuses >= _MISUSES:
             self.close(CloseCode.PROTOCOL_MISUSE, "misuse of gsws frames")
 
-    def _deny(self, name: str, message: str, id: RequestId) -> None:
+    def _deny(self, name: str, message: str, id: RequestId | None) -> None:
         """
-        Answer about an id that names another request, or none.
+        Answer a frame that asks for no answer of its own, or whose id names another request, or none.
 
         The error carries the id but no ``seq``: it is no part of that request's answer (P5.4).
         """

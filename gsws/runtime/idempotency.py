@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict, deque
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
@@ -24,7 +25,7 @@ from gsws.protocol.errors import ERROR_HEAD
 if TYPE_CHECKING:
     from gsws.runtime.request import Request
 
-__all__ = ["KEY_LENGTH", "Key", "Replies", "key_of"]
+__all__ = ["KEY_LENGTH", "Key", "Replies", "digest_of", "key_of"]
 
 KEY_LENGTH: Final = 255
 
@@ -39,6 +40,8 @@ _TOTAL: Final = 64 * 2**20
 _COST: Final = 1024
 """Bytes that a key counts as, beside its answer: what it takes with its containers, rounded up."""
 
+_NOT_SAID: Final = frozenset({"id", "seq", "meta"})
+
 _WAITING_OF_ONE: Final = 256
 _MAX_AGE: Final = 600.0
 
@@ -51,6 +54,22 @@ def key_of(request: Request) -> Key | None:
         return None
     actor = request.actor
     return (actor.authenticated, actor.subject), request.route.key, written
+
+
+def digest_of(data: bytes, *, whole: bool) -> bytes:
+    """
+    A hash of what a message says: equal for equal content, whatever way its numbers are written.
+
+    Read from the message once more, for the number that a float stands for is not known: `1e40` is no power of ten.
+
+    Args:
+        data: The message, which was decoded before.
+        whole: Whether all of it is compared, without ``id``, ``seq`` and ``meta``, or only its payload.
+    """
+    message = _read_exactly(data)
+    said = {key: message[key] for key in message.keys() - _NOT_SAID} if whole else message.get("payload")
+    text = json.dumps(_plain(said), sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class _Entry:
@@ -105,7 +124,7 @@ class Replies:
         key = request.idempotency
         assert key is not None
         now = request.client.source.loop.time()
-        digest = _digest(request.message if request.route.whole else request.payload)
+        digest = request.digest
         entry = self._running.get(key) or self._remembered(key, now)
         if entry is None:
             if not self._make_room(key[0]):
@@ -248,16 +267,34 @@ class _Error(msgspec.Struct):
 _read_error = msgspec.json.Decoder(_Error).decode
 
 
-def _digest(value: Any) -> bytes:
-    """A hash of what a message says: equal for equal content, however it was written."""
-    text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
 def _plain(value: Any) -> Any:
-    """The same content with one way to write a whole number."""
+    """The same content with one way to write a number, told from texts by its first letter."""
+    if isinstance(value, str):
+        return "s" + value
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return value if value is None or isinstance(value, bool) else _number(value)
+
+
+def _number(value: int | Decimal) -> str:
+    """A number as its sign, its digits without zeros at either end, and the power of ten that goes with them."""
+    sign, digits, exponent = Decimal(value).as_tuple()
+    written = "".join(map(str, digits)).lstrip("0")
+    significant = written.rstrip("0")
+    if not significant:
+        return "n0"
+    assert isinstance(exponent, int), "JSON has no infinities"
+    return f"n{'-' * sign}{significant}e{exponent + len(written) - len(significant)}"
+
+
+def _fraction(text: str) -> Decimal:
+    """Read a number exactly; one whose exponent is beyond all bounds is, as for everybody else, nothing."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal(float(text))
+
+
+_read_exactly = msgspec.json.Decoder(float_hook=_fraction).decode

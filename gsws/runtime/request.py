@@ -50,6 +50,7 @@ class Request:
         answer: The state of the answer; ``answer.ended`` once the terminal frame is made.
         task: The task that runs the handler now, or None while queued and after it.
         idempotency: What it is known by to repetitions of it, until it has ended.
+        digest: A hash of what its message says, if that has an idempotency key.
         last: Its terminal frame.
         is_running: Whether that task has taken its first step for this request.
         deadline: Loop time at which it times out, or None.
@@ -74,6 +75,7 @@ class Request:
         "begun",
         "client",
         "deadline",
+        "digest",
         "first",
         "generator",
         "idempotency",
@@ -110,6 +112,7 @@ class Request:
         self.task: asyncio.Task[None] | None = None
         self.is_running = False
         self.idempotency: Key | None = None
+        self.digest = b""
         self.last: bytes | None = None
         self.deadline: float | None = None
         self.aborted: str | None = None

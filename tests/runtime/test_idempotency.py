@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.runtime.support import served
@@ -109,3 +111,37 @@ def test_a_key_is_a_short_string(service, key):
     with service.client() as client:
         assert ask(client, "count", key, 1)["payload"]["error"] == "invalid_message"
         assert ask(client, "count", "good", 1)["eventtype"] == "reply"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("1" + "0" * 40, "1e40", True),
+        ("1e40", "0.1E+41", True),
+        ("1152921504606846976", "1152921504606846976.0", True),
+        ("-2.50", "-25e-1", True),
+        ("0", "-0.0e7", True),
+        ("0", "0e99999999999999999999", True),
+        ("1152921504606846976", "1152921504606847000", False),
+        ("9007199254740993", "9007199254740992.0", False),
+        ("1e40", "10000000000000000303786028427003666890752", False),
+        ("1", "true", False),
+        ("1", '"n1e0"', False),
+        ("12", '"12"', False),
+        ("0", "null", False),
+    ],
+)
+def test_numbers_are_compared_by_their_value(service, request, first, second, is_same):
+    """P5.4: whatever way they are written, wherever they stand."""
+
+    def say(id, number):
+        client.raw(
+            f'{{"eventtype": "websocket.count", "id": {id}, "payload": {{"deep": [{{"n": {number}}}]}},'
+            f' "meta": {{"idempotency_key": {json.dumps(request.node.name)}}}}}'
+        )
+        return client.answer(id)[-1]["payload"]
+
+    with service.client() as client:
+        done, again = say(1, first), say(2, second)
+    assert done["success"] is True
+    assert again == done if is_same else again["code"] == 422

@@ -45,6 +45,30 @@ def test_who_goes_on_misusing_control_frames_is_closed(service, profile):
         assert client.closed() == (4509, "misuse of gsws frames")
 
 
+@pytest.mark.parametrize(
+    ("eventtype", "payload"),
+    [
+        ("gsws.auth", {}),
+        ("gsws.auth", {"token": 5}),
+        ("gsws.auth", {"token": "one"}),
+        ("gsws.cancel", {"id": []}),
+        ("gsws.ack", {"id": "x"}),
+        ("gsws.follow", {}),
+        ("gsws.unfollow", {"id": 1.5}),
+        ("gsws.resume", {}),
+    ],
+)
+def test_what_is_said_about_a_control_frame_is_no_part_of_an_answer(service, eventtype, payload):
+    """P2.4: its id, but no `seq`."""
+    with service.client(subprotocols=["gsws.v1"]) as client:
+        client.receive()
+        assert client.ask("websocket.echo", 0)["payload"]["data"] == 0
+        client.send(eventtype, payload, id="m")
+        refusal = client.receive()
+        assert (refusal["eventtype"], refusal["id"]) == ("stream.error", "m")
+        assert "seq" not in refusal
+
+
 def test_what_is_unknown_or_too_late_is_no_misuse(service):
     """P2.4, P6.6: unknown frames are ignored, and a cancel may come when all is over."""
     with service.client() as client:
