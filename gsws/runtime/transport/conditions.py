@@ -12,7 +12,10 @@ from email.utils import parsedate_to_datetime
 
 __all__ = ["Unsatisfiable", "precondition", "wanted_range"]
 
-_RANGE = re.compile(r"bytes=\s*(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))\s*", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=\s*(?:(\d+)-(\d*)|-(\d+))\s*", re.IGNORECASE)
+
+_DIGITS = 18
+"""Digits of positions that are told apart; 10^18 is more than any file has."""
 
 
 class Unsatisfiable(Exception):
@@ -57,17 +60,23 @@ def wanted_range(request: Mapping[str, str], size: int, etag: str, modified: str
     if match is None or not _is_same(request.get("If-Range"), etag, modified):
         return None
     if match[3] is not None:
-        length = min(int(match[3]), size)
+        length = min(_number(match[3]), size)
         if length == 0:
             raise Unsatisfiable
         return size - length, length
-    first = int(match[1])
-    last = int(match[2]) if match[2] else size - 1
+    first = _number(match[1])
+    last = _number(match[2]) if match[2] else size - 1
     if match[2] and last < first:
         return None
     if first >= size:
         raise Unsatisfiable
     return first, min(last, size - 1) - first + 1
+
+
+def _number(digits: str) -> int:
+    """Read a position of any length; one with more digits than any file has bytes is as good as the longest other."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= _DIGITS else 10**_DIGITS
 
 
 def _tags(text: str) -> set[str]:

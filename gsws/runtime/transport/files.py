@@ -167,7 +167,8 @@ def _is_public(target: Path, root: Path) -> bool:
 
 def _names(path: str) -> list[str] | None:
     try:
-        decoded = [unquote_to_bytes(part).decode("utf-8") for part in path.split("/")]
+        # A name on disk is bytes, of which nobody says that they are UTF-8.
+        decoded = [os.fsdecode(unquote_to_bytes(part)) for part in path.split("/")]
     except UnicodeDecodeError:
         return None
     if not decoded or decoded[0]:

@@ -117,6 +117,26 @@ def test_p1_3_public_files(serve, public, path, body):
 
 
 @pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        (b"b\xffd.txt", "/b%ffd.txt"),
+        (b"caf\xe9.html", "/caf%E9.html"),
+        (b"\xed\xa0\x80", "/%ed%a0%80"),
+        (b"old\xfc/a", "/old%fc/a"),
+    ],
+)
+def test_names_that_are_not_utf8(serve, public, name, path):
+    """A name is the bytes that were asked for, also one of another century."""
+    file = os.path.join(os.fsencode(public), name)
+    os.makedirs(os.path.dirname(file), exist_ok=True)
+    with open(file, "wb") as written:
+        written.write(b"found")
+    server = serve(public=public)
+    assert server.request(path).body == b"found"
+    assert server.request(path.replace("%", "%25")).status == 404
+
+
+@pytest.mark.parametrize(
     "path",
     ["/../secret.txt", "/sub/../../secret.txt", "/%2e%2e/secret.txt", "/%2e%2e%2fsecret.txt", "/..%2fsecret.txt",
      "/..%5csecret.txt", "/..\\secret.txt", "/%252e%252e/secret.txt", "/sub/..", "/.", "/./index.html", "/out.txt",
@@ -277,7 +297,12 @@ def asked_for(server, path, fields, method="GET"):
         ("bytes=a-b", 200, b"0123456789", None),
         ("bytes=0x1-2", 200, b"0123456789", None),
         ("lines=0-1", 200, b"0123456789", None),
-        (f"bytes={'9' * 400}-", 200, b"0123456789", None),
+        (f"bytes={'9' * 400}-", 416, b"", "bytes */10"),
+        (f"bytes=5-{'9' * 23}", 206, b"56789", "bytes 5-9/10"),
+        (f"bytes={'0' * 50}7-{'9' * 5000}", 206, b"789", "bytes 7-9/10"),
+        (f"bytes=-{'9' * 19}", 206, b"0123456789", "bytes 0-9/10"),
+        (f"bytes=-{'0' * 30}2", 206, b"89", "bytes 8-9/10"),
+        (f"bytes={'9' * 30}-5", 200, b"0123456789", None),
     ],
 )
 def test_ranges(serve, public, asked, status, body, place):
