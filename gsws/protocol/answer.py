@@ -28,6 +28,7 @@ __all__ = [
     "error_payload",
     "frame",
     "sent_payload",
+    "written_status",
 ]
 
 EndReason: TypeAlias = Literal["complete", "cancelled", "timeout", "superseded", "draining"]
@@ -402,11 +403,20 @@ def as_status(value: Any) -> GSStatus:
     """
     Turn what a handler returned into a status (P5.3).
 
-    None is success; a `GSStatus` is itself; an object with a boolean ``success`` and no keys but those of a status
-    is one; anything else becomes ``data``.
+    None is success; what `written_status` takes for a status is one; anything else becomes ``data``.
     """
     if value is None:
         return GSStatus()
+    status = written_status(value)
+    return GSStatus(data=value) if status is None else status
+
+
+def written_status(value: Any) -> GSStatus | None:
+    """
+    The status that a value is, or None: a `GSStatus`, or an object with a boolean ``success`` and no foreign keys.
+
+    The keys of a status are ``success``, ``code``, ``message``, ``data`` and ``headers``.
+    """
     if isinstance(value, GSStatus):
         return value
     if isinstance(value, Mapping) and isinstance(value.get("success"), bool) and value.keys() <= _STATUS:
@@ -418,7 +428,7 @@ def as_status(value: Any) -> GSStatus:
             data=value.get("data"),
             headers=value.get("headers"),
         )
-    return GSStatus(data=value)
+    return None
 
 
 def _additions(data: Any) -> JSONObject | None:

@@ -1,17 +1,18 @@
 """
 What counts as a yes of a function that decides about access: ``authz``, ``on_connect``, ``authn.fn``.
 
-One rule, in one place: `True`, or a status whose ``success`` is `True`. Whatever else comes back, of whatever type and
-however true it looks, is a no; so is an exception, which is the caller's to catch.
+One rule, in one place: `True`, or a status whose ``success`` is `True` and whose ``code`` does not say otherwise.
+What is a status is the rule for results (`gsws.protocol.answer.written_status`). Whatever else comes back, of whatever
+type and however true it looks, is a no; so is an exception, which is the caller's to catch.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
+from gsws.protocol.answer import written_status
 from gsws.types import GSStatus
 
 __all__ = ["discard", "is_yes", "refusal_of"]
@@ -19,11 +20,14 @@ __all__ = ["discard", "is_yes", "refusal_of"]
 
 def is_yes(verdict: Any) -> bool:
     """Whether a verdict lets somebody in."""
-    if isinstance(verdict, GSStatus):
-        return verdict.success is True
-    if isinstance(verdict, Mapping):
-        return verdict.get("success") is True
-    return verdict is True
+    if verdict is True:
+        return True
+    status = written_status(verdict)
+    if status is None or status.success is not True:
+        return False
+    # As it was written: a status leaves out a code that is no plain number.
+    code = verdict.code if isinstance(verdict, GSStatus) else verdict.get("code")
+    return code is None or (isinstance(code, int) and not isinstance(code, bool) and code < 400)
 
 
 def refusal_of(verdict: Any, message: str) -> GSStatus | None:
@@ -37,16 +41,13 @@ def refusal_of(verdict: Any, message: str) -> GSStatus | None:
     if is_yes(verdict):
         return None
     discard(verdict)
-    code: Any = None
-    text: Any = None
-    data: Any = None
-    if isinstance(verdict, GSStatus):
-        code, text, data = verdict.code, verdict.message, verdict.data
-    elif isinstance(verdict, Mapping) and "success" in verdict:
-        code, text, data = verdict.get("code"), verdict.get("message"), verdict.get("data")
+    status = written_status(verdict)
+    if status is None:
+        return GSStatus(False, 403, message)
+    code, text = status.code, status.message
     # 500 is what a failed status without a code has; a code of success does not go with a no.
     is_code = isinstance(code, int) and not isinstance(code, bool) and code >= 400 and code != 500
-    return GSStatus(False, code if is_code else 403, text if isinstance(text, str) and text else message, data)
+    return GSStatus(False, code if is_code else 403, text if isinstance(text, str) and text else message, status.data)
 
 
 def discard(value: Any) -> None:

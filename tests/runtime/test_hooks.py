@@ -42,6 +42,8 @@ async def hello(ctx):
         case "gate": await GO.wait()
         case "status": return GSStatus(False, 403, "not today")
         case "zero": return {"success": 0}
+        case "guest": return {"success": True, "role": "guest"}
+        case "code": return {"success": True, "code": 404, "message": "unknown"}
         case "text": return "yes"
         case "true": return True
         case "ok": return {"success": True}
@@ -143,6 +145,8 @@ def test_what_is_sent_meanwhile_waits_and_pushes_come_first(service, who):
     [
         ("status", "not today"),
         ("zero", "forbidden"),
+        ("guest", "forbidden"),
+        ("code", "unknown"),
         ("text", "forbidden"),
         ("one", "forbidden"),
         ("false", "forbidden"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from types import MappingProxyType
+
 import numpy
 import pytest
 
@@ -25,12 +28,17 @@ class Agreeable:
         return True
 
 
-YES = [True, GSStatus(), GSStatus(True, 201), {"success": True}, {"success": True, "message": "come in"}]
+YES = [True, GSStatus(), GSStatus(True, 201), {"success": True}, {"success": True, "message": "come in"},
+       {"success": True, "code": 204, "data": None, "headers": {}}, MappingProxyType({"success": True})]  # fmt: skip
 NO = [
     None, False, 0, 1, 1.0, "true", "yes", "", b"1", [], [True], (True,), {}, {"success": 1}, {"success": "true"},
     {"success": numpy.bool_(True)}, {"allowed": True}, {"code": 200}, numpy.bool_(True), numpy.array([True]),
     Agreeable(),
-    GSStatus(False), GSStatus("false", 403), GSStatus(1), GSStatus("no"), object(), type, NotImplemented, ...,
+    {"success": True, "role": "guest"}, {"success": True, "code": 403}, {"success": True, "code": HTTPStatus.FORBIDDEN},
+    {"success": True, "code": "403"}, {"success": True, "code": True}, {"success": True, "code": 200, "error": "no"},
+    {"success": False, "code": 402, "role": "guest"}, GSStatus(True, 403), GSStatus(True, HTTPStatus.FORBIDDEN),
+    GSStatus(True, "200"), GSStatus(False), GSStatus("false", 403), GSStatus(1), GSStatus("no"), object(),
+    type, NotImplemented, ...,
 ]  # fmt: skip
 
 
@@ -53,6 +61,8 @@ def test_a_no_says_why():
     assert refusal_of(GSStatus(False, 402, "pay first", {"price": 1}), "no") == GSStatus(
         False, 402, "pay first", {"price": 1}
     )
+    assert refusal_of({"success": True, "code": 404, "message": "who?"}, "no") == GSStatus(False, 404, "who?")
+    assert refusal_of(GSStatus(True, 451), "no") == GSStatus(False, 451, "no")
     assert refusal_of({"success": False, "code": 200, "message": ""}, "no") == GSStatus(False, 403, "no")
 
 
@@ -66,6 +76,8 @@ SOURCE = {
     "number": "return 1",
     "nothing": "pass",
     "odd": "return Odd()",
+    "guest": "return {'success': True, 'role': 'guest'}",
+    "code": "return {'success': True, 'code': 403}",
 }
 
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from gsws.protocol.answer import written_status
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.verdict import Refused, Unavailable, Verified, moment, scopes_of, subject_of
 from gsws.runtime.verdict import discard, is_yes
-from gsws.types import AttributeDict, GSActor, GSStatus
+from gsws.types import AttributeDict, GSActor
 
 __all__ = ["ask"]
 
@@ -52,7 +53,8 @@ async def ask(function: Callable[[Any], Any], view: AttributeDict, threads: Chec
         raise Refused("`authn.fn` raised") from error
     if result is None:
         return None
-    if isinstance(result, GSStatus) and not result.success and result.code == _FORBIDDEN:
+    status = written_status(result)
+    if status is not None and not status.success and status.code == _FORBIDDEN:
         raise Refused("`authn.fn` says that it is forbidden", is_forbidden=True)
     return _verified(result)
 
@@ -65,7 +67,8 @@ def _verified(result: Any) -> Verified:
         case str():
             actor = GSActor(subject_of(result), frozenset(), True)
         case {"subject": subject}:
-            if not is_yes(result.get("success", True)) or not is_yes(result.get("authenticated", True)):
+            says = {key: result[key] for key in ("success", "code") if key in result}
+            if not is_yes({"success": True, **says}) or result.get("authenticated", True) is not True:
                 raise Refused("`authn.fn` returned a subject, and said that it is not let in")
             claims = _claims(result.get("claims"))
             scopes = scopes_of(result.get("scopes"), result.get("scope"))

@@ -149,7 +149,9 @@ def test_claims_may_be_any_mapping_and_their_end_counts(tmp_path):
 @pytest.mark.parametrize(
     "result",
     ["True", "1", "{'subject': 'ann', 'success': False}", "{'subject': 'ann', 'success': 'true'}",
-     "{'subject': 'ann', 'authenticated': None}", "(one for one in ('ann',))", "check_later()", "GSStatus(True)",
+     "{'subject': 'ann', 'authenticated': None}", "{'subject': 'ann', 'success': True, 'code': 403}",
+     "{'subject': 'ann', 'code': 401}", "{'subject': 'ann', 'authenticated': {'success': True}}",
+     "{'success': True, 'message': 'ann'}", "(one for one in ('ann',))", "check_later()", "GSStatus(True)",
      "b'ann'"],
 )  # fmt: skip
 def test_what_is_no_actor_lets_nobody_in(tmp_path, result):
