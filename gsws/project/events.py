@@ -19,6 +19,7 @@ from gsws.project.report import error, problems_of, quoted, warning
 from gsws.project.shapes import Check, check
 from gsws.project.specs import RateSpec
 from gsws.project.units import duration
+from gsws.project.unsaid import once, unsaid
 from gsws.source.span import Pointer, Span
 from gsws.source.yaml import Document
 from gsws.types import JSONValue, is_protocol_name
@@ -180,7 +181,8 @@ def _draft(expanded: Expanded, written: str, value: JSONValue) -> Draft:
         )
         return draft
     outcome = check(expanded, EVENT, pointer=(written,), what=f"event {quoted(written)}")
-    draft.findings += outcome.findings
+    silent = list(unsaid(expanded, (written,)))
+    draft.findings += [*once(outcome.findings, silent), *silent]
     if isinstance(value, dict):
         draft.values = value
         _schemas(draft, outcome)
@@ -362,7 +364,7 @@ def authz_contradictions(authz: Mapping[str, Any], document: Document, place: Po
             "`fn` is there too",
             "keep one; the function can look at `ctx.actor.scopes`",
         )
-    elif not authz:
+    elif not authz and not any(document.has((*place, key)) for key in ("fn", "scopes")):
         yield error(
             "GS304", "`authz` lacks `scopes`", document.key_span(place), "", "write `authz: {scopes: [chat:write]}`"
         )

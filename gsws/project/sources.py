@@ -19,6 +19,7 @@ from gsws.project.merge import deep_merge
 from gsws.project.report import error, problems_of, quoted, replace
 from gsws.project.shapes import check
 from gsws.project.specs import PluginFacts
+from gsws.project.unsaid import once, unsaid
 from gsws.source.span import Pointer, Span
 
 __all__ = ["KNOWN_TYPES", "CheckedFile", "check_datasource", "check_source", "name_finding"]
@@ -141,6 +142,8 @@ def _check(
         )
         return checked
     checked.written = checked.config = data
+    silent = list(unsaid(expanded))
+    checked.findings += silent
     type = data.get("type")
     if isinstance(type, Unresolved):
         return checked
@@ -171,6 +174,7 @@ def _check(
     facts = _facts(checked, plugins, role)
     if facts is not None:
         _against(checked, facts, role)
+        checked.findings = once(checked.findings, silent)
     return checked
 
 

@@ -54,7 +54,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     Read a file of keys.
 
     Raises:
-        KeyFileError: If it cannot be read, or an entry is wrong.
+        KeyFileError: If it cannot be read, has no list, or an entry is wrong.
     """
     try:
         raw = read_grants(path)
@@ -65,12 +65,12 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         if problem.kind != "ambiguous-scalar":
             raise KeyFileError(f"{path.name}:{problem.span.line}: {problem.message}")
     data = document.data
-    if data is None:
-        return ()
-    if not isinstance(data, dict) or set(data) - {"keys"} or not isinstance(data.get("keys", []), list | None):
-        raise KeyFileError(f"{path.name}: expected `keys:` with a list, and nothing else")
+    if not isinstance(data, dict) or set(data) != {"keys"} or not isinstance(data["keys"], list):
+        # An empty file may be what a full disk left of one with keys; nobody's key is revoked by that.
+        empty = "; the list without keys is `keys: []`" if data is None or data in ({}, {"keys": None}) else ""
+        raise KeyFileError(f"{path.name}: expected `keys:` with a list, and nothing else{empty}")
     found: list[ApiKey] = []
-    for index, entry in enumerate(data.get("keys") or ()):
+    for index, entry in enumerate(data["keys"]):
         try:
             key = _entry(entry)
         except ValueError as error:
@@ -87,7 +87,8 @@ class KeyFile:
     """
     The keys of one file, as it is now.
 
-    A file that is removed has no keys. One that cannot be used says nothing, and nobody is let in by a key meanwhile.
+    A file that is removed has no keys, and neither has one that says ``keys: []``. One that cannot be used, an empty
+    one too, says nothing, and nobody is let in by a key meanwhile.
     """
 
     def __init__(self, path: Path, threads: CheckThreads, logger: Any) -> None:

@@ -66,7 +66,24 @@ def test_a_changed_file_counts_for_the_next_handshake(tmp_path):
         assert refused(running, additional_headers=key(KEY)) == 401
 
 
-@pytest.mark.parametrize("broken", ["keys: [\n", "keys:\n  - {id: one, subject: ann}\n", "\x00", "keys: 7\n"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "keys: [\n",
+        "keys:\n  - {id: one, subject: ann}\n",
+        "\x00",
+        "keys: 7\n",
+        "",
+        "\n",
+        "# ours\n",
+        "---\n",
+        "keys:\n",
+        "keys: #[]\n",
+        "keys: ~\n",
+        "{}\n",
+        "keys",
+    ],
+)
 def test_a_file_that_cannot_be_used_lets_nobody_in(tmp_path, broken):
     """T3: Not even who stood in it before; who is in stays for a while, and nobody is told that a key is bad (503)."""
     with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
@@ -150,7 +167,7 @@ def test_a_moment_of_half_a_file_ends_nothing(tmp_path):
     with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
         for _ in range(3):
             running.write("keys.yaml", "")
-            assert refused(running, additional_headers=key(KEY)) == 401
+            assert refused(running, additional_headers=key(KEY)) == 503
             running.write("keys.yaml", text)
             assert who(running, additional_headers=key(KEY))["subject"] == "ann"
         assert ann.ask("websocket.who")["eventtype"] == "reply"
@@ -213,6 +230,13 @@ def test_a_wrong_file_stops_the_start(tmp_path, text, words):
             pass
 
 
-def test_an_empty_file_has_no_keys(tmp_path):
-    for text in ("", "# none\n", "keys:\n", "keys: []\n"):
-        assert read_keys(write(tmp_path, "keys.yaml", text)) == ()
+def test_only_an_empty_list_has_no_keys(tmp_path):
+    """It ends the connections; a file that says nothing may be what a full disk left, and is an error."""
+    assert read_keys(write(tmp_path, "other.yaml", "# none\nkeys: []\n")) == ()
+    for text in ("", "# none\n", "keys:\n", "{}\n"):
+        with pytest.raises(KeyFileError, match=r"`keys: \[\]`"):
+            read_keys(write(tmp_path, "other.yaml", text))
+    with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
+        running.write("keys.yaml", "keys: []\n")
+        assert refused(running, additional_headers=key(KEY)) == 401
+        assert ann.closed() == (4501, "credential revoked")
