@@ -15,6 +15,7 @@ import msgspec
 
 from gsws.protocol.codec import Unserialisable, encode
 from gsws.protocol.errors import ERRORS, name_for_status
+from gsws.protocol.status import as_status
 from gsws.types import GSStatus, JSONObject, RequestId
 
 __all__ = [
@@ -22,13 +23,11 @@ __all__ = [
     "EndReason",
     "Frame",
     "SilentAnswer",
-    "as_status",
     "chunk_payload",
     "chunk_text",
     "error_payload",
     "frame",
     "sent_payload",
-    "written_status",
 ]
 
 EndReason: TypeAlias = Literal["complete", "cancelled", "timeout", "superseded", "draining"]
@@ -42,8 +41,6 @@ _START_TEXT: Final = "[STREAM_START]"
 _END_TEXT: Final = "[STREAM_END]"
 _DATA: Final = frozenset({str, list, int, bool, float})
 """Types that are always a reply's data, never a status."""
-
-_STATUS: Final = frozenset({"success", "code", "message", "data", "headers"})
 
 TERMINAL: Final = frozenset({"reply", "stream.end", "stream.error"})
 
@@ -397,38 +394,6 @@ def chunk_payload(item: Any) -> JSONObject:
         except UnicodeDecodeError:
             raise Unserialisable("bytes that are not UTF-8 have no JSON form") from None
     return {"message": "", "data": item}
-
-
-def as_status(value: Any) -> GSStatus:
-    """
-    Turn what a handler returned into a status (P5.3).
-
-    None is success; what `written_status` takes for a status is one; anything else becomes ``data``.
-    """
-    if value is None:
-        return GSStatus()
-    status = written_status(value)
-    return GSStatus(data=value) if status is None else status
-
-
-def written_status(value: Any) -> GSStatus | None:
-    """
-    The status that a value is, or None: a `GSStatus`, or an object with a boolean ``success`` and no foreign keys.
-
-    The keys of a status are ``success``, ``code``, ``message``, ``data`` and ``headers``.
-    """
-    if isinstance(value, GSStatus):
-        return value
-    if isinstance(value, Mapping) and isinstance(value.get("success"), bool) and value.keys() <= _STATUS:
-        code = value.get("code")
-        return GSStatus(
-            success=value["success"],
-            code=code if type(code) is int else None,
-            message=value.get("message"),
-            data=value.get("data"),
-            headers=value.get("headers"),
-        )
-    return None
 
 
 def _additions(data: Any) -> JSONObject | None:

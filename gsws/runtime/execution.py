@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from gsws.diagnostics.mask import hide
 from gsws.errors import ConnectionClosed
-from gsws.protocol.answer import Frame, as_status, chunk_payload
+from gsws.protocol.answer import Frame, chunk_payload
 from gsws.protocol.codec import Unserialisable
+from gsws.protocol.status import as_status
 from gsws.routing.adapt import HandlerKind
 from gsws.routing.table import Route
 from gsws.runtime.request import ReplyViolation, Request

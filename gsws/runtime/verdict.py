@@ -2,7 +2,7 @@
 What counts as a yes of a function that decides about access: ``authz``, ``on_connect``, ``authn.fn``.
 
 One rule, in one place: `True`, or a status whose ``success`` is `True` and whose ``code`` does not say otherwise.
-What is a status is the rule for results (`gsws.protocol.answer.written_status`). Whatever else comes back, of whatever
+What is a status is the rule for results (`gsws.protocol.status.written_status`). Whatever else comes back, of whatever
 type and however true it looks, is a no; so is an exception, which is the caller's to catch.
 """
 
@@ -12,7 +12,7 @@ import contextlib
 import inspect
 from typing import Any
 
-from gsws.protocol.answer import written_status
+from gsws.protocol.status import written_status
 from gsws.types import GSStatus
 
 __all__ = ["discard", "is_yes", "refusal_of"]

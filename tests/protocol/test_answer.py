@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gsws.protocol.answer import MAX_FRAME, Answer, as_status, chunk_payload, frame, sent_payload
+from gsws.protocol.answer import MAX_FRAME, Answer, chunk_payload, frame, sent_payload
 from gsws.protocol.codec import Unserialisable
+from gsws.protocol.status import as_status
 from gsws.types import GSStatus
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from gsws.protocol.answer import written_status
+from gsws.protocol.status import written_status
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.verdict import Refused, Unavailable, Verified, moment, scopes_of, subject_of
 from gsws.runtime.verdict import discard, is_yes
