@@ -18,6 +18,7 @@ from gsws.cli.here import check_environment, root_here
 from gsws.cli.sample import call_line
 from gsws.cli.suggest import did_you_mean
 from gsws.diagnostics import Finding, Severity
+from gsws.diagnostics.grouping import grouped
 from gsws.diagnostics.mask import hide
 from gsws.diagnostics.render.full import render_full
 from gsws.errors import ServeError
@@ -153,7 +154,7 @@ class _Presenter:
 
 
 def _show_findings(project: Project, findings: tuple[Finding, ...]) -> None:
-    shown = project.mask.findings(finding for finding in findings if finding.severity is not Severity.INFO)
+    shown = grouped(project.mask.findings(one for one in findings if one.severity is not Severity.INFO))
     if shown:
         sys.stderr.write(render_full(shown, project.text_of, colour=output.colour(sys.stderr)).rstrip("\n") + "\n\n")
 

@@ -15,6 +15,7 @@ from gsws.cli.here import check_environment, no_project
 from gsws.cli.selection import Choice, read_level, read_prefixes
 from gsws.cli.suggest import did_you_mean
 from gsws.diagnostics import Finding, Severity
+from gsws.diagnostics.grouping import grouped
 from gsws.diagnostics.render.concise import render_concise
 from gsws.diagnostics.render.full import render_full
 from gsws.diagnostics.render.json import render_json
@@ -203,6 +204,7 @@ def _no_commands(patch: str) -> str:
 
 
 def _report(findings: Sequence[Finding], project: Project | None, format: str, choice: Choice) -> int:
+    findings = grouped(findings)
     print_findings(findings, project, format, ok=not choice.fails(findings))
     sys.stdout.flush()
     if format in _FOR_PROGRAMS:
