@@ -91,6 +91,7 @@ async def watch(root: Path, stop: asyncio.Event, linked: Callable[[], Set[str]] 
     known = await asyncio.to_thread(_contents, root, linked(), {})
     audit = _Audit(known)
     reason = "changes were not told of"
+    is_first = True
     try:
         async for changes in awatch(
             root,
@@ -104,8 +105,13 @@ async def watch(root: Path, stop: asyncio.Event, linked: Callable[[], Set[str]] 
             ignore_permission_denied=True,
         ):
             batch = {Path(path) for _, path in changes}
+            audit.tell(batch)
+            if is_first:
+                # What changed after the first look and before the notifications began was told to nobody.
+                is_first = False
+                audit.known = await asyncio.to_thread(_contents, root, linked(), known)
+                batch |= _differing(known, audit.known)
             if batch:
-                audit.tell(batch)
                 yield batch
             if audit.is_due() and audit.finds(await asyncio.to_thread(_contents, root, linked(), audit.known)):
                 break

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.support import inside
+
+
+@pytest.fixture(autouse=True)
+def _activated(monkeypatch) -> None:
+    """The shell of somebody who has activated the environment: `gsws` is a word that it knows."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
 
 
 @pytest.fixture(scope="session")

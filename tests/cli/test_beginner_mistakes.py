@@ -620,7 +620,7 @@ MISTAKES = [
         "GS408",
         f"{EVENT}:10",
         "no regular expression",
-        "written with a `\\`",
+        "a literal `[` is written `\\[`",
     ),
     Mistake(
         "a definition that is not there",

@@ -208,7 +208,7 @@ def test_serve_logs_no_secret_of_a_driver(project, log_format):
 def test_names_and_texts_of_a_project_are_no_commands(project, evil, format, monkeypatch):
     """Neither to a terminal nor to a CI service: in the name of a file, a key or a value."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    (project / f"events/{evil}.yaml").write_text("websocket.zz: {fn: nothere}\nb: 1\n")
+    (project / f"events/{evil}.yaml").write_text("websocket.zz: {fn: nothere, sumary: x}\nb: 1\n")
     (project / f"functions/{evil}.py").write_text("def (")
     quoted = json.dumps(evil)
     (project / "events/texts.yaml").write_text(

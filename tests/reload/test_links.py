@@ -26,7 +26,6 @@ def x(client):
     [
         ("functions/x.py", "../shared/x.py", "shared/x.py"),
         ("functions/x.py", "../public/code/x.py", "public/code/x.py"),
-        ("functions/x.py", "../.kept/x.py", ".kept/x.py"),
     ],
 )
 def test_a_handler_behind_a_link_is_reloaded_when_its_file_is_saved(tmp_path, link, target, saved):

@@ -151,6 +151,7 @@ def test_changes_are_seen_whatever_happened_before(tmp_path, happens):
 
     async def main():
         async with Watching(root) as watching:
+            await watching.sees(watching.write("functions/before.py"))
             await happens(watching, root)
             await asyncio.sleep(0.1)
             await watching.sees(watching.write("functions/after.py"))
