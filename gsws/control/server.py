@@ -4,7 +4,7 @@ The service's end of the control socket: JSON lines in, one JSON line back for e
 - ``{"do": "push", "eventtype": str, "payload"?: any, TARGET: str, "source"?: str}`` with TARGET one of ``room``,
   ``subject``, ``client_id``, ``connection``, and ``{"do": "disconnect", TARGET: str, "code"?: int, "reason"?: str,
   "source"?: str}``, without rooms, answer ``{"ok": true, "count": int}``;
-- ``{"do": "clients"}`` and ``{"do": "statistics"}`` tell what there is;
+- ``{"do": "clients"}`` and ``{"do": "statistics"}`` tell what there is, and where it listens;
 - what cannot be done answers ``{"ok": false, "error": str}``.
 
 Nothing here can keep the service from serving: connections, lines and waits are bounded.
@@ -185,6 +185,7 @@ class ControlServer:
             "pid": os.getpid(),
             "uptime_s": round(time.monotonic() - self._began, 3),
             "ready": service.is_ready(),
+            "addresses": {name: list(address) for name, address in service.addresses().items()},
             "connections": sum(len(live.clients) for live in service.live.values()),
             "sessions": sum(len(live.sessions) for live in service.live.values()),
             "counters": service.counters(),

@@ -39,6 +39,17 @@ def project(starter):
     return starter
 
 
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory):
+    """A project that is served, and what is to be in the environment of commands that ask it."""
+    project = tmp_path_factory.mktemp("shared") / "app"
+    assert gsws("init", "app", cwd=project.parent).code == 0
+    with tempfile.TemporaryDirectory(prefix="gsws-", dir="/tmp") as folder:
+        here = {"GSWS_RUNTIME_DIR": folder}
+        with serving(project, **here):
+            yield project, here
+
+
 def test_a_frame_is_pushed_from_a_shell(project, run):
     """Nested and typed payloads as `gsws call` takes them; the count on stdout; 0 is no failure; gone at the end."""
     here = {"GSWS_RUNTIME_DIR": str(run)}
@@ -72,6 +83,52 @@ def test_a_frame_is_pushed_from_a_shell(project, run):
             assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4504, "bye")
         assert served.end() == 0
     assert list((run).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "note"),
+    [
+        (["push", "x", "--client-id", "page"], "nobody has client id `page`"),
+        (["push", "x", "--room", "te\x1b[2Ja"], "nobody is in the room `te\\x1b[2Ja`"),
+        (
+            ["push", "x", "--subject", "ann", "--source", "websocket"],
+            "nobody is connected as `ann` of source `websocket`",
+        ),
+        (["disconnect", "--connection", "c-1"], "there is no connection `c-1`"),
+        (["disconnect", "--client-id", "page"], "nobody has client id `page`"),
+    ],
+)
+def test_a_person_is_told_who_was_not_there(shared_service, arguments, note):
+    """On stderr: a program reads the count on stdout, and with `--json` nothing else."""
+    project, here = shared_service
+    done = gsws(*arguments, cwd=project, **here)
+    assert (done.code, done.out, done.err) == (0, "0\n", note + "\n")
+    done = gsws(*arguments, "--json", cwd=project, **here)
+    assert (done.json["count"], done.err) == (0, "")
+
+
+def test_a_call_finds_the_running_service(project, run):
+    """Without `--url` it goes where the service says that it listens, not where the file says; then where that says."""
+    here = {"GSWS_RUNTIME_DIR": str(run)}
+    call = ["call", "websocket.greet", "name=Ann", "--json"]
+    file = project / "eventsources" / "websocket.yaml"
+    written = [1, 0, 2]
+    for port in written:
+        file.write_text(f"type: websocket\nport: {port}\npath: /chat\n")
+        with serving(project, **here) as served:
+            done = gsws(*call, cwd=project / "functions", **here)
+            assert (done.code, done.json["url"]) == (0, served.url), done
+    with serving(project, **here) as one, serving(project, **here) as other:
+        done = gsws(*call, cwd=project, **here)
+        assert done.code == 1
+        assert one.url in done.json["error"]
+        assert other.url in done.json["error"]
+        file.write_text(f"type: websocket\nport: {other.url.split(':')[2].split('/')[0]}\npath: /chat\n")
+        done = gsws(*call, cwd=project, **here)
+        assert (done.code, done.json["url"]) == (0, other.url), done
+    file.write_text("type: websocket\nport: 2\n")
+    done = gsws(*call, cwd=project, **here)
+    assert (done.code, done.json["error"]) == (1, "nothing is listening at ws://127.0.0.1:2/")
 
 
 def test_without_a_service_it_says_so(project, run):

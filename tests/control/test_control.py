@@ -82,6 +82,7 @@ def test_it_tells_who_is_there(control, service):
         assert (answer["total"], answer["clients"][0]["client_id"]) == (1, "ann")
         (answer,) = put(control, service, do="statistics")
         assert (answer["name"], answer["connections"], answer["pid"]) == ("my shop", 1, os.getpid())
+        assert answer["addresses"] == {"websocket": list(service.service.addresses()["websocket"])}
 
 
 @pytest.mark.parametrize(

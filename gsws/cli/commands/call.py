@@ -20,6 +20,7 @@ from gsws.cli.asides import aside
 from gsws.cli.caller import Caller, caller
 from gsws.cli.here import load_here
 from gsws.cli.payload import payload
+from gsws.cli.running import places_of
 from gsws.cli.suggest import did_you_mean
 from gsws.project import Project, SourceSpec, find_root
 from gsws.project.network import dialled
@@ -277,7 +278,7 @@ def _reply(body: dict[str, Any]) -> None:
 
 
 def _target(event: str, url: str | None) -> _Target:
-    """Where to send: the URL given, or that of the event's source in this project."""
+    """Where to send: the URL given, or that of the event's source in this project, where it listens now."""
     project = load_here() if url is None or find_root(Path.cwd()) is not None else None
     known = tuple(one.key for one in project.events) if project is not None else ()
     if url is not None:
@@ -295,7 +296,7 @@ def _target(event: str, url: str | None) -> _Target:
             did_you_mean(event, known) or "`gsws events` shows what there is; `--url` says where to send",
             exit_code=output.USAGE,
         )
-    return _Target(_source_url(source), _trust(project, source), known, project.root)
+    return _Target(_source_url(source, *_place(project.root, source)), _trust(project, source), known, project.root)
 
 
 def _full_url(url: str) -> str:
@@ -316,13 +317,27 @@ def _full_url(url: str) -> str:
     return url
 
 
-def _source_url(source: SourceSpec) -> str:
-    port = source.config.get("port")
+def _place(root: Path, source: SourceSpec) -> tuple[str, int]:
+    """Where a source listens: as the running service says, else as its file does."""
+    host, port = str(source.config.get("host", "127.0.0.1")), source.config.get("port")
+    running = places_of(root, source.name)
+    if len(running) > 1:
+        written = [place for place in running if place[1] == port]
+        if len(written) != 1:
+            listed = " and ".join(_source_url(source, *place) for place in running)
+            raise output.Failure(f"services of this project run at {listed}", "`--url` says which one is meant")
+        running = written
+    if running:
+        return running[0]
     if not isinstance(port, int) or port == 0:
         raise output.Failure(
-            f"`{source.path}` names no fixed port", "`--url` says where to send; `gsws serve` printed it"
+            f"`{source.path}` names no fixed port, and no service of this project is running",
+            "start it with `gsws serve`, or say with `--url` where to send",
         )
-    host = str(source.config.get("host", "127.0.0.1"))
+    return host, port
+
+
+def _source_url(source: SourceSpec, host: str, port: int) -> str:
     scheme = "wss" if source.config.get("tls") else "ws"
     path = source.config.get("path")
     return f"{scheme}://{dialled(host)}:{port}{path if isinstance(path, str) else '/'}"

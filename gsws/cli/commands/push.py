@@ -79,4 +79,18 @@ def _ask(request: dict[str, Any], *, as_json: bool) -> int:
         output.result_json({"ok": True, "count": count, "processes": len(answers)})
     else:
         output.result(str(count))
+        if count == 0:
+            output.note(output.plain(_nobody(request)))
     return output.GOOD
+
+
+def _nobody(request: Mapping[str, Any]) -> str:
+    """Who was asked for and is not there."""
+    named = {
+        "room": "nobody is in the room",
+        "subject": "nobody is connected as",
+        "client_id": "nobody has client id",
+        "connection": "there is no connection",
+    }
+    who = next(f"{text} `{request[key]}`" for key, text in named.items() if key in request)
+    return f"{who} of source `{request['source']}`" if "source" in request else who
