@@ -63,7 +63,30 @@ def connect(
         compact: Whether text that was missed in a cut comes as one chunk, and not in the pieces that it was made in.
         on_session: Awaited at the beginning of each new session: the first, and each that could not be resumed.
         on_frame: Told of every message as it arrives, decoded; for logs.
+
+    Raises:
+        TypeError: If an option is of another type; the message names the option and never shows its value.
     """
+    _check("url", url, str)
+    _check("client_id", client_id, str, or_none=True)
+    if not callable(token):
+        _check("token", token, str, or_none=True)
+    _check("headers", headers, Mapping, or_none=True)
+    for name, value in (headers or {}).items():
+        _check("headers", name, str)
+        _check("headers", value, str)
+    for option, switch in (("resume", resume), ("compact", compact)):
+        _check(option, switch, bool)
+    _check("timeout", timeout, float, or_none=True)
+    _check("backoff", backoff, Backoff, or_none=True)
+    _check("tls", tls, ssl.SSLContext, or_none=True)
+    for option, seconds in (("open_timeout", open_timeout), ("heartbeat", heartbeat)):
+        _check(option, seconds, float)
+    for option, size in (("buffer", buffer), ("max_bytes", max_bytes)):
+        _check(option, size, int)
+    for option, hook in (("on_session", on_session), ("on_frame", on_frame)):
+        if hook is not None and not callable(hook):
+            raise TypeError(f"`{option}` takes a function, not `{type(hook).__name__}`")
     endpoint = Endpoint(
         url,
         session=resume,
@@ -227,9 +250,10 @@ class Client:
 
         Raises:
             Unserialisable: If the payload has no JSON form.
+            ValueError: If the id cannot be one.
         """
-        if id is not None and not 1 <= len(id) <= _MAX_ID:
-            raise ValueError(f"an id has 1 to {_MAX_ID} characters")
+        if id is not None:
+            _check_id(id)
         facts = dict(meta or {})
         if idempotency_key is not None:
             facts["idempotency_key"] = idempotency_key
@@ -277,6 +301,7 @@ class Client:
         Raises:
             RuntimeError: In the plain profile.
         """
+        _check_id(id)
         session = self._session
         if session.id is None:
             raise RuntimeError("streams are followed in the session profile only")
@@ -305,3 +330,20 @@ class Client:
     async def _told(self) -> None:
         assert self._on_session is not None
         await self._on_session(self)
+
+
+def _check(option: str, value: object, kind: type, *, or_none: bool = False) -> None:
+    """Make sure of the type of an option; whole numbers are numbers, and what is true or false is none."""
+    if value is None and or_none:
+        return
+    is_number = kind in (int, float)
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or (is_number and isinstance(value, bool)):
+        names = {float: "a number", int: "a whole number", str: "a text", Mapping: "texts by name", bool: "a bool"}
+        raise TypeError(f"`{option}` takes {names.get(kind, f'a `{kind.__name__}`')}, not `{type(value).__name__}`")
+
+
+def _check_id(id: str) -> None:
+    """Refuse an id that cannot be sent: the server could answer, but not to it."""
+    if not isinstance(id, str) or not 1 <= len(id) <= _MAX_ID or any("\ud800" <= one <= "\udfff" for one in id):
+        raise ValueError(f"an id is a text of 1 to {_MAX_ID} characters, none of them half a surrogate pair")

@@ -41,6 +41,12 @@ class Backoff:
     cap: float = 15.0
     patience: float = 120.0
 
+    def __post_init__(self) -> None:
+        for name in ("base", "cap", "patience"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise TypeError(f"`{name}` takes a number, not `{type(value).__name__}`")
+
     def delay(self, attempt: int, rng: random.Random) -> float:
         """How long to wait before an attempt; the first is 0."""
         return rng.uniform(0.0, min(self.cap, self.base * 2.0 ** min(attempt, 30)))

@@ -292,6 +292,7 @@ def test_the_project_knows_where(starter):
         (("--timeout", "nan"), 2, "above 0"),
         (("--id", ""), 2, "1 to 64 characters"),
         (("--id", "x" * 65), 2, "1 to 64 characters"),
+        (("--id", "\udcff"), 2, "1 to 64 characters"),
         (("hello",), 2, "`hello` is no `key=value`"),
         (("-f", "nothing.json"), 1, "cannot read `nothing.json`: No such file or directory"),
     ],

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 import gsws.client
-from gsws.client import AnswerTimeout, ClientClosed, ConnectFailed, ConnectionLost, Interrupted, RemoteError
+from gsws.client import (
+    AnswerTimeout,
+    Backoff,
+    ClientClosed,
+    ConnectFailed,
+    ConnectionLost,
+    Interrupted,
+    RemoteError,
+)
 from gsws.protocol.codec import Unserialisable
 from tests.client.support import service
 from tests.e2e.serving import Served
@@ -74,8 +82,12 @@ def test_an_error_has_its_facts(served: Served) -> None:
                 await client.stream("nope").text()
             with pytest.raises(Unserialisable):
                 client.stream("websocket.echo", {1, 2})
-            with pytest.raises(ValueError):
-                client.stream("websocket.echo", id="x" * 65)
+            for id in ("", "x" * 65, "\ud800", "a\udfffb", 7):
+                with pytest.raises(ValueError, match="1 to 64 characters"):
+                    client.stream("websocket.echo", id=id)
+                with pytest.raises(ValueError, match="1 to 64 characters"):
+                    client.follow(client.share(), id)
+            assert await client.call("websocket.echo", 1, id="\U0001f600" * 64) == 1
 
     run(main())
 
@@ -324,3 +336,39 @@ def test_a_new_session_is_told(served: Served) -> None:
         assert frames[0]["eventtype"] == "gsws.hello"  # type: ignore[index]
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("backoff", (0.1, 0.5, 60)),
+        ("headers", [("X-Tenant", "acme")]),
+        ("headers", {"X-Tenant": 5}),
+        ("headers", {b"X-Tenant": "acme"}),
+        ("buffer", 1e6),
+        ("buffer", True),
+        ("max_bytes", "1MiB"),
+        ("token", b"secret"),
+        ("client_id", 7),
+        ("timeout", "60"),
+        ("open_timeout", None),
+        ("heartbeat", "20s"),
+        ("resume", "no"),
+        ("compact", 1),
+        ("tls", True),
+        ("on_session", "greet"),
+        ("on_frame", []),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_refused_at_once(option: str, value: object) -> None:
+    """Not at the first cut; and what it was is not shown."""
+    options: dict[str, Any] = {option: value}
+    with pytest.raises(TypeError, match=f"`{option}` takes") as refused:
+        gsws.client.connect("ws://127.0.0.1:1", **options)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("option", ["base", "cap", "patience"])
+def test_a_backoff_is_of_numbers(option: str) -> None:
+    with pytest.raises(TypeError, match=f"`{option}` takes a number"):
+        Backoff(**{option: "1s"})  # type: ignore[arg-type]

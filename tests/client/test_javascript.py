@@ -322,3 +322,16 @@ def test_the_client_is_served_and_the_projects_own_wins(served: Served, tmp_path
     with service(tmp_path, **{"public/gsws.js": "mine"}) as other:
         with opener.open(f"http://127.0.0.1:{other.port}/gsws.js", timeout=5) as answer:
             assert answer.read() == b"mine"
+
+
+def test_an_id_that_cannot_be_sent_is_refused_at_once(served: Served, tmp_path: Path) -> None:
+    """Here, where it was made: no answer could name it."""
+    script = r"""
+const client = await connect();
+for (const id of ["", "x".repeat(65), "\ud800", "a\udfffb", "\udfff\ud800", 7]) {
+  await assert.rejects(async () => client.call("websocket.echo", 1, { id }), /1 to 64 characters/);
+}
+assert.equal(await client.call("websocket.echo", 1, { id: "\u{1f600}" }), 1);
+await client.close();
+"""
+    node(served.port, tmp_path, script)

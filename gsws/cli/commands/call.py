@@ -101,8 +101,8 @@ def run(
     """
     if not 0 < timeout < 1e9:
         raise output.Failure("the timeout is a number of seconds above 0", exit_code=output.USAGE)
-    if id is not None and not 1 <= len(id) <= 64:
-        raise output.Failure("an id has 1 to 64 characters", exit_code=output.USAGE)
+    if id is not None and (not 1 <= len(id) <= 64 or any("\ud800" <= one <= "\udfff" for one in id)):
+        raise output.Failure("an id has 1 to 64 characters of Unicode", exit_code=output.USAGE)
     target = _target(event, url)
     who = caller(
         client_id=identity.client_id,

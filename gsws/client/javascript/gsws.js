@@ -479,7 +479,9 @@ class Session {
   /** @param {string} id @param {any} body @param {any} options @param {any} follow */
   make(id, body, options, follow) {
     if (this.failure) throw this.failure;
-    if (id.length < 1 || id.length > 64) throw new RangeError("an id has 1 to 64 characters");
+    if (typeof id !== "string" || id.length < 1 || id.length > 64 || /[\ud800-\udfff]/u.test(id)) {
+      throw new RangeError("an id is a text of 1 to 64 characters, none of them half a surrogate pair");
+    }
     const left = follow && this.unfollowing.has(id);
     if (this.pending.has(id) || this.deferred.has(id) || (this.orphans.has(id) && !left)) {
       throw new RangeError(`the id "${id}" is in use`);
