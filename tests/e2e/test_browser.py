@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import jwt
 import pytest
 
 from gsws.testing import FaultProxy
@@ -18,6 +20,8 @@ from tests.e2e.seed import STREAM_PROJECT, client_for, expected_lines
 from tests.e2e.serving import GSWS, Served, serve, write_project
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
+
+SECRET = "only-a-test-secret-that-is-long-enough-for-anybody"
 
 pytestmark = pytest.mark.browser
 
@@ -146,6 +150,57 @@ def test_the_starter_page_is_used_with_the_keyboard_alone(tmp_path: Path, page: 
         page.navigate("about:blank")
 
 
+def test_the_starter_page_sends_what_is_typed_and_nothing_else(tmp_path: Path, page: Page) -> None:
+    """Real keys from the first moment on: no example is in the way; Escape stops; the next message replaces it."""
+    with starter(tmp_path) as server:
+        page.navigate(f"http://localhost:{server.port}/")
+        page.wait(lambda: text(page, "state") == "connected")
+        page.type("twelve")
+        page.press("Enter")
+        page.wait(lambda: text(page, "outcome") == "complete")
+        assert text(page, "answer") == "You said: twelve "
+        page.type("and then")
+        page.press("Enter")
+        page.wait(lambda: text(page, "outcome") == "complete" and "and then" in text(page, "answer"))
+        assert text(page, "answer") == "You said: and then "
+        ask(page, "long " * 500)
+        page.wait(lambda: "long" in text(page, "answer"))
+        page.press("Escape")
+        page.wait(lambda: text(page, "outcome") == "cancelled")
+        page.press("Escape")  # nothing runs: nothing happens
+        assert page.exceptions == []
+        page.navigate("about:blank")
+
+
+def test_the_starter_page_asks_for_a_token_and_says_if_it_is_wrong(tmp_path: Path, page: Page) -> None:
+    """The focus is where the token belongs; a wrong one is told and replaced by typing; a right one is kept."""
+    subprocess.run([GSWS, "init", "app", "--template", "starter"], cwd=tmp_path, check=True, timeout=60)
+    source = tmp_path / "app" / "eventsources" / "websocket.yaml"
+    source.write_text(source.read_text() + 'authn:\n  jwt: {secret: "${JWT_SECRET}"}\n')
+    token = jwt.encode({"sub": "ann", "exp": time.time() + 3600}, SECRET)
+    with serve(tmp_path / "app", environ={"JWT_SECRET": SECRET}) as server:
+        page.navigate(f"http://localhost:{server.port}/")
+        page.wait(lambda: page.focused == "textbox Token")
+        assert page.find("textbox", "Message") is None, "no token is typed into a message"
+        assert "If it asks for a token" in text(page, "refused")
+        assert serious(page) == []
+        page.type("wrong")
+        page.press("Enter")
+        page.wait(lambda: "This token was not accepted" in text(page, "refused"))
+        page.wait(lambda: page.focused == "textbox Token")
+        page.type(token)
+        page.press("Enter")
+        page.wait(lambda: text(page, "state") == "connected" and page.focused == "textbox Message")
+        page.type("hi")
+        page.press("Enter")
+        page.wait(lambda: text(page, "answer") == "You said: hi ")
+        page.evaluate("location.reload()")
+        page.wait(lambda: text(page, "state") == "connected" and page.focused == "textbox Message")
+        assert token not in str(page.evaluate("Object.values(localStorage).join()"))
+        assert not [url for url in page.requested if token in url]
+        page.navigate("about:blank")
+
+
 def test_the_starter_page_waits_for_a_server_that_is_gone(tmp_path: Path, page: Page) -> None:
     """A page whose first connection fails says that it is offline, and the next message tries again."""
     with starter(tmp_path) as server, FaultProxy(server.port) as nobody:
@@ -159,6 +214,9 @@ def test_the_starter_page_waits_for_a_server_that_is_gone(tmp_path: Path, page: 
         )
         page.navigate(f"http://localhost:{server.port}/")
         page.wait(lambda: text(page, "state") == "offline")
+        page.wait(lambda: page.focused == "textbox Token")
+        page.press("Enter")  # it wants none
+        page.wait(lambda: page.focused == "textbox Message")
         ask(page, "hello again")
         page.wait(lambda: text(page, "outcome") == "complete")
 

@@ -3,7 +3,8 @@
 import { ConnectionLost, connect } from "/gsws.js";
 
 const at = (id) => document.getElementById(id);
-let opening = null, stream = null, state = "closed", token;
+const kept = stored(); // the token, in this tab until it is closed
+let opening = null, stream = null, state = "closed";
 
 function show(now = state) {
   state = now;
@@ -14,15 +15,39 @@ function show(now = state) {
 
 function open() {
   show("connecting");
-  at("entrance").hidden = true;
-  opening = connect(undefined, { clientId: "page", token, onState: show });
-  opening.catch(async () => {
-    show("closed");
-    // A browser is not told why it was refused: if the server is there, it may want a token (`authn`).
-    const isThere = await fetch("/readyz", { cache: "no-store" }).then(({ ok }) => ok, () => false);
-    if (isThere && state === "closed") at("entrance").hidden = false;
-  });
+  opening = connect(undefined, { clientId: "page", token: kept.token, onState: show });
+  opening.then(letIn, refused);
   return opening;
+}
+
+function letIn() {
+  const wasOut = !at("entrance").hidden;
+  at("entrance").hidden = true;
+  at("form").hidden = false;
+  at("token").value = "";
+  if (wasOut) at("message").focus();
+}
+
+async function refused() {
+  show("closed");
+  // A browser is not told why it was refused: if the server is there, it may want a token (`authn`).
+  const isThere = await fetch("/readyz", { cache: "no-store" }).then(({ ok }) => ok, () => false);
+  if (!isThere || state !== "closed") return;
+  at("refused").textContent = kept.token
+    ? "This token was not accepted. Check it, or enter another one."
+    : "This server does not let the page in. If it asks for a token, enter yours.";
+  at("form").hidden = true; // no token belongs into a message
+  at("entrance").hidden = false;
+  at("token").select();
+  at("token").focus();
+}
+
+function stored() {
+  try {
+    return sessionStorage;
+  } catch {
+    return {}; // where the browser keeps nothing: in the memory of this page
+  }
 }
 
 async function ask(message) {
@@ -50,14 +75,21 @@ async function ask(message) {
 at("form").onsubmit = (event) => {
   event.preventDefault();
   ask(at("message").value);
+  at("message").select(); // what is typed next takes its place
 };
+addEventListener("keydown", ({ key, isComposing }) => {
+  if (key === "Escape" && !isComposing) stream?.cancel();
+});
 at("stop").onclick = () => {
   stream?.cancel();
   at("message").focus();
 };
 at("entrance").onsubmit = (event) => {
   event.preventDefault();
-  token = at("token").value.trim() || undefined; // in the memory of this page, nowhere else
+  if (state !== "closed") return; // it is being tried
+  const token = at("token").value.trim();
+  if (token) kept.token = token;
+  else delete kept.token;
   open();
 };
 addEventListener("online", () => show());
