@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from gsws.cli import output
+from gsws.protocol.urls import without_secrets
 
 __all__ = ["Caller", "caller"]
 
@@ -24,6 +25,7 @@ _LABEL: Final = re.compile(r"cli-[0-9a-f]{8}")
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _BLANK: Final = " \t\r\n"
+_CREDENTIALS: Final = frozenset({"authorization", "x-api-key", "cookie"})
 _OURS: Final = frozenset({"connection", "upgrade", "host", "content-length", "transfer-encoding"})
 
 
@@ -34,6 +36,11 @@ class Caller:
     client_id: str | None = None
     token: str | None = field(default=None, repr=False)
     headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def shows(self, url: str) -> bool:
+        """Whether a connection to a URL carries a credential, as far as an option, a header or the URL tells."""
+        named = any(name.lower() in _CREDENTIALS for name in self.headers)
+        return self.token is not None or named or without_secrets(url) != url
 
 
 def caller(

@@ -70,6 +70,11 @@ def remove(path: Path, index: int) -> None:
     """
     data = _load(path)
     del data["keys"][index]
+    if not data["keys"]:
+        # An empty list that is not written out would be what a damaged file has; comments on entries go with them.
+        data.ca.items.pop("keys", None)
+        data["keys"] = CommentedSeq()
+        data["keys"].fa.set_flow_style()
     _save(path, data)
 
 

@@ -24,6 +24,10 @@ __all__ = ["dialled", "is_loopback", "network_findings", "port_conflicts"]
 
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
+_HELP: Final[Mapping[Pointer, str]] = {
+    ("authn", "api_keys", "file"): "`gsws keys add --subject NAME` makes it; paths begin at the project's root"
+}
+
 _SECRET_BYTES: Final = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 
@@ -195,7 +199,7 @@ def _files(source: CheckedFile, root: Path) -> Iterator[Finding]:
                 f"`{dotted}`: cannot read {shown}: {reason}",
                 _span(source, *place),
                 "this file",
-                "paths begin at the project's root",
+                _HELP.get(place, "paths begin at the project's root"),
             )
         else:
             right[place] = path

@@ -329,3 +329,18 @@ def test_an_address_is_shown_without_what_lets_somebody_in(tmp_path):
             assert ran.code != 0
             assert secret not in ran.out + ran.err
             assert "***" in ran.err
+
+
+@pytest.mark.parametrize("handler", [reply, stream])
+def test_no_output_shows_what_the_url_lets_in_by(tmp_path, handler):
+    """Neither once the server answers, nor when it does not."""
+    with server(handler) as url:
+        secret = url.replace("ws://", "ws://ann:pW5xQ9@").rstrip("/") + "/?token=Rv6secretOf7"
+        runs = [gsws("call", "a.b", "message=x", *more, "--url", secret, cwd=tmp_path) for more in (["--json"], [])]
+    gone = gsws("call", "a.b", "--json", "--url", secret, cwd=tmp_path)
+    told = json.loads(runs[0].out)
+    assert "***@" in told["url"]
+    assert "***@" in json.loads(gone.out)["url"]
+    for ran in (*runs, gone):
+        assert "pW5xQ9" not in ran.out + ran.err
+        assert "Rv6secretOf7" not in ran.out + ran.err

@@ -140,7 +140,7 @@ def test_what_no_handshake_can_carry_is_refused_unshown(options):
             assert not secret or secret not in f"{caught.value.message} {caught.value.help}"
 
 
-@pytest.mark.parametrize(("status", "word"), [(401, "--token"), (403, "let"), (503, "again")])
+@pytest.mark.parametrize(("status", "word"), [(401, "refused the credential"), (403, "let"), (503, "again")])
 def test_a_refusal_says_what_to_do_and_no_secret(tmp_path, status, word):
     with server(status) as (url, _):
         ran = gsws("call", "a.b", "--url", url, "--token", "s3cret-token", "--api-key", "s3cret-key", cwd=tmp_path)
@@ -149,3 +149,25 @@ def test_a_refusal_says_what_to_do_and_no_secret(tmp_path, status, word):
     assert f"HTTP {status}" in ran.err
     assert word in ran.err
     assert "s3cret" not in ran.err + ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ([], "--api-key"),
+        (["-H", "X-Tenant: acme"], "--api-key"),
+        (["--api-key", "wrong"], "refused the credential"),
+        (["--token", "wrong"], "refused the credential"),
+        (["-H", "authorization: Bearer wrong"], "refused the credential"),
+        (["-H", "Cookie: session=wrong"], "refused the credential"),
+    ],
+)
+def test_a_refused_credential_is_not_a_missing_one(tmp_path, options, word):
+    with server(401) as (url, _):
+        ran = gsws("call", "a.b", "--url", url, *options, cwd=tmp_path)
+        by_url = gsws("call", "a.b", "--url", f"{url}?access_token=wr0ng-one", cwd=tmp_path)
+    assert ran.code == by_url.code == 1
+    assert word in ran.err
+    assert "HTTP 401" in ran.err
+    assert "refused the credential" in by_url.err
+    assert "wr0ng-one" not in by_url.err

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from gsws.plugins.registry import facts
+from gsws.project import load_project
 from gsws.runtime.identity.keyfile import hash_of, read_keys
 
 HASH = "sha256:" + "ab" * 32
@@ -85,7 +87,8 @@ def test_the_projects_file_is_the_default(tmp_path):
         (["add", "--subject", "a", "--file", "."], 2, "directory"),
         (["add", "--subject", "a", "--file", "nowhere/k"], 1, "cannot write"),
         (["add", "--subject", "a"], 1, "no gsws project"),
-        (["list", "--file", "k"], 1, "cannot be read"),
+        (["list", "--file", "k"], 0, "no keys yet"),
+        (["revoke", "x", "--file", "k"], 1, "cannot be read"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_written(tmp_path, arguments, code, words):
@@ -107,3 +110,44 @@ def test_two_at_once_lose_nothing(tmp_path):
         done = list(pool.map(lambda n: gsws(tmp_path, "add", "-s", f"s{n}", "--file", "keys.yaml"), range(6)))
     assert [one.returncode for one in done] == [0] * 6
     assert {key.subject for key in read_keys(tmp_path / "keys.yaml")} == {f"s{n}" for n in range(6)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# ours\nkeys:\n  # the one of bob\n  - id: bob   # bob\n    subject: bob\n    hash: '{HASH}'\n# end\n",
+        f"keys: [{{id: bob, subject: bob, hash: '{HASH}'}}]  # bob\n",
+        f"keys:\n- id: bob\n  subject: bob\n  hash: '{HASH}'\n",
+    ],
+)
+def test_revoking_the_last_key_writes_an_empty_list(tmp_path, text):
+    """Anything less would be a damaged file, and hold the connections of the key for a minute."""
+    file = tmp_path / "keys.yaml"
+    file.write_text(text)
+    assert gsws(tmp_path, "revoke", "bob", "--file", "keys.yaml").returncode == 0
+    assert "keys: []" in file.read_text().splitlines()
+    assert read_keys(file) == ()
+    assert gsws(tmp_path, "add", "--subject", "ann", "--file", "keys.yaml").returncode == 0
+    assert [key.subject for key in read_keys(file)] == ["ann"]
+
+
+def test_the_first_key_of_a_project(tmp_path):
+    """In the order of the page on clients: list, write the source, make the key, or the key first."""
+    (tmp_path / "gsws.yaml").write_text("name: app\n")
+    (tmp_path / "eventsources").mkdir()
+    source = tmp_path / "eventsources" / "websocket.yaml"
+    source.write_text("type: websocket\n")
+    listed = gsws(tmp_path, "list")
+    assert (listed.returncode, listed.stdout) == (0, "")
+    assert "no keys yet" in listed.stderr
+    assert json.loads(gsws(tmp_path, "list", "--json").stdout)["keys"] == []
+    for more in ([], ["--file", "other.yaml"]):
+        name = more[1] if more else "keys.yaml"
+        made = gsws(tmp_path, "add", "--subject", "ann", *more)
+        assert made.returncode == 0
+        assert f"write `authn: {{api_keys: {{file: {name}}}}}` into `eventsources/websocket.yaml`" in made.stderr
+    (tmp_path / "keys.yaml").unlink()
+    source.write_text("type: websocket\nauthn: {api_keys: {file: keys.yaml}}\n")
+    helps = [one.help or "" for one in load_project(tmp_path, plugins=facts()).findings if one.code == "GS003"]
+    assert helps == ["`gsws keys add --subject NAME` makes it; paths begin at the project's root"]
+    assert "no source reads" not in gsws(tmp_path, "add", "--subject", "ann").stderr

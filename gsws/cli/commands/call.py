@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import gsws.client
@@ -25,6 +25,7 @@ from gsws.cli.suggest import did_you_mean
 from gsws.project import Project, SourceSpec, find_root
 from gsws.project.network import dialled
 from gsws.protocol.codec import Unserialisable
+from gsws.protocol.urls import without_secrets
 
 __all__ = ["Identity", "run"]
 
@@ -37,6 +38,11 @@ _REFUSED: Mapping[int, tuple[str, str]] = {
     429: ("has had too many connections from here", "try again in a moment"),
     503: ("takes no connections now", "it is starting or shutting down; try again in a moment"),
 }
+
+_UNAUTHORIZED: Final = 401
+_OTHER_CREDENTIAL: Final = (
+    "it is unknown, revoked, over, or of a kind that the source does not take; the log of the service says why"
+)
 
 
 @dataclass(slots=True)
@@ -126,7 +132,7 @@ def run(
         raise unwritable.error from None
     except output.Failure as failure:
         _end_line(answer)
-        failure.facts |= {"url": target.url, "frames": answer.frames}
+        failure.facts |= {"url": without_secrets(target.url), "frames": answer.frames}
         raise
     last = answer.last or {}
     if as_json:
@@ -134,7 +140,7 @@ def run(
             {
                 "ok": answer.good,
                 "event": event,
-                "url": target.url,
+                "url": without_secrets(target.url),
                 "id": id,
                 "frames": answer.frames,
                 "result": last.get("payload"),
@@ -177,7 +183,7 @@ async def _converse(
     except gsws.client.AnswerTimeout:
         raise _late(target.url, timeout) from None
     except gsws.client.ConnectFailed as failure:
-        raise _unconnected(target.url, failure, timeout) from None
+        raise _unconnected(target.url, failure, timeout, is_known=who.shows(target.url)) from None
     except (gsws.client.RemoteError, gsws.client.Interrupted, gsws.client.ClientClosed):
         pass  # the frame that says so is in `answer`
     if unwritable:
@@ -188,7 +194,8 @@ def _late(url: str, timeout: float) -> output.Failure:
     return output.Failure(f"no answer from {url} within {timeout:g} s", "`--timeout` waits longer")
 
 
-def _unconnected(url: str, failure: gsws.client.ConnectFailed, timeout: float) -> output.Failure:
+def _unconnected(url: str, failure: gsws.client.ConnectFailed, timeout: float, *, is_known: bool) -> output.Failure:
+    """Why there is no connection; ``is_known`` tells that a credential was sent."""
     cause = failure.__cause__
     if isinstance(cause, TimeoutError):
         return _late(url, timeout)
@@ -197,6 +204,8 @@ def _unconnected(url: str, failure: gsws.client.ConnectFailed, timeout: float) -
     if isinstance(cause, OSError):
         return _unreachable(url, cause)
     status = getattr(getattr(cause, "response", None), "status_code", None)
+    if status == _UNAUTHORIZED and is_known:
+        return output.Failure(f"{url} refused the credential (HTTP 401)", _OTHER_CREDENTIAL)
     if isinstance(status, int) and status in _REFUSED:
         message, help = _REFUSED[status]
         return output.Failure(f"{url} {message} (HTTP {status})", help)

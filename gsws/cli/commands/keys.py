@@ -48,6 +48,7 @@ def add(
     output.result(key)
     output.note(f"  key `{output.plain(str(entry['id']))}` of {output.plain(subject)} is in {_shown(path)}")
     output.note("  it is shown this once: only its hash is kept")
+    _tell_unread(path)
     return output.GOOD
 
 
@@ -56,10 +57,11 @@ def show(*, file: str | None, as_json: bool) -> int:
     Show the keys of the file, without their hashes.
 
     Raises:
-        Failure: If there is no such file, or it cannot be used.
+        Failure: If the file is there and cannot be used.
     """
     path = _path(file)
-    keys = _read(path)
+    is_there = path.exists() or path.is_symlink()
+    keys = _read(path) if is_there else ()
     if as_json:
         listed = [
             {
@@ -72,6 +74,10 @@ def show(*, file: str | None, as_json: bool) -> int:
             for one in keys
         ]
         output.result_json({"ok": True, "file": _shown(path), "keys": listed})
+        return output.GOOD
+    if not keys:
+        why = "" if is_there else f": there is no {_shown(path)}"
+        output.note(f"  no keys yet{why}; `gsws keys add --subject NAME` makes one")
         return output.GOOD
     rows = [
         (one.id, one.subject, " ".join(one.scopes), (_when(one) or "") + ("" if _is_good(one) else " (expired)"))
@@ -151,21 +157,43 @@ def _path(file: str | None) -> Path:
     if root is None:
         message, _ = no_project(Path.cwd(), "no gsws project here or above")
         raise output.Failure(message, "name the file with `--file keys.yaml`")
-    named = set()
-    for source in load_project(root).sources.values():
-        authn = source.written.get("authn")
-        keys = authn.get("api_keys") if isinstance(authn, dict) else None
-        if isinstance(keys, dict) and isinstance(keys.get("file"), str):
-            named.add(str(keys["file"]))
+    named = set(_readers(root).values()) - {""}
     if len(named) > 1:
         raise output.Failure(
             f"the sources name several files: {', '.join(sorted(named))}",
             "choose one with `--file`",
             exit_code=output.USAGE,
         )
-    if not named:
-        output.note(f"  no source reads API keys yet; add `authn: {{api_keys: {{file: {_DEFAULT}}}}}` to one")
     return root / (named.pop() if named else _DEFAULT)
+
+
+def _readers(root: Path) -> dict[str, str]:
+    """The file of API keys of every source by the source's own file; empty for one that reads none."""
+    found = {}
+    for source in load_project(root).sources.values():
+        authn = source.written.get("authn")
+        keys = authn.get("api_keys") if isinstance(authn, dict) else None
+        file = keys.get("file") if isinstance(keys, dict) else None
+        found[source.path] = file if isinstance(file, str) else ""
+    return found
+
+
+def _tell_unread(path: Path) -> None:
+    """Say what a source needs, if none of this project reads the file."""
+    root = find_root(Path.cwd())
+    if root is None:
+        return
+    readers = _readers(root)
+    if any(file and (root / file).resolve() == path.resolve() for file in readers.values()):
+        return
+    try:
+        name = path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        name = str(path.resolve())
+    where = " or ".join(f"`{place}`" for place in readers) or "a file in `eventsources/`"
+    output.note(
+        output.plain(f"  no source reads these keys yet: write `authn: {{api_keys: {{file: {name}}}}}` into {where}")
+    )
 
 
 def _read(path: Path) -> tuple[ApiKey, ...]:
