@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -252,8 +253,8 @@ def test_a_cut_connection_goes_on_with_the_same_answer(project: Path, page: Page
 
 
 @pytest.mark.browser
-def test_a_page_that_is_left_stops_its_answer_and_finds_it_again(project: Path, page: Page) -> None:
-    """A reload, and another conversation: what was said so far is kept in the one it belongs to, and nowhere else."""
+def test_a_page_that_is_loaded_anew_says_that_its_answer_was_interrupted(project: Path, page: Page) -> None:
+    """Nobody stopped it: what was said so far is kept, and can be tried again. One that was stopped here says so."""
     with FakeGemini(Turn(WORDS, delay=0.03)) as gemini, with_gemini(project, gemini) as server:
         open_chat(page, server.port)
         type_in(page, "Count.")
@@ -263,25 +264,54 @@ def test_a_page_that_is_left_stops_its_answer_and_finds_it_again(project: Path, 
 
         def kept() -> bool:
             open_chat(page, server.port)
-            return "You stopped this answer." in last(page)
+            return "This answer was interrupted." in last(page)
 
         page.wait(kept)
         assert "w10 " in last(page)
+        assert "You stopped" not in page.evaluate("document.body.innerText")
         assert page.evaluate("document.querySelector('#log article.user').textContent") == "Count."
 
         gemini.script(Turn(WORDS, delay=0.03), "Hello.")
-        type_in(page, "Once more.")
+        page.click("button", "Try again")
         page.wait(lambda: "w10 " in last(page))
+        page.press("Escape")
+        page.wait(lambda: idle(page) and "You stopped this answer." in last(page))
         page.click("button", "New")
         page.wait(lambda: is_empty(page))
-        gemini.wait_closed()
-        type_in(page, "Hello?")
-        page.wait(lambda: idle(page) and last(page, ".body") == "Hello.")
-        assert page.evaluate("document.querySelectorAll('#log article').length") == 2
         page.click("button", "Count")
-        page.wait(lambda: page.evaluate("document.querySelectorAll('#log article').length") == 4)
-        assert "You stopped this answer." in last(page)
+        page.wait(lambda: "You stopped this answer." in last(page))
         assert page.exceptions == []
+        page.navigate("about:blank")
+
+
+@pytest.mark.browser
+def test_an_answer_goes_on_while_another_conversation_is_shown(project: Path, page: Page) -> None:
+    """Nothing cancels it, nothing of it is shown elsewhere, and it is there when one returns."""
+    with FakeGemini(Turn(WORDS, delay=0.5)) as gemini, with_gemini(project, gemini) as server:
+        open_chat(page, server.port)
+        type_in(page, "Count.")
+        page.wait(lambda: "w2 " in last(page))
+        page.click("button", "New")
+        page.wait(lambda: is_empty(page))
+        page.wait(lambda: "is being answered" in page.says("navigation"))
+        page.click("button", "Count")
+        page.wait(lambda: "w4 " in last(page))
+        assert not idle(page), "it is still being written"
+        page.press("Escape")
+        page.wait(lambda: idle(page) and "You stopped this answer." in last(page))
+        assert len(gemini.requests) == 1
+        assert page.exceptions == []
+        page.navigate("about:blank")
+
+
+@pytest.mark.browser
+def test_a_label_that_was_kept_is_kept_and_a_new_one_is_short(project: Path, page: Page) -> None:
+    with serve(project) as server:
+        open_chat(page, server.port)
+        assert re.fullmatch("page-[0-9a-f]{8}", page.evaluate("localStorage.me"))
+        page.evaluate("localStorage.me = 'user-1-2-3-4'")
+        open_chat(page, server.port)
+        assert page.evaluate("localStorage.me") == "user-1-2-3-4"
         page.navigate("about:blank")
 
 

@@ -148,6 +148,9 @@ def test_the_arguments_of_an_action_are_edited(ask: Ask, page: Page) -> None:
         page.click("button", "Approve")
         edited = {"name": "send_mail", "args": {"to": "ann@example.com", "copies": 3}}
         assert heard() == {"decisions": [{"type": "edit", "edited_action": edited}]}
+        card = page.evaluate("document.querySelector('.approval').innerText")
+        assert "ann@example.com" in card
+        assert card.endswith("Approved as changed.")
 
 
 def test_only_what_the_review_allows_is_offered(ask: Ask, page: Page) -> None:
@@ -208,4 +211,24 @@ def test_whoever_asks_something_else_goes_on_without(ask: Ask, page: Page) -> No
     with ask(Call("approve", {"what": "Now?"})):
         type_in(page, "Never mind.")
         page.wait(lambda: idle(page) and last(page, ".body").startswith("Done so."))
-        assert page.evaluate("document.querySelectorAll('.approval button:enabled').length") == 0
+        assert page.evaluate("document.querySelector('.approval').innerText").endswith("Not answered.")
+        assert page.evaluate("document.querySelectorAll('.approval :is(button, textarea)').length") == 0
+        assert page.evaluate("document.querySelectorAll('.step:is(.running, .left)').length") == 0
+
+
+@pytest.mark.parametrize(
+    ("button", "typed", "verdict"),
+    [("Approve", "", "Approved."), ("Reject", "", "Rejected."), ("Answer", "at noon", "Answered: at noon.")],
+)
+def test_what_was_decided_stays_to_be_seen(ask: Ask, page: Page, button: str, typed: str, verdict: str) -> None:
+    """The card keeps it, offers nothing more, and what asked is done."""
+    with ask(Call("approve", {"what": "When?"})) as heard:
+        if typed:
+            page.click("textbox", "Your answer")
+            page.type(typed)
+        page.click("button", button)
+        heard()
+        assert page.evaluate("document.querySelector('.approval').innerText").endswith(verdict)
+        assert page.evaluate("document.querySelectorAll('.approval :is(button, textarea)').length") == 0
+        steps = page.evaluate("[...document.querySelectorAll('.step')].map((one) => one.className).join()")
+        assert steps == "step done,step done", "what asked, and what went on"

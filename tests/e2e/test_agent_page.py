@@ -88,7 +88,8 @@ def test_sources_of_a_second_search_join_those_of_the_first(project: Path, page:
         cited = [name for name, _ in page.nodes("button") if name.startswith("Source")]
         assert cited == ["Source 1", "Source 1", "Source 6"]
         shown = page.evaluate("[...document.querySelectorAll('.sources li')].map((one) => one.value).join()")
-        assert shown.startswith("1,2,3,4,5,6")
+        assert shown.startswith("1,6,2,3,4,5"), "those that are cited come first"
+        assert last(page, ".sources > summary") == f"2 cited, {shown.count(',') + 1} found"
         page.navigate("about:blank")
 
 

@@ -48,7 +48,15 @@ export class Answer {
 
   cite(sources) {
     this.sources = [...this.sources, ...sources]; // a turn that searches again goes on counting
-    const entries = this.sources.map(({ id, source, title, text, url }) => {
+    this.#list();
+  }
+
+  /** The sources, those first that the answer cites once it has ended. */
+  #list() {
+    const marks = this.isBusy ? [] : [...this.body.querySelectorAll(".cite")];
+    const cited = new Set(marks.map(({ value }) => Number(value)));
+    const sorted = [...this.sources].sort((one, other) => cited.has(other.id) - cited.has(one.id));
+    const entries = sorted.map(({ id, source, title, text, url }) => {
       const name = make("summary", {}, make("b", {}, String(id)), ` ${title ?? source}`);
       if (title && title !== source) name.append(make("small", {}, ` ${source}`));
       const passage = make("blockquote", {}, render(text ?? ""));
@@ -57,7 +65,8 @@ export class Answer {
       }
       return make("li", { value: id }, make("details", {}, name, passage));
     });
-    const count = entries.length === 1 ? "1 source" : `${entries.length} sources`;
+    const all = entries.length === 1 ? "1 source" : `${entries.length} sources`;
+    const count = cited.size && cited.size < entries.length ? `${cited.size} cited, ${entries.length} found` : all;
     const list = make("details", { className: "sources" }, make("summary", {}, count), make("ul", {}, ...entries));
     list.open = this.list?.open ?? false;
     this.list?.remove();
@@ -90,7 +99,10 @@ export class Answer {
 
   /** Nothing more can be decided or tried again here. */
   close() {
-    for (const { element } of this.#questions.values()) close(element);
+    const questions = [...this.#questions.values()];
+    for (const { element } of questions) close(element);
+    const isDecided = questions.every(({ answer }) => answer !== undefined);
+    if (questions.length) for (const call of this.#calls.values()) call.end(isDecided ? "done" : "failed");
     this.after.querySelector(".outcome button")?.remove();
   }
 
@@ -108,6 +120,7 @@ export class Answer {
     for (const call of this.#calls.values()) call.end("left");
     follow(this.log, () => {
       this.#text.end(this.text, this.sources);
+      if (this.sources.length) this.#list();
       if (this.text) {
         const copy = make("button", { type: "button", className: "copy" }, "Copy answer");
         this.after.prepend(make("div", { className: "tools" }, copy));
@@ -158,7 +171,8 @@ export class Answer {
     if (has) step.append(make("pre", { tabIndex: 0 }, make("code", {}, JSON.stringify(args, null, 2))));
     add(this.log, step, this.before);
     const end = (state, content, ms) => {
-      if (!step.classList.replace("running", state)) return;
+      // One that was left when its turn stopped to ask ends once that is decided.
+      if (!["running", "left"].some((before) => step.classList.replace(before, state))) return;
       summary.append(make("span", { className: "unseen" }, state === "failed" ? " failed" : state === "done" ? " done" : ""));
       if (ms >= 1000) summary.append(make("small", {}, ` ${(ms / 1000).toFixed(1)} s`));
       if (content) step.append(make("pre", { tabIndex: 0 }, make("code", {}, content)));

@@ -26,7 +26,11 @@ export function question(value, decide) {
 
 /** No more can be decided: it was, or the conversation went on without. */
 export function close(element) {
-  for (const control of element.querySelectorAll("button, textarea")) control.disabled = true;
+  for (const card of element.matches(".approval") ? [element] : element.querySelectorAll(".approval")) {
+    for (const area of card.querySelectorAll("dd textarea")) area.replaceWith(area.value);
+    for (const part of card.querySelectorAll(":scope > :is(.row, label, p.failed), .verdict button")) part.remove();
+    if (!card.querySelector(".verdict")) card.append(make("p", { className: "verdict" }, "Not answered."));
+  }
 }
 
 function action(request, allowed, decide) {

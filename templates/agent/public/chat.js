@@ -1,8 +1,10 @@
 // The chat page: one connection that repairs itself, one answer at a time, conversations that outlive the page.
-// An answer is in `answer.js`, what it asks in `approval.js`, Markdown in `markdown.js`, errors in `words.js`; the
-// wire is in `/gsws.js`, which gsws serves. No text becomes HTML, and nothing is asked of another host.
+// An answer is in `answer.js`, what it asks in `approval.js`, Markdown in `markdown.js`, errors in `words.js`, what
+// browsers have in `browser.js`; the wire is in `/gsws.js`, which gsws serves. No text becomes HTML, and nothing is
+// asked of another host.
 import { RemoteError, connect } from "/gsws.js";
 import { Answer, add } from "./answer.js";
+import { copied, hex, stored } from "./browser.js";
 import { make } from "./markdown.js";
 import { explain } from "./words.js";
 
@@ -12,62 +14,78 @@ const name = document.title;
 const answers = new WeakMap(); // by their elements
 const labels = new WeakMap(); // of buttons that say something else for a moment
 const STOPPED = "You stopped this answer.";
+const INTERRUPTED = "This answer was interrupted.";
 const CUT = "The answer ends here: it is as long as the model may write.";
 
 const remembered = stored(() => localStorage); // the conversation that is open, and who one is without a token
 const forTheTab = stored(() => sessionStorage); // the token
 
 // Without authentication, the label is who one is: the same in this browser until its storage is cleared.
-const clientId = (remembered.me ??= `user-${[...crypto.getRandomValues(new Uint32Array(4))].join("-")}`);
+const clientId = (remembered.me ??= `page-${hex(4)}`);
 let thread = remembered.thread ?? "default";
 let client = null;
-let answer = null; // the last one
-let running = null;
-let ended = Promise.resolve();
+let answer = null; // the last one of the conversation that is shown
 let opened = 0;
+const turns = new Map(); // conversation -> `{stream, answer, isStopped, ended}` of the answer that it waits for
+const aside = new Map(); // conversation -> `{nodes, answer}` of one that was left while it was being answered
+const stopped = new Set(); // `place()` of the answers that were stopped here; the server tells only that they ended
 
 // Asking.
 
 function run(event, payload, sources = []) {
-  if (!running && client) ended = stream(event, payload, sources).catch(report);
+  if (turns.has(thread) || !client) return;
+  const turn = { stream: null, answer: null, isStopped: false };
+  turns.set(thread, turn);
+  turn.ended = stream(turn, event, payload, sources).catch(report);
 }
 
-async function stream(event, payload, sources) {
+async function stream(turn, event, payload, sources) {
+  const one = thread; // another one may be shown before this ends
+  const here = place(one, log.querySelectorAll("article.user").length);
+  stopped.delete(here);
   let isKept = false; // whether the question is in the conversation
   let isLost = false; // whether the server that had it is gone
   const mine = begin(() => {
     if (isLost) return recover(event, payload, sources);
     return isKept ? run("websocket.retry", {}) : run(event, payload, sources);
   });
+  turn.answer = mine;
   if (sources.length) mine.cite(sources); // of the same turn, before it stopped to ask
   try {
     // The answer goes on while the connection is repaired; ten minutes without a frame is the end.
-    running = client.stream(event, { ...payload, thread }, { timeout: 600000 });
-    busy(true);
-    for await (const frame of running.frames()) {
+    turn.stream = client.stream(event, { ...payload, thread }, { timeout: 600000 });
+    busy();
+    for await (const frame of turn.stream.frames()) {
       isKept ||= frame.eventtype === "stream.start";
       mine.take(frame);
     }
-    const isStopped = running.reason === "cancelled";
-    const isCut = running.result.finish_reason === "length";
-    mine.end(isStopped ? STOPPED : isCut ? CUT : "", { again: isStopped });
-    say(mine.text || mine.asks || "The answer was stopped.");
+    const isCancelled = turn.stream.reason === "cancelled";
+    const isCut = turn.stream.result.finish_reason === "length";
+    if (isCancelled && turn.isStopped) stopped.add(here);
+    mine.end(isCancelled ? ending(here) : isCut ? CUT : "", { again: isCancelled });
+    if (one === thread) say(mine.text || mine.asks || "The answer was stopped.");
   } catch (error) {
     const { text, again } = explain(error);
-    isLost = !(error instanceof RemoteError) || error.error === "interrupted";
+    isLost = isKept || !(error instanceof RemoteError) || error.error === "interrupted";
     mine.end(text, { failed: true, again });
-    say(text);
+    if (one === thread) say(text);
   } finally {
-    running = null;
-    busy(false);
+    turns.delete(one);
+    if (one === thread) busy();
   }
   mine.settle(); // what was decided before the turn had ended
   await conversations();
 }
 
-/** A server that is gone has kept the question, or what was decided, or neither: look, and send what it lacks. */
+/** Where an answer stands: after which of a conversation's questions. */
+const place = (one, questions) => `${questions} ${one}`;
+const ending = (here) => (stopped.has(here) ? STOPPED : INTERRUPTED);
+
+/** What failed has kept the question, or what was decided, or neither: look, and send what the server lacks. */
 async function recover(event, payload, sources) {
+  const one = thread;
   const { messages } = await client.call("websocket.history", { thread });
+  if (one !== thread) return;
   const asked = messages.findLast(({ role }) => role === "user")?.content;
   const waits = messages.some(({ role, id }) => role === "interrupt" && id in (payload.answers ?? {}));
   if (event === "websocket.stream" ? asked !== payload.message : waits) run(event, payload, sources);
@@ -77,7 +95,7 @@ async function recover(event, payload, sources) {
 function begin(again) {
   const mine = new Answer(log, {
     again() {
-      if (running || !client) return;
+      if (turns.has(thread) || !client) return;
       mine.element.remove();
       Promise.resolve(again()).catch(report);
     },
@@ -88,23 +106,26 @@ function begin(again) {
 }
 
 function decide(mine, answers) {
-  if (running || !client || mine !== answer) return;
+  if (turns.has(thread) || !client || mine !== answer) return;
   mine.close();
   run("websocket.resume", { answers }, mine.sources);
 }
 
-function busy(is) {
+/** Show whether the conversation that is shown waits for an answer. */
+function busy() {
+  const is = turns.has(thread);
+  const isStopping = Boolean(turns.get(thread)?.isStopped);
   // Whoever reads elsewhere meanwhile is left there; a button that is gone has no focus.
   const moves = [document.body, at("stop"), at("send"), null].includes(document.activeElement);
   at("send").hidden = is;
-  Object.assign(at("stop"), { hidden: !is, disabled: false });
-  at("stop").querySelector("span").textContent = "Stop";
+  Object.assign(at("stop"), { hidden: !is, disabled: isStopping });
+  at("stop").querySelector("span").textContent = isStopping ? "Stopping…" : "Stop";
   at("hint").textContent = is ? "Escape stops the answer" : "Enter sends, Shift+Enter begins a new line";
   if (moves || document.activeElement?.closest(".approval :disabled")) at("message").focus();
 }
 
 function send(message) {
-  if (!message || running || !client) return;
+  if (!message || turns.has(thread) || !client) return;
   log.querySelector(".empty")?.remove();
   answer?.close();
   log.append(asked(message));
@@ -119,12 +140,11 @@ function asked(message) {
 }
 
 function stop() {
-  if (running) {
-    at("stop").disabled = true;
-    at("stop").querySelector("span").textContent = "Stopping…";
-  }
-  running?.cancel();
-  return ended;
+  const turn = turns.get(thread);
+  if (!turn?.stream) return;
+  turn.isStopped = true;
+  turn.stream.cancel();
+  busy();
 }
 
 /** Tell whoever does not see the page; once an answer, not once a word. */
@@ -142,7 +162,7 @@ function report(error) {
 at("form").addEventListener("submit", (event) => {
   event.preventDefault();
   const message = at("message").value.trim();
-  if (!message || running || !client) return;
+  if (!message || turns.has(thread) || !client) return;
   at("message").value = "";
   send(message);
 });
@@ -158,7 +178,8 @@ addEventListener("keydown", (event) => {
   if (menu()) menu(false);
   else stop();
 });
-addEventListener("pagehide", stop); // what a conversation says is kept when its answer ends
+// What a conversation says is kept when its answer ends.
+addEventListener("pagehide", () => { for (const turn of turns.values()) turn.stream?.cancel(); });
 
 // Reading.
 
@@ -175,21 +196,6 @@ log.addEventListener("click", async ({ target }) => {
 
 const answerOf = (element) => answers.get(element.closest("article"));
 
-async function copied(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    // Not over plain HTTP from another machine, nor without permission: as it was done before.
-    const area = make("textarea", { value: text, className: "unseen" });
-    document.body.append(area);
-    area.select();
-    const done = document.execCommand("copy");
-    area.remove();
-    return done;
-  }
-}
-
 const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 80;
 const watch = () => { at("end").hidden = isAtEnd(); };
 log.addEventListener("scroll", watch, { passive: true });
@@ -204,6 +210,10 @@ at("end").addEventListener("click", () => {
 async function conversations() {
   const { threads } = await client.call("websocket.threads", {});
   const known = threads.filter((one) => one.thread !== null).map((one) => [one.thread, one.title || one.thread]);
+  for (const [one, { nodes }] of aside) {
+    const asked = nodes.find((node) => node.className === "user")?.textContent;
+    if (asked && !known.some(([other]) => other === one)) known.unshift([one, asked]);
+  }
   if (!known.some(([one]) => one === thread)) known.unshift([thread, "New conversation"]);
   const focused = document.activeElement?.closest("#threads li")?.dataset.thread;
   at("threads").replaceChildren(...known.map(([one, title]) => {
@@ -213,6 +223,7 @@ async function conversations() {
     if (one === thread) show.setAttribute("aria-current", "true");
     show.addEventListener("click", () => choose(one));
     remove.addEventListener("click", () => forget(one, title).catch(report));
+    if (one !== thread && turns.has(one)) show.append(make("small", {}, " is being answered"));
     const item = make("li", {}, show, remove);
     item.dataset.thread = one;
     return item;
@@ -224,31 +235,39 @@ async function conversations() {
 
 async function open(one) {
   const number = ++opened;
-  await stop();
-  if (number !== opened) return; // another one was chosen meanwhile
+  if (turns.has(thread)) aside.set(thread, { nodes: [...log.childNodes], answer }); // it goes on meanwhile
+  const kept = aside.get(one);
+  aside.delete(one);
   thread = remembered.thread = one;
-  answer = null;
-  log.replaceChildren();
-  const { messages } = await client.call("websocket.history", { thread });
-  if (number !== opened) return;
-  show(messages);
-  if (!messages.length) await welcome(number);
+  answer = kept?.answer ?? null;
+  log.replaceChildren(...(kept?.nodes ?? []));
+  busy();
+  if (!kept) {
+    const { messages } = await client.call("websocket.history", { thread });
+    if (number !== opened) return; // another one was chosen meanwhile
+    show(messages);
+    if (!messages.length) await welcome(number);
+  }
   log.scrollTop = log.scrollHeight;
+  answer?.settle(); // what was decided before it was left
   await conversations();
 }
 
 function show(messages) {
   let last = null;
   let isCancelled = false;
+  let questions = 0;
+  const words = () => (isCancelled ? ending(place(thread, questions)) : "");
   const next = () => {
-    last?.end(isCancelled ? STOPPED : "", { again: isCancelled && messages.at(-1).cancelled });
+    last?.end(words());
     isCancelled = false;
     last = begin(() => run("websocket.retry", {}));
   };
   for (const { role, content, cancelled, ...rest } of messages) {
     if (role === "user") {
-      last?.end(isCancelled ? STOPPED : "");
+      last?.end(words());
       last = null;
+      questions++;
       log.append(asked(content));
     } else if (role === "assistant") {
       next();
@@ -259,14 +278,14 @@ function show(messages) {
       last.ask(rest);
     }
   }
-  last?.end(isCancelled ? STOPPED : "", { again: isCancelled });
+  last?.end(words(), { again: isCancelled });
 }
 
 /** An empty page offers questions that the documents answer: `agent.suggestions` in `config/`. */
 async function welcome(number) {
   const none = { suggestions: [] }; // of a project that has no such event
   const { suggestions } = await client.call("websocket.suggestions", {}).catch(() => none);
-  if (number !== opened || running) return;
+  if (number !== opened || turns.has(thread)) return;
   const buttons = suggestions.map((text) => make("button", { type: "button", onclick: () => send(text) }, text));
   const list = make("div", { className: "suggestions" }, ...buttons);
   log.append(make("div", { className: "empty" }, make("h2", {}, "What would you like to know?"), list));
@@ -284,7 +303,10 @@ async function forget(one, title) {
   at("sure").showModal();
   await new Promise((resolve) => at("sure").addEventListener("close", resolve, { once: true }));
   if (at("sure").returnValue !== "delete") return;
-  if (one === thread) await stop(); // an answer that is still being written would be kept
+  const turn = turns.get(one);
+  turn?.stream?.cancel();
+  await turn?.ended; // an answer that is still being written would be kept
+  aside.delete(one);
   await client.call("websocket.forget", { thread: one });
   say("Deleted.");
   if (one === thread) await open("default");
@@ -314,6 +336,7 @@ function menu(is) {
 
 let now = "connecting";
 let doubt;
+let accepted; // the token that the server took last
 
 function state(is = now) {
   now = is;
@@ -321,9 +344,11 @@ function state(is = now) {
   at("state").className = shown;
   at("state").textContent = ["connected", "offline"].includes(shown) ? shown : `${shown}…`;
   clearTimeout(doubt);
-  if (now === "connected") answer?.note("");
+  if (now === "connected") for (const turn of turns.values()) turn.answer.note("");
   if (now !== "reconnecting") return;
-  if (running) answer.note("The connection was lost. The answer goes on by itself as soon as the server is back.");
+  for (const turn of turns.values()) {
+    turn.answer.note("The connection was lost. The answer goes on by itself as soon as the server is back.");
+  }
   doubt = setTimeout(() => wonder(0), 4000);
 }
 
@@ -360,14 +385,20 @@ async function enter() {
     try {
       client = made = await connect(undefined, { clientId, token: forTheTab.token, onState, backoff });
     } catch {
-      if (await isServing()) return refused();
+      if (await isServing()) return refused(forTheTab.token ? unaccepted() : undefined);
       state("reconnecting");
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
+  accepted = forTheTab.token;
   at("leave").hidden = !forTheTab.token;
   await open(thread).catch(report);
   at("message").focus();
+}
+
+function unaccepted() {
+  if (forTheTab.token === accepted) return "This token is no longer accepted. Enter a new one.";
+  return "This token was not accepted. Check it, or enter another one.";
 }
 
 function leave() {
@@ -390,6 +421,7 @@ function refused(words = "This server does not let the page in. If it asks for a
 at("entrance").addEventListener("submit", (event) => {
   event.preventDefault();
   const token = at("token").value.trim();
+  if (token !== accepted) aside.clear(); // it may be another person's
   if (token) forTheTab.token = token;
   else delete forTheTab.token;
   at("token").value = "";
@@ -400,17 +432,9 @@ at("leave").addEventListener("click", () => {
   at("leave").hidden = true;
   at("threads").replaceChildren();
   log.replaceChildren();
+  aside.clear();
   refused("The token is forgotten. To go on, enter one.");
 });
 for (const event of ["online", "offline"]) addEventListener(event, () => state());
-
-/** A browser's storage, or an object of this page alone where there is none. */
-function stored(area) {
-  try {
-    return area();
-  } catch {
-    return {};
-  }
-}
 
 enter();

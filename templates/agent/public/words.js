@@ -3,7 +3,7 @@ import { AnswerTimeout, Interrupted, RemoteError, ResumeLost } from "/gsws.js";
 
 const RESTARTED = "The server was restarted before this answer was complete.";
 
-// Error name -> words. Whether it can be tried again is the server's to say: `retryable`.
+// Error name -> words. Whether it can be tried again is the server's to say (`retryable`), but for `MENDED`.
 const WORDS = {
   model_unauthorized: "The model's provider does not accept the key of this service. Whoever runs it has to see to the key.",
   model_rate_limited: "The model's provider takes no more questions just now.",
@@ -34,6 +34,11 @@ const WORDS = {
   interrupted: RESTARTED,
 };
 
+// What is not to be repeated unchanged, for the server, but may work once whoever runs it has mended something.
+const MENDED = new Set([
+  "handler_error", "agent_error", "reply_violation", "model_unauthorized", "model_not_found", "unauthorized",
+]);
+
 /** `{text, again}` for what an answer ended with: what to say, and whether trying again makes sense. */
 export function explain(error) {
   if (error instanceof RemoteError) {
@@ -41,7 +46,7 @@ export function explain(error) {
     if (error.error === "budget_exceeded" && wait) {
       return { text: `What you may ask in a day is used up.${wait}`, again: false };
     }
-    return { text: (WORDS[error.error] ?? sentence(error.message)) + (wait && ` Wait ${duration(error.retryAfter)}.`), again: error.retryable };
+    return { text: (WORDS[error.error] ?? sentence(error.message)) + (wait && ` Wait ${duration(error.retryAfter)}.`), again: error.retryable || MENDED.has(error.error) };
   }
   if (error instanceof Interrupted) {
     if (error.reason === "superseded") return { text: "A newer question took the place of this one.", again: false };
