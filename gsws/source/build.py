@@ -52,6 +52,7 @@ class Builder:
         places: For the identity of every mapping and list, the places of its entries by key or index.
         marks: What places are indexes of; see `gsws.source.document.Place`.
         root: The place of the whole data.
+        shared: Where values stand, by their first offset, that aliases stand for too.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class Builder:
         "notes",
         "places",
         "root",
+        "shared",
     )
 
     def __init__(self, path: str, lines: LineIndex) -> None:
@@ -74,8 +76,9 @@ class Builder:
         self.places: dict[int, Any] = {}
         self.marks = array("i")
         self.root: Place | None = None
+        self.shared: dict[int, int] = {}
         self._lines = lines
-        self._anchors: dict[str, tuple[Any, int, int] | None] = {}
+        self._anchors: dict[str, tuple[Any, int, int, int, int] | None] = {}
         self._aliased = 0
         self._nodes = 0
         self._height = 0
@@ -122,7 +125,8 @@ class Builder:
             self._height = 0
             value = self._scalar(event)
             if event.anchor is not None:
-                self._anchors[event.anchor] = (value, 1 + len(event.value) // 32, 0)
+                weight = 1 + len(event.value) // 32
+                self._anchors[event.anchor] = (value, weight, 0, event.start_mark.index, event.end_mark.index)
             return value
         if kind is AliasEvent:
             self._last = event
@@ -140,14 +144,15 @@ class Builder:
             self.notes.refuse_tag(event)
         value = self._mapping(depth + 1) if mapping else self._sequence(depth + 1)
         if anchor is not None:
-            weight = 1 + self._nodes - before + (self._last.end_mark.index - event.start_mark.index) // 32
-            self._anchors[anchor] = (value, weight, self._height)
+            start, end = event.start_mark.index, self._last.end_mark.index
+            weight = 1 + self._nodes - before + (end - start) // 32
+            self._anchors[anchor] = (value, weight, self._height, start, end)
         return value
 
     def _mapping(self, depth: int) -> dict[str, Any]:
         data: dict[str, Any] = {}
         places: dict[str, Place] = {}
-        merges: list[tuple[Any, Any]] = []
+        merge: tuple[Any, Any, Any] | None = None
         height = 0
         get = self._get
         while (event := get()).__class__ is not MappingEndEvent:
@@ -159,27 +164,35 @@ class Builder:
             if key is None:
                 continue
             if key == "<<" and event.__class__ is ScalarEvent and event.implicit[0]:
-                merges.append((start, value))
+                if merge is None:
+                    merge = event, start, value
+                else:
+                    first = merge[0].start_mark.index, merge[0].end_mark.index
+                    self._twice(key, event, *first, "merge both in one list: `<<: [*a, *b]`")
             elif key in places:
-                self.notes.at(
-                    "duplicate-key",
-                    f"the key `{short(key)}` stands twice in one mapping",
-                    event,
-                    "again here",
-                    "keep one of the two",
-                    related=((self.notes.span_of(*self.marks[places[key] : places[key] + 2]), "first here"),),
-                )
+                self._twice(key, event, *self.marks[places[key] : places[key] + 2], "keep one of the two")
             else:
                 data[key] = value
                 places[key] = self._place(event, start)
-        for start, value in merges:
-            self._merge(data, places, start, value)
+        if merge is not None:
+            self._merge(data, places, *merge[1:])
         self._end(event)
         self._height = height + 1
         self.places[id(data)] = places
         if self._nodes > MAX_NODES:
             raise self.notes.too_many(event)
         return data
+
+    def _twice(self, key: str, event: Any, start: int, end: int, help: str) -> None:
+        """Note a key that the mapping has already, between two offsets."""
+        self.notes.at(
+            "duplicate-key",
+            f"the key `{short(key)}` stands twice in one mapping",
+            event,
+            "again here",
+            help,
+            related=((self.notes.span_of(start, end), "first here"),),
+        )
 
     def _sequence(self, depth: int) -> list[Any]:
         data: list[Any] = []
@@ -226,7 +239,7 @@ class Builder:
             self._nodes += 1
             if self._nodes > MAX_NODES:
                 raise self.notes.too_many(event)
-            text: str = unguard(event.value) if self._guarded else event.value
+            text = self._text(event)
             if event.tag is not None:
                 value = self._scalar(event)
             elif event.implicit[0]:
@@ -234,7 +247,8 @@ class Builder:
             else:
                 value = text
             if event.anchor is not None:
-                self._anchors[event.anchor] = (value, 1 + len(text) // 32, 0)
+                weight = 1 + len(text) // 32
+                self._anchors[event.anchor] = (value, weight, 0, event.start_mark.index, event.end_mark.index)
             if isinstance(value, str):
                 if event.implicit[0]:
                     self.notes.misread(event, text, key=True)
@@ -247,8 +261,16 @@ class Builder:
         self.notes.at("key-type", f"a key is text, this one is {what}", event, "this key", help, replacement=quoted)
         return None
 
+    def _text(self, event: Any) -> str:
+        text: str = event.value
+        if not self._guarded:
+            return text
+        return unguard(
+            text, "" if event.style == '"' else self._lines.text[event.start_mark.index : event.end_mark.index]
+        )
+
     def _scalar(self, event: Any) -> Any:
-        text: str = unguard(event.value) if self._guarded else event.value
+        text = self._text(event)
         tag = event.tag
         if tag is None:
             if not event.implicit[0]:
@@ -283,7 +305,8 @@ class Builder:
             message = f"the anchor `&{short(name)}` contains itself"
             self.notes.at("alias-limit", message, event, "leads back to itself")
             raise Unusable
-        value, weight, height = anchor
+        value, weight, height, start, end = anchor
+        self.shared[start] = end
         self._spend(weight, event)
         if depth + height > MAX_DEPTH:
             raise self.notes.too_deep(event)

@@ -32,6 +32,11 @@ _INSIDE_PLAIN: Final = re.compile(
     """,
     re.VERBOSE,
 )
+_PAIR: Final = re.compile(r"((?<!\\)(?:\\\\)*)(\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2}))")
+_PADDING: Final = "\U0010f83e\U0010f83f"
+"""The two characters by which a surrogate pair is longer than the one escape that stands for it."""
+
+_PADDED: Final = re.compile(rf"\\U[0-9A-F]{{8}}{_PADDING}")
 _GUARDED: Final = "\x85\u2028\u2029{},:?[]"
 _SPARE: Final = "".join(chr(0x10F800 + number) for number in range(len(_GUARDED)))
 _GUARD: Final = str.maketrans(_GUARDED, _SPARE)
@@ -92,24 +97,39 @@ def guard(text: str) -> str:
 
     libyaml breaks lines at U+0085, U+2028 and U+2029, which YAML 1.2 does not; inside ``[…]`` and ``{…}`` it ends a
     plain text at every ``:`` and ``?``, so that ``[https://a.b]`` is an error, which in YAML 1.2 it is not; and
-    there the braces of ``${NAME}`` open a mapping. `unguard` turns every scalar back. A text without any of that,
-    or one that has the spare characters itself, is returned as it is (the same object).
+    there the braces of ``${NAME}`` open a mapping. It refuses the two escapes by which JSON writes a character beyond
+    U+FFFF, a surrogate pair; they become the one that YAML has for it. `unguard` turns every scalar back. A text
+    without any of that, or one that has the spare characters itself, is returned as it is (the same object).
     """
-    guarded = text
+    guarded = _PAIR.sub(_one_escape, text) if "\\u" in text else text
     if "[" in text or "{" in text:
         if "${" in text:
             guarded = _REFERENCE.sub(lambda match: "$" + match.group()[1:].translate(_GUARD), guarded)
         guarded = _INSIDE_PLAIN.sub(_guard_one, guarded)
     if not text.isascii():
         guarded = _NO_BREAKS.sub(lambda match: match.group().translate(_GUARD), guarded)
-    if guarded == text or any(spare in text for spare in _SPARE) or "\\U0010" in text:
+    if guarded == text or any(spare in text for spare in _SPARE + _PADDING) or "\\U0010" in text:
         return text
     return guarded
 
 
-def unguard(text: str) -> str:
-    """The inverse of `guard`, for one scalar."""
+def unguard(text: str, written: str) -> str:
+    """
+    The inverse of `guard`, for one scalar.
+
+    Args:
+        text: Its value by the parser.
+        written: How it is written where no escape is one, so that pairs are letters; empty in double quotes.
+    """
+    if _PADDING in text:
+        pairs = iter([match[2] for match in _PAIR.finditer(written)])
+        text = _PADDED.sub(lambda match: next(pairs, match.group()), text) if written else text.replace(_PADDING, "")
     return text.translate(_UNGUARD)
+
+
+def _one_escape(match: re.Match[str]) -> str:
+    code = 0x10000 + ((int(match[3], 16) - 0xD800) << 10) + int(match[4], 16) - 0xDC00
+    return f"{match[1]}\\U{code:08X}{_PADDING}"
 
 
 def _guard_one(match: re.Match[str]) -> str:

@@ -20,7 +20,7 @@ from gsws.types import JSONValue
 __all__ = ["Document", "Place", "marked", "marks_of"]
 
 _ANCHOR: Final = re.compile(r"&\S")
-_REST: Final = re.compile(r"([ \t]*,[ \t]*)|[ \t]*(?:#[^\r\n]*)?(\r?\n|\Z)")
+_REST: Final = re.compile(r"([ \t]*,[ \t]*)|([ \t]*)(#[^\r\n]*)?(\r?\n|\Z)")
 _SWALLOWED: Final = re.compile(r"[ \t]+(#[^\s#]\S*)[ \t]*(?=[\r\n]|\Z)|[ \t]*\r?\n[ \t]+(#/\S*)[ \t]*(?=[\r\n]|\Z)")
 
 Place: TypeAlias = int
@@ -39,6 +39,7 @@ class Document:
         text: The decoded text without a byte-order mark; undecodable bytes are U+FFFD.
         data: ``None | bool | int | float | str | list | dict`` with string keys; None also when unusable.
         problems: What is wrong, in the order of the text.
+        shared: Start and end of every value that aliases stand for too: who changes it there changes it elsewhere.
     """
 
     path: str
@@ -50,6 +51,7 @@ class Document:
     _marks: Sequence[int] = field(default_factory=lambda: array("i"), repr=False)
     _lines: list[LineIndex] = field(default_factory=list, repr=False)
     _built: JSONValue = field(default=None, repr=False)
+    shared: tuple[tuple[int, int], ...] = ()
 
     def has(self, pointer: Pointer) -> bool:
         """Whether ``pointer`` leads to a value in the text, null included."""
@@ -82,11 +84,17 @@ class Document:
         return self._index().span(self.path, *match.span(1 if match[1] else 2))
 
     def entry_span(self, pointer: Pointer) -> Span | None:
-        """What has to go for an entry of a mapping to be gone, its comma or its line too; None if that is not clear."""
+        """
+        What has to go for an entry of a mapping to be gone, its comma or its line too; None if that is not clear.
+
+        No comment goes with it: one that follows gets the line for itself, one inside of the entry keeps it.
+        """
         place, depth = self._walk(pointer)
         if place is None or depth < len(pointer) or not pointer:
             return None
         start, end = self._marks[place], self._marks[place + 3]
+        if "#" in self.text[self._marks[place + 1] : self._marks[place + 2]]:
+            return None
         line = self.text.rfind("\n", 0, start) + 1
         before = self.text[line:start].rstrip(" \t")
         rest = _REST.match(self.text, end)
@@ -94,8 +102,8 @@ class Document:
             start = line + len(before) - 1
         elif before.endswith("{") and rest is not None and rest[1]:
             end = rest.end(1)
-        elif not before and rest is not None and rest[2] is not None:
-            start, end = line, rest.end()
+        elif not before and rest is not None and rest[4] is not None:
+            start, end = (start, rest.end(2)) if rest[3] else (line, rest.end())
         else:
             return None
         return self._index().span(self.path, start, end)

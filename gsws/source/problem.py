@@ -108,7 +108,7 @@ _WORDING: Final[dict[str, tuple[str, str, str | None]]] = {
     "found invalid Unicode character escape code": (
         "the escape names no character",
         "this escape",
-        "write the character itself, or `\\UXXXXXXXX`; YAML knows no surrogate pairs",
+        "write the character itself, or `\\UXXXXXXXX`; one half of a surrogate pair is none",
     ),
     "found undefined tag handle": (
         "unknown tag prefix",

@@ -58,4 +58,5 @@ def parse_yaml(path: str, raw: bytes) -> Document:
     except YAMLError as error:
         builder.notes.add(syntax_problem(path, lines, error))
     problems = tuple(sorted(builder.notes.problems, key=lambda each: each.span)) if builder.notes.problems else ()
-    return Document(path, text, data, problems, builder.root, builder.places, builder.marks, [lines], data)
+    shared = tuple(builder.shared.items())
+    return Document(path, text, data, problems, builder.root, builder.places, builder.marks, [lines], data, shared)

@@ -368,3 +368,47 @@ def test_a_reference_that_hides_its_bracket_is_named(text, column):
     assert "is a comment in YAML" in problem.message
     assert problem.span.column == column
     assert problem.help.startswith("quote it: `'#/")
+
+
+def test_merging_twice_is_a_duplicate_that_shows_both_places():
+    """Of two `<<` the second would do nothing; one list merges both."""
+    anchors = "x: &x {a: 1}\ny: &y {b: 2}\n"
+    document = parse(anchors + "z: {<<: *x, c: 3, <<: *y}\n")
+    (problem,) = document.problems
+    assert (problem.kind, place(problem.span), place(problem.related[0][0])) == (
+        "duplicate-key",
+        (3, 19, 3, 21),
+        (3, 5, 3, 7),
+    )
+    merged = parse(anchors + "z: {<<: [*x, *y], c: 3}\n")
+    assert (merged.problems, merged.data["z"]) == ((), {"a": 1, "b": 2, "c": 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'"\uD83D\uDE00"', "\U0001f600"),
+        (r'"a\ud83d\ude00b\uDBFF\uDFFFc"', "a\U0001f600b\U0010ffffc"),
+        (r'"\\\uD83D\uDE00\u00e9"', "\\\U0001f600é"),
+        (r'"\\uD83D\\uDE00"', r"\uD83D\uDE00"),
+        (r"'\uD83D\ude00 \uD83D\uDE01'", r"\uD83D\ude00 \uD83D\uDE01"),
+        (r"\uD83D\ude00", r"\uD83D\ude00"),
+        ('|-\n  \\uD83D\\uDE00\n  {"a": "\\uD83D\\uDE01"}', '\\uD83D\\uDE00\n{"a": "\\uD83D\\uDE01"}'),
+    ],
+)
+def test_pairs_of_escapes_are_one_character_as_json_writes_it(text, value):
+    """In double quotes only: elsewhere a backslash is a letter; keys and the places of what follows are right too."""
+    document = parse(f"# \\uD83D\\uDE00\na: {text}\n")
+    assert (document.problems, document.data) == ((), {"a": value})
+    if "\n" not in text:
+        keyed = parse(f"? {text}\n: {{b: 1, c: 2}}\n")
+        assert (keyed.problems, keyed.data) == ((), {value: {"b": 1, "c": 2}})
+        assert place(keyed.key_span((value,))) == (1, 3, 1, 3 + len(text))
+
+
+@pytest.mark.parametrize(
+    "text", [r'"\uD83D"', r'"\uDE00\uD83D"', r'"\uD83D\\uDE00"', r'"\\uD83D\uDE00"', r'"\uD83D \uDE00"']
+)
+def test_a_lone_half_of_a_pair_is_an_error(text):
+    (problem,) = parse(f"a: {text}\n").problems
+    assert (problem.kind, problem.message) == ("syntax", "the escape names no character")
