@@ -106,3 +106,28 @@ def test_symlinked_folder_is_not_followed(starter, tmp_path):
     ran = inside("new", "function", "fresh", cwd=starter)
     assert ran.code == 1
     assert everything(outside) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["event", "Greet"], "the event `websocket.Greet` is there already as `websocket.greet`: events/greet.yaml:3"),
+        (["event", "other", "--fn", "Greet"], "`functions/greet.py` is there already"),
+        (["function", "GREET"], "`functions/GREET.py` would differ from it only by case"),
+        (["source", "WebSocket"], "`eventsources/websocket.yaml` is there already"),
+    ],
+)
+def test_a_name_that_differs_only_by_case_is_refused(starter, arguments, says):
+    """On some systems the two are one file, and the project would not be valid on any."""
+    before = everything(starter)
+    ran = inside("new", *arguments, cwd=starter)
+    assert (ran.code, ran.out) == (1, ""), ran
+    assert says in ran.err
+    assert everything(starter) == before
+
+
+@pytest.mark.parametrize("keys", ["fn: countdown", "fn: greet\n  authz: countdown"])
+def test_a_function_that_is_waited_for_needs_no_naming(starter, keys):
+    (starter / "events/more.yaml").write_text(f"websocket.more:\n  {keys}\n")
+    ran = inside("new", "function", "countdown", cwd=starter)
+    assert (ran.code, ran.err) == (0, "next: gsws validate\n")

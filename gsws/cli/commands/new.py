@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from gsws.cli import output, sources
 from gsws.cli.here import load_here
@@ -42,9 +43,10 @@ def event(name: str, *, fn: str | None, stream: bool, as_json: bool) -> int:
     project = load_here()
     source, rest = _source_and_rest(project, name)
     key = f"{source}.{rest}"
-    existing = next((event for event in project.events if event.key == key), None)
+    existing = next((event for event in project.events if event.key.lower() == key.lower()), None)
     if existing is not None:
-        raise output.Failure(f"the event `{key}` is there already: {existing.path}:{existing.span.line}")
+        differs = "" if existing.key == key else f" as `{existing.key}`"
+        raise output.Failure(f"the event `{key}` is there already{differs}: {existing.path}:{existing.span.line}")
     function = fn if fn is not None else function_name_for(rest)
 
     # Two sources may have an event of one name; the source's name then tells their files apart.
@@ -75,7 +77,8 @@ def function(name: str, *, stream: bool, as_json: bool) -> int:
     if project.handlers.find(name) is not None:
         raise output.Failure(f"a function `{name}` is there already")
     files = _function_file(project, name, stream=stream, event=None)
-    return _write(project, files, as_json, f"`fn: {name}` in an event names it", fn=name)
+    named = _is_named(project, name)
+    return _write(project, files, as_json, "gsws validate" if named else f"`fn: {name}` in an event names it", fn=name)
 
 
 def source(name: str, *, type: str, as_json: bool) -> int:
@@ -140,11 +143,37 @@ def _function_file(project: Project, name: str, *, stream: bool, event: str | No
     return {path: function_text(name, stream=stream, event=event)}
 
 
+def _is_named(project: Project, name: str) -> bool:
+    """Whether something in the project waits for a function of this name."""
+    return any(event.fn == name for event in project.events) or any(
+        finding.code == "GS201" and f"`{name}`" in finding.message for finding in project.findings
+    )
+
+
 def _in_base(project: Project, path: str) -> str:
     return (project.base / path).relative_to(project.root).as_posix()
 
 
+def _twin(root: Path, path: str) -> str | None:
+    """What is there under a name that differs from a part of ``path`` only by case; on some systems they are one."""
+    folder = root
+    for part in Path(path).parts:
+        if not folder.is_dir():
+            return None
+        for other in sorted(folder.iterdir()):
+            if other.name != part and other.name.lower() == part.lower():
+                return other.relative_to(root).as_posix()
+        folder /= part
+    return None
+
+
 def _write(project: Project, files: dict[str, str], as_json: bool, next_step: str, **facts: str) -> int:
+    for path in files:
+        twin = _twin(project.root, path)
+        if twin is not None:
+            raise output.Failure(
+                f"`{twin}` is there already; `{path}` would differ from it only by case", "try another name"
+            )
     try:
         write_files(project.root, {path: text.encode("utf-8") for path, text in files.items()})
     except Conflict as conflict:
