@@ -45,6 +45,7 @@ def check_schema(
     registry: jsonschema_rs.Registry | None,
     fancy: bool,
     work: Work | None,
+    own: bool,
 ) -> list[Remark]:
     """
     Everything that is wrong with a schema but its references.
@@ -57,6 +58,7 @@ def check_schema(
         registry: What its references lead to.
         fancy: Whether what it reaches needs the engine that goes back and forth.
         work: What running it costs; None if it must not be run, because its references are broken or it costs too much.
+        own: Whether no other file can refer to it.
     """
     if draft is None:
         return [unknown_draft(written, base)]
@@ -76,7 +78,9 @@ def check_schema(
     remarks: list[Remark] = []
     chosen = isinstance(written, dict) and "$schema" in written
     each: dict[str, Callable[[dict[str, Any], Pointer], Iterable[Remark]]] = {
-        "unknown_keywords": lambda schema, at: unknown_keywords(schema, base + at, draft, rewritten, chosen=chosen),
+        "unknown_keywords": lambda schema, at: unknown_keywords(
+            schema, base + at, draft, rewritten, chosen=chosen, own=own
+        ),
         "patterns": lambda schema, at: _patterns(schema, base + at),
         "unknown_format": lambda schema, at: unknown_format(schema, base + at),
         "required": lambda schema, at: _required(schema, base + at, at),

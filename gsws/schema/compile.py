@@ -233,6 +233,7 @@ def _compiled(schema: JSONValue, folder: str, definitions: Definitions, strict: 
         registry=registry,
         fancy=fancy,
         work=None if rewritten.remarks or circles or heavy else work,
+        own=True,
     )
     remarks += circles
     remarks += heavy

@@ -157,4 +157,5 @@ class Definitions:
                 registry=reach.registry(fancy=reach.fancy),
                 fancy=reach.fancy,
                 work=work if usable else None,
+                own=False,
             )

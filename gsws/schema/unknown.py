@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gsws.diagnostics.finding import Severity
 from gsws.diagnostics.suggest import nearest
-from gsws.schema.drafts import FORMATS, INERT_FORMATS, KEYWORDS, Draft
+from gsws.schema.drafts import FORMATS, INERT_FORMATS, KEYWORDS, Draft, walk
 from gsws.schema.meta import fits_keyword
 from gsws.schema.references import value_at
 from gsws.schema.remark import Remark
@@ -34,11 +34,19 @@ _MOVED: Final[dict[str, str]] = {
     "$recursiveRef": "write `$dynamicRef`",
     "$recursiveAnchor": "write `$dynamicAnchor`",
 }
+_COUNTING: Final = frozenset(
+    {
+        "not", "if", "oneOf", "contains", "dependentSchemas", "dependencies", "unevaluatedProperties",
+        "unevaluatedItems",
+    }
+)  # fmt: skip
+"""Keywords by which more may be refused when a schema under or beside them accepts more."""
+
 _OPEN_API: Final = frozenset(["xml", "externalDocs", "discriminator", "nullable"])
 
 
 def unknown_keywords(
-    schema: dict[str, Any], pointer: Pointer, draft: Draft, root: JSONValue, *, chosen: bool
+    schema: dict[str, Any], pointer: Pointer, draft: Draft, root: JSONValue, *, chosen: bool, own: bool
 ) -> Iterator[Remark]:
     """
     The keywords of one schema that mean nothing in its draft.
@@ -49,6 +57,7 @@ def unknown_keywords(
         draft: What it is read as.
         root: The schema around it, in which its branches may refer to places.
         chosen: Whether somebody wrote the draft down, so that what it ignores is ignored knowingly.
+        own: Whether no other file can refer to it.
     """
     for keyword, value in schema.items():
         if keyword in draft.keywords or keyword.startswith("x-") or keyword in _SILENT:
@@ -56,7 +65,7 @@ def unknown_keywords(
         if keyword == "discriminator" and _is_told_apart(schema, value, root):
             continue
         if keyword == "nullable" and isinstance(value, bool):
-            yield from _nullable(schema, pointer, value=value)
+            yield from _nullable(schema, pointer, value=value, certain=own and _only_widens(pointer, root))
             continue
         known = keyword in KEYWORDS
         near = [] if keyword in _MOVED or keyword in _OPEN_API or known else nearest(keyword, draft.keywords)
@@ -98,8 +107,17 @@ def unknown_format(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]
     yield Remark("GS402", message, (*pointer, "format"), label=label, help=help, severity=severity)
 
 
-def _nullable(schema: dict[str, Any], pointer: Pointer, *, value: bool) -> Iterator[Remark]:
-    """OpenAPI's way to allow null; the repair names the type that is there."""
+def _only_widens(pointer: Pointer, root: JSONValue) -> bool:
+    """Whether the whole schema accepts what it accepted, and more, when the one at ``pointer`` accepts more."""
+    if not _COUNTING.isdisjoint(map(str, pointer)):
+        return False
+    used = {keyword for _, inner in walk(root) for keyword in inner}
+    # A reference may lead here from under any of them.
+    return used.isdisjoint(_COUNTING) or used.isdisjoint(("$ref", "$dynamicRef", "$recursiveRef"))
+
+
+def _nullable(schema: dict[str, Any], pointer: Pointer, *, value: bool, certain: bool) -> Iterator[Remark]:
+    """OpenAPI's way to allow null; the repair names the type that is there, where null is then surely accepted."""
     types = schema.get("type")
     names = [types] if isinstance(types, str) else types if isinstance(types, list) else []
     if not value or "null" in names:
@@ -113,7 +131,8 @@ def _nullable(schema: dict[str, Any], pointer: Pointer, *, value: bool) -> Itera
     else:
         help = "write `type: [string, 'null']`, with the type that is meant"
     null = f"[{', '.join(map(str, names))}, 'null']"
-    repairable = value and bool(names) and "null" not in names and "enum" not in schema and "const" not in schema
+    open_to_null = bool(names) and "null" not in names and "enum" not in schema and "const" not in schema
+    repairable = value and certain and open_to_null
     yield Remark(
         "GS402",
         "`nullable` is OpenAPI's and does nothing in JSON Schema" + ("; null is refused" if value else ""),

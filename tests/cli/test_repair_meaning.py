@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 
 import pytest
@@ -223,3 +224,27 @@ def test_thousands_of_files_keep_their_meaning(starter, tmp_path, seed):
     again = repair_project(root, env="development", choose=everything)
     assert again.changes == ()
     shutil.rmtree(root)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "payload: {properties: {a: &z {type: string, nullable: true}, b: {const: *z}}}",
+        "payload: {properties: {a: {type: string, maxLenght: 3}, b: &z {type: string, maxLenght: 3}, c: {enum: [*z]}}}",
+        "payload: {properties: {a: {type: &t strng}, b: {const: *t}}}",
+        "payload: &p {typ: object}\nexamples: [{payload: *p}]",
+        "log: &l {atributes: {}}\nexamples: [{payload: {<<: *l}}]",
+    ],
+)
+def test_what_an_alias_takes_elsewhere_is_left_alone(starter, keys):
+    """Its repair would change the other place too; the same without an alias is repaired."""
+    file = starter / "events/greet.yaml"
+    file.write_text(event(keys))
+    anchored = keys.split("&")[1].split("}")[0]
+    inside("validate", "--fix", cwd=starter)
+    assert anchored in file.read_text()
+
+    alone = re.sub(r"\*\w", "{a: 1}", re.sub(r"&\w ", "", keys))
+    file.write_text(event(alone))
+    inside("validate", "--fix", cwd=starter)
+    assert anchored.partition(" ")[2] not in file.read_text()

@@ -164,3 +164,62 @@ def test_a_sample_that_does_not_fit_is_a_warning():
     schema = Schema("type: integer\ndefault: x\nexamples: [1, y]")
     assert severities("type: integer\ndefault: x\nexamples: [1, y]") == [("GS409", Severity.WARNING)] * 2
     assert schema.check(1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("type: string\nnullable: true   # keep me\n", "type: [string, 'null']\n# keep me\n"),
+        ("nullable: true # first\ntype: string\n", "# first\ntype: [string, 'null']\n"),
+        ("a: 1\nitems:\n  type: string # one\n  nullable: true # two\n", "type: [string, 'null'] # one\n  # two\n"),
+    ],
+)
+def test_the_comment_of_a_removed_line_stays(before, after):
+    schema = Schema(before)
+    ((path, text),) = schema.texts.items()
+    repaired = apply_fixes(schema.compiled.findings, schema.texts.get).texts[path]
+    flat = "\n".join(line.strip() for line in after.splitlines())
+    assert flat in "\n".join(line.strip() for line in repaired.splitlines())
+    assert repaired.count("#") == text.count("#")
+
+
+def test_a_comment_inside_of_an_entry_keeps_the_entry():
+    (finding,) = Schema("type: string\nnullable: # why\n  true\n").compiled.findings
+    assert finding.fix is None
+
+
+NULLABLE = "{type: string, nullable: true}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"oneOf: [{NULLABLE}, {{type: 'null'}}]",
+        f"not: {NULLABLE}",
+        f"not: {{items: {NULLABLE}}}",
+        f"if: {{properties: {{a: {NULLABLE}}}}}\nthen: {{required: [b]}}",
+        f"contains: {NULLABLE}\nmaxContains: 1",
+        f"dependentSchemas: {{a: {{properties: {{b: {NULLABLE}}}}}}}",
+        f"unevaluatedProperties: {NULLABLE}",
+        f"not: {{$ref: '#/$defs/a'}}\n$defs: {{a: {NULLABLE}}}",
+        f"properties: {{a: {NULLABLE}, b: {{not: {{$ref: '#/properties/a'}}}}}}",
+    ],
+)
+def test_nullable_is_not_repaired_where_more_may_be_refused_by_it(text):
+    """What is told stays; who accepts null there refuses something elsewhere."""
+    (finding,) = [one for one in Schema(text).compiled.findings if "`nullable`" in one.message]
+    assert (finding.code, finding.fix) == ("GS402", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"allOf: [{{properties: {{a: {NULLABLE}}}}}]",
+        f"anyOf: [{NULLABLE}, {{type: integer}}]",
+        f"properties: {{a: {NULLABLE}, b: {{not: {{type: 'null'}}}}}}",
+        f"$ref: '#/$defs/a'\n$defs: {{a: {NULLABLE}}}",
+    ],
+)
+def test_nullable_is_repaired_where_more_is_accepted_by_it(text):
+    (finding,) = [one for one in Schema(text).compiled.findings if "`nullable`" in one.message]
+    assert finding.fix is not None

@@ -1,7 +1,8 @@
 """
 Which findings offer no repair, however near the word is that was probably meant.
 
-A guess about who may do what, what is open to whom, or what a text must look like is a person's to make.
+A guess about who may do what, what is open to whom, or what a text must look like is a person's to make. So is a change
+of a value that an alias takes elsewhere.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _EXACT: Final = frozenset({"GS004", "GS006", "GS101", "GS103", "GS106"})
 
 
 def without_risky_fixes(findings: Iterable[Finding], documents: Iterable[Document]) -> list[Finding]:
-    """The findings; those whose repair would guess at security or at a format are told without it."""
+    """The findings; those whose repair would guess, at security or at what an alias is for, are told without it."""
     found = list(findings)
     if not any(finding.fix is not None and finding.code not in _EXACT for finding in found):
         return found
@@ -55,8 +56,10 @@ def _is_risky(edit: Edit, document: Document | None) -> bool:
         return False
     lines = LineIndex(document.text)
     start = lines.offset(edit.span.line, edit.span.column)
-    written = document.text[start : lines.offset(edit.span.end_line, edit.span.end_column)]
-    if _word(written) in _WORDS:
+    end = lines.offset(edit.span.end_line, edit.span.end_column)
+    if _word(document.text[start:end]) in _WORDS:
+        return True
+    if any(start < last and first < max(end, start + 1) for first, last in document.shared):
         return True
     at = (edit.span.line, edit.span.column)
     return any(
