@@ -167,10 +167,11 @@ class Builder:
                 if merge is None:
                     merge = event, start, value
                 else:
-                    first = merge[0].start_mark.index, merge[0].end_mark.index
-                    self._twice(key, event, *first, "merge both in one list: `<<: [*a, *b]`")
+                    start, end = merge[0].start_mark.index, merge[0].end_mark.index
+                    self._twice(key, event, start, end, "merge both in one list: `<<: [*a, *b]`")
             elif key in places:
-                self._twice(key, event, *self.marks[places[key] : places[key] + 2], "keep one of the two")
+                at = places[key]
+                self._twice(key, event, self.marks[at], self.marks[at + 1], "keep one of the two")
             else:
                 data[key] = value
                 places[key] = self._place(event, start)
