@@ -20,6 +20,7 @@ from gsws.routing.adapt import HandlerKind, SignatureError, bind, kind_of
 from gsws.routing.context import Invocation
 from gsws.routing.functions import Functions
 from gsws.routing.modules import ModuleSet
+from gsws.schema.compile import Validator
 from gsws.source.span import Span
 from gsws.types import FrozenDict, frozen
 
@@ -102,10 +103,10 @@ class Route:
     authz: Authz | None = None
     presence: bool | str = False
     checks_reply: bool = False
-    reply: Check | None = None
-    responses: Mapping[int, Check] = field(default_factory=dict)
-    emits: Mapping[str, Check] = field(default_factory=dict)
-    broadcasts: Mapping[str, Check] = field(default_factory=dict)
+    reply: Validator | None = None
+    responses: Mapping[int, Validator] = field(default_factory=dict)
+    emits: Mapping[str, Validator] = field(default_factory=dict)
+    broadcasts: Mapping[str, Validator] = field(default_factory=dict)
     on_invalid: Route | None = None
     log_attributes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -248,10 +249,10 @@ class _Builder:
             authz=authz,
             presence=event.presence,
             checks_reply=event.reply is not None or bool(event.responses),
-            reply=event.reply.check if event.reply is not None else None,
-            responses={code: validator.check for code, validator in event.responses.items()},
-            emits={name: validator.check for name, validator in event.emits.items()},
-            broadcasts={name: validator.check for name, validator in event.broadcasts.items()},
+            reply=event.reply,
+            responses=event.responses,
+            emits=event.emits,
+            broadcasts=event.broadcasts,
             on_invalid=on_invalid,
             log_attributes=event.log_attributes,
         )

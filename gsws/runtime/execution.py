@@ -242,17 +242,17 @@ async def _is_repeated(request: Request) -> bool:
 
 
 def _check_reply(route: Route, status: GSStatus) -> None:
-    check = route.responses.get(status.code or 200) if route.responses else None
-    if check is None and status.success:
-        check = route.reply
-    if check is None:
+    validator = route.responses.get(status.code or 200) if route.responses else None
+    if validator is None and status.success:
+        validator = route.reply
+    if validator is None:
         return
     try:
-        fits = check(status.data)
+        fits = validator.check(status.data)
     except Exception as error:
         raise Unserialisable(str(error)) from None
     if not fits:
-        raise ReplyViolation("the reply's data does not fit the event's schema")
+        raise ReplyViolation("the reply's data does not fit the event's schema", validator, status.data)
 
 
 def _send(request: Request, data: bytes | None) -> None:
@@ -290,7 +290,9 @@ def _failed(request: Request, error: BaseException) -> None:
             _finish(request, request.answer.error("handler_error", _failure(request)))
         return
     route = request.route
+    errors = None
     if isinstance(error, ReplyViolation):
+        errors = error.errors if request.client.source.development else None
         name = "reply_violation"
         message = f"The answer of handler {route.fn} for the event {route.key} does not fit its schema"
     else:
@@ -299,7 +301,8 @@ def _failed(request: Request, error: BaseException) -> None:
     try:
         _log(request, "handler failed", error)
     finally:
-        _finish(request, request.answer.error(name, message, request=request.request_id, data=_told(request, error)))
+        told = _told(request, error)
+        _finish(request, request.answer.error(name, message, errors=errors, request=request.request_id, data=told))
 
 
 def _told(request: Request, error: BaseException) -> JSONObject | None:
@@ -335,10 +338,12 @@ async def _take_back(request: Request) -> None:
 
 def _log(request: Request, event: str, error: BaseException) -> None:
     trace = not isinstance(error, ReplyViolation | Unserialisable)
+    errors = {"errors": error.errors} if isinstance(error, ReplyViolation) else {}
     request.logger.error(
         event,
         fn=request.route.fn,
         error=f"{type(error).__name__}: {_text(error)}"[:1000],
+        **errors,
         exc_info=(type(error), error, error.__traceback__) if trace else None,
     )
 

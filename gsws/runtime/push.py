@@ -24,6 +24,7 @@ from gsws.types import Count, is_protocol_name
 
 if TYPE_CHECKING:
     from gsws.runtime.source import LiveSource
+    from gsws.schema.compile import Validator
 
 __all__ = ["Pushes", "check_broadcast", "check_close"]
 
@@ -201,7 +202,7 @@ class Pushes:
             raise TimeoutError(f"the service's loop was held up for {_PATIENCE:g} s; nothing was pushed") from None
 
 
-def check_broadcast(declared: Mapping[str, Callable[[Any], bool]], eventtype: str, payload: Any) -> None:
+def check_broadcast(declared: Mapping[str, Validator], eventtype: str, payload: Any) -> None:
     """
     Hold what is sent to others than the asker against the schema that ``broadcasts`` declares for its type.
 
@@ -209,15 +210,15 @@ def check_broadcast(declared: Mapping[str, Callable[[Any], bool]], eventtype: st
         ReplyViolation: If it does not fit.
         Unserialisable: If it has no JSON form.
     """
-    check = declared.get(eventtype)
-    if check is None:
+    validator = declared.get(eventtype)
+    if validator is None:
         return
     try:
-        fits = check(payload)
+        fits = validator.check(payload)
     except Exception as error:
         raise Unserialisable(str(error)) from None
     if not fits:
-        raise ReplyViolation(f"`{eventtype}` does not fit its schema in `broadcasts`")
+        raise ReplyViolation(f"`{eventtype}` does not fit its schema in `broadcasts`", validator, payload)
 
 
 def check_close(code: int, reason: str) -> None:

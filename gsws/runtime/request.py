@@ -25,6 +25,7 @@ from gsws.types import Count, GSActor, JSONObject
 if TYPE_CHECKING:
     from gsws.runtime.client import Client
     from gsws.runtime.idempotency import Key
+    from gsws.schema.compile import Validator
 
 __all__ = ["CURRENT", "ReplyViolation", "Request"]
 
@@ -39,7 +40,19 @@ _ALONE: Final = frozenset({"stream.start", "stream.error", "reply"})
 
 
 class ReplyViolation(Exception):
-    """A handler emitted or returned what its event's contract does not allow; the message says which part."""
+    """
+    A handler emitted or returned what its event's contract does not allow; the message says which part.
+
+    Attributes:
+        errors: Why, as in the ``errors`` of a ``stream.error``.
+    """
+
+    def __init__(self, message: str, validator: Validator, payload: Any) -> None:
+        super().__init__(message)
+        self.errors = [
+            {"pointer": error.pointer, "keyword": error.keyword, "message": error.message}
+            for error in validator.explain(payload)
+        ]
 
 
 class Request:
@@ -228,9 +241,9 @@ class Request:
 
     def check_emit(self, eventtype: str, payload: JSONObject) -> None:
         """Hold an emitted payload against the schema that the event declares for its type."""
-        check = self.route.emits.get(eventtype)
-        if check is not None and not check(payload):
-            raise ReplyViolation(f"emitted `{eventtype}` does not fit its schema in `emits`")
+        validator = self.route.emits.get(eventtype)
+        if validator is not None and not validator.check(payload):
+            raise ReplyViolation(f"emitted `{eventtype}` does not fit its schema in `emits`", validator, payload)
 
     def join(self, room: str) -> Awaitable[None]:
         on_loop(self, partial(self._join, room))

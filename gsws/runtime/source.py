@@ -45,6 +45,7 @@ from gsws.runtime.tls import Certificate
 from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, Receiver, Wheel
 from gsws.runtime.transport.origins import authority_of, origin_allowed
 from gsws.runtime.visits import Visits
+from gsws.schema.compile import Validator
 
 __all__ = ["LiveListener", "LiveSource"]
 
@@ -100,7 +101,7 @@ class LiveSource:
     send_buffer: int = 2**20
     rate: RateLimit | None = None
     event_rates: Mapping[str, Any] = field(default_factory=dict)
-    broadcasts: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
+    broadcasts: Mapping[str, Validator] = field(default_factory=dict)
     identity: Identity | None = None
     resume_window: float = 120.0
     resume_bytes: int = 2**20
@@ -149,7 +150,7 @@ class LiveSource:
             self.visits.hooks = hooks or Hooks()
         elif hooks is not None:
             self.visits = Visits(self, hooks)
-        self.broadcasts = {name: check for route in routes.values() for name, check in route.broadcasts.items()}
+        self.broadcasts = {name: validator for route in routes.values() for name, validator in route.broadcasts.items()}
         self._guard()
 
     def configure(self, config: WebSocketConfig) -> None:
