@@ -234,6 +234,12 @@ def _forms(text: str, shown: str, *, partial: bool) -> Iterator[_Secret]:
         quote(text, safe="", errors="replace"),
         quote(text, errors="replace"),
         quote_plus(text, errors="replace"),
+        # What becomes of a name on its way into a help: other letters are replaced, dots are folders and the reverse.
+        re.sub(r"[^A-Za-z0-9_.]+", "_", text).strip("_."),
+        re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_"),
+        text.replace(".", "/"),
+        text.strip("./").removeprefix("functions/").removesuffix(".py").replace("/", "."),
+        text.replace(":", "."),
     ]
     if len(raw) >= _SEED:
         forms += [base64.b64encode(raw).decode().rstrip("="), base64.urlsafe_b64encode(raw).decode().rstrip("=")]

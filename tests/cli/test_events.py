@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cli.support import inside
 
 
@@ -33,3 +35,18 @@ def test_hooks_and_declarations_are_shown(starter):
     ]
     (more,) = [one for one in facts["events"] if one["event"] == "websocket.more"]
     assert (more["answers"], more["broadcasts"]) == ("stream", ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "value", ["sk-live-SECRET99", "a/b c.SECRET99", "./functions/SECRET99x.py", "SECRET99.deep:SECRET98"]
+)
+@pytest.mark.parametrize(
+    "keys", ["fn: ${FN}", "fn: greet\n  authz: ${FN}", "fn: greet\n  summary: ${FN}\n  authz: {fn: '${FN}'}"]
+)
+def test_no_output_names_what_a_name_was_looked_up_as(starter, monkeypatch, value, keys):
+    """Neither as it is nor as the name that is proposed in its place."""
+    monkeypatch.setenv("FN", value)
+    (starter / "events" / "more.yaml").write_text(f"websocket.more:\n  {keys}\n")
+    for arguments in (["validate"], ["validate", "--json"], ["events"], ["events", "--json"]):
+        ran = inside(*arguments, cwd=starter)
+        assert "SECRET9" not in (ran.out + ran.err).replace("${FN}", ""), ran

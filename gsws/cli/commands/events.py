@@ -20,7 +20,7 @@ def run(*, env: str, as_json: bool) -> int:
     project = load_here(env)
     if as_json:
         output.result_json(
-            {"ok": project.ok(), "events": [_facts(event) for event in project.events], **_beside(project)}
+            {"ok": project.ok(), "events": [_facts(project, event) for event in project.events], **_beside(project)}
         )
     elif project.events:
         output.table(_HEADER, [*rows(project), *_hook_rows(project)])
@@ -37,7 +37,7 @@ def rows(project: Project) -> list[tuple[str, ...]]:
         (
             event.key,
             event.source,
-            f"{event.fn or '-'} ({where(event)})",
+            f"{project.mask.hide(event.fn) or '-'} ({where(event)})",
             _answers(event),
             event.validates,
             event.concurrency,
@@ -62,9 +62,9 @@ def _hooks(project: Project) -> Iterator[tuple[str, str, str, HandlerRef]]:
     for name, source in project.sources.items():
         for key, handler in (("on_connect", source.on_connect), ("on_disconnect", source.on_disconnect)):
             if handler is not None:
-                yield key, name, str(source.written.get(key)), handler
+                yield key, name, project.mask.hide(str(source.written.get(key))), handler
     if project.lifespan is not None:
-        yield "lifespan", "-", project.settings.lifespan or "", project.lifespan
+        yield "lifespan", "-", project.mask.hide(project.settings.lifespan or ""), project.lifespan
 
 
 def _beside(project: Project) -> dict[str, object]:
@@ -92,12 +92,12 @@ def _answers(event: EventSpec) -> str:
     return "stream" if event.handler is not None and event.handler.is_generator else "reply"
 
 
-def _facts(event: EventSpec) -> dict[str, object]:
+def _facts(project: Project, event: EventSpec) -> dict[str, object]:
     handler = event.handler
     return {
         "event": event.key,
         "source": event.source,
-        "fn": event.fn,
+        "fn": project.mask.hide(event.fn),
         "file": handler.span.path if handler is not None else None,
         "line": handler.span.line if handler is not None else None,
         "answers": _answers(event),
@@ -105,5 +105,5 @@ def _facts(event: EventSpec) -> dict[str, object]:
         "concurrency": event.concurrency,
         "broadcasts": sorted(event.broadcasts_declared),
         "declared": f"{event.path}:{event.span.line}",
-        "summary": event.summary,
+        "summary": None if event.summary is None else project.mask.hide(event.summary),
     }
