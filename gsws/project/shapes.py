@@ -197,7 +197,8 @@ class _Checker:
                     if isinstance(value, str) and not value.lstrip().startswith("-"):
                         self.wrong_type(value, KIND_WORDS[kind], pointer)
                     else:
-                        self.out_of_range(value, "must not be negative", pointer, shape)
+                        huge = not isinstance(value, str) and value > 0
+                        self.out_of_range(value, "is too large" if huge else "must not be negative", pointer, shape)
                 elif number > (MAX_DURATION if kind == "duration" else MAX_SIZE):
                     self.out_of_range(value, "is too large", pointer, shape)
                 else:

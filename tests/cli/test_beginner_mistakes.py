@@ -838,3 +838,9 @@ def test_a_port_in_use_is_told(starter):
     assert str(port) in told[0]
     assert "in use" in told[0]
     assert len(told) == 2
+
+
+@pytest.mark.parametrize(("value", "says"), [("1e300", "is too large"), ("-1", "must not be negative")])
+def test_a_duration_out_of_range_tells_the_side(starter, value, says):
+    (starter / "events" / "more.yaml").write_text(f"websocket.more:\n  fn: greet\n  timeout: {value}\n")
+    assert says in inside("validate", cwd=starter).out
