@@ -19,7 +19,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest lint lock format bench soak conformance reference wheel clean
+.PHONY: help demo test again test-newest lint lock format bench soak conformance reference wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -30,6 +30,9 @@ demo: $(VENV)/.installed  ## Serve the agent template, offline, and ask it a que
 
 test: lint  ## Lint, type-check and test, as CI does
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+again: $(VENV)/.dev  ## Run what failed once more, one after the other
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST_ARGS)
 
 test-newest:  ## Test with the newest release of every dependency, in an environment of its own
 	$(MAKE) VENV=build/newest LOCK= build/newest/.dev

@@ -29,7 +29,7 @@ from gsws.project import ProjectCache, load_project
 from gsws.reload.reloader import Reloader, ReloadReport
 from gsws.runtime.service import Service
 
-DEADLINE = 5.0
+DEADLINE = 15.0
 TERMINAL = ("reply", "stream.end", "stream.error")
 
 
