@@ -57,17 +57,6 @@ def test_validate_imports_no_agent_library(starter):
     )
 
 
-def test_help_is_quick(tmp_path):
-    """Half a second, to be true on a slow and busy machine; it is 0.1 s on an idle one."""
-    gsws("--help", cwd=tmp_path)
-    best = 9.0
-    for _ in range(5):
-        start = time.perf_counter()
-        gsws("--help", cwd=tmp_path)
-        best = min(best, time.perf_counter() - start)
-    assert best < 0.5
-
-
 @pytest.mark.parametrize("option", ["--version", "-V"])
 def test_version(tmp_path, option):
     ran = gsws(option, cwd=tmp_path)

@@ -389,5 +389,6 @@ def test_a_definition_is_repaired_like_an_event(tree):
     findings = tree.load({"definitions/d.yaml": text}).findings
 
     assert [(one.code, one.span.line) for one in findings] == [("GS402", 1), ("GS401", 4)]
-    assert all(one.fix is not None for one in findings)
+    # Others may refer to a definition from anywhere, so what it accepts is not widened by itself.
+    assert [one.fix is not None for one in findings] == [False, True]
     assert findings[1].message == "`$ref` has no value: in YAML `#/C` is a comment"
