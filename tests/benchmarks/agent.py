@@ -74,7 +74,7 @@ def measure_agent(folder: Path, rounds: int, tokens: int, *, others: bool = True
         path.write_text(text)
     peer = [sys.executable, "-m", "tests.benchmarks.peers.agent_server"]
     entries: list[tuple[Contestant, Ask]] = [
-        (Contestant("gsws", [GSWS, "serve", "--no-reload"], project), run_streams),
+        (Contestant("gsws", [GSWS, "serve", "--env", "production"], project), run_streams),
         (Contestant("FastAPI on uvicorn", peer), run_streams),
         *((chainlit(folder), langgraph_dev(folder)) if others else ()),
     ]

@@ -111,7 +111,7 @@ def _contestants(folder: Path) -> list[Contestant]:
         path.write_text(text)
     peer: Sequence[str] = [sys.executable, "-m", "tests.benchmarks.peers.delivery_server"]
     return [
-        Contestant("gsws", [GSWS, "serve", "--no-reload"], project),
+        Contestant("gsws", [GSWS, "serve", "--env", "production"], project),
         Contestant("websockets.asyncio, uvloop", peer),
     ]
 

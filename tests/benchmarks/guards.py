@@ -64,4 +64,4 @@ def _server(folder: Path, source: str, event: str) -> Server:
     path.write_text(path.read_text().replace(f'"{EVENT}":\n', f'"{EVENT}":\n{event}'))
     (folder / "functions" / "who.py").write_text(_WHO)
     (folder / "functions" / "nobody.py").write_text("async def handler(handshake):\n    return None\n")
-    return Server(Contestant(folder.name, [GSWS, "serve", "--no-reload"], folder))
+    return Server(Contestant(folder.name, [GSWS, "serve", "--env", "production"], folder))

@@ -144,7 +144,7 @@ def contestants(folder: Path) -> list[Contestant]:
     script = ROOT / "tests" / "benchmarks" / "peers" / "node_server.cjs"
     package = "tests.benchmarks.peers"
     return [
-        Contestant("gsws", [GSWS, "serve", "--no-reload"], gsws_project(folder / "echo")),
+        Contestant("gsws", [GSWS, "serve", "--env", "production"], gsws_project(folder / "echo")),
         Contestant("websockets.asyncio", [*peers, f"{package}.websockets_server"]),
         Contestant("websockets.asyncio, uvloop", [*peers, f"{package}.websockets_server", "--uvloop"]),
         Contestant("FastAPI on uvicorn", [*peers, f"{package}.fastapi_server"]),

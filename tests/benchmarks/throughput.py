@@ -60,7 +60,7 @@ def measure_cpu(
     """
     root = gsws_project(folder)
     (root / "functions" / "echo.py").write_text(_SENDS)
-    entries = [*entries, Contestant(SENDS, [GSWS, "serve", "--no-reload"], root)]
+    entries = [*entries, Contestant(SENDS, [GSWS, "serve", "--env", "production"], root)]
     load = Load(LOAD_CORE)
     servers = [Server(entry).start() for entry in entries]
     figures: dict[str, list[float]] = {entry.name: [] for entry in entries}
