@@ -27,7 +27,6 @@ FLOORS: Mapping[str, int] = {
     "project": 2,
     "protocol": 2,
     "routing": 3,
-    "backplane": 3,
     "client": 3,
     "ai": 3,
     "codegen": 3,

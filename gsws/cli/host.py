@@ -27,7 +27,7 @@ from gsws.observability.watchdog import Watchdog
 from gsws.project import Project, ProjectCache
 from gsws.project.specs import Settings
 from gsws.reload.reloader import Reloader, ReloadReport
-from gsws.runtime.observing import Observer
+from gsws.runtime.requests.observer import Observer
 from gsws.runtime.service import Service
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """
 Writing a file of API keys: comments stay, nobody sees half a file, nobody but the owner may read it.
 
-What an entry means is `gsws.runtime.identity.keyfile`'s.
+What an entry means is `gsws.runtime.identity.apikeys`'s.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from typing import Any, Final
 from gsws.__about__ import __version__
 from gsws.control.place import LONGEST_LINE, SUFFIX, Untrusted, is_own, open_folder, peer_uid, socket_name
 from gsws.protocol.codec import Unserialisable
-from gsws.runtime.request import ReplyViolation
+from gsws.runtime.requests.request import ReplyViolation
 from gsws.runtime.service import Service
 
 __all__ = ["ControlServer"]

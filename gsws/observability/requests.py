@@ -20,9 +20,9 @@ from gsws.protocol.errors import ERROR_HEAD, ERRORS, error_name
 
 if TYPE_CHECKING:
     from gsws.project.specs import AccessSpec
-    from gsws.runtime.client import Client
-    from gsws.runtime.request import Request
-    from gsws.runtime.scheduling import Scheduler
+    from gsws.runtime.requests.request import Request
+    from gsws.runtime.requests.scheduler import Scheduler
+    from gsws.runtime.sessions.client import Client
 
 __all__ = ["AccessLines", "RequestLines"]
 

@@ -1,4 +1,4 @@
-"""What a handler returned, as a status (P5.3); who is let in is told by the same rule (`gsws.runtime.verdict`)."""
+"""What a handler returned, as a status (P5.3); who is let in is told by the same rule (`gsws.runtime.access`)."""
 
 from __future__ import annotations
 

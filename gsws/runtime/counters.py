@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gsws.protocol.errors import ERRORS
 
 if TYPE_CHECKING:
-    from gsws.runtime.transport.wheel import Timer, Wheel
+    from gsws.runtime.wheel import Timer, Wheel
 
 __all__ = ["INTERVAL", "Counters", "Reporter"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from gsws.runtime.transport.wheel import Timer, Wheel
+    from gsws.runtime.wheel import Timer, Wheel
 
 __all__ = ["Summed"]
 

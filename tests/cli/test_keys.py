@@ -13,7 +13,7 @@ import pytest
 
 from gsws.plugins.registry import facts
 from gsws.project import load_project
-from gsws.runtime.identity.keyfile import hash_of, read_keys
+from gsws.runtime.identity.apikeys import hash_of, read_keys
 
 HASH = "sha256:" + "ab" * 32
 

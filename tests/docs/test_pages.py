@@ -18,7 +18,7 @@ from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.errors import ERRORS
 from gsws.routing.adapt import GETTERS
 from gsws.routing.context import GSContext
-from gsws.runtime.handlersocket import HandlerSocket
+from gsws.runtime.requests.handlersocket import HandlerSocket
 from tests.docs.pages import DOCS, ROOT, pages, prose, title
 from tests.e2e.serving import write_project
 

@@ -8,8 +8,8 @@ import threading
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from gsws.runtime import admission
-from gsws.runtime.admission import PATIENCE
+from gsws.runtime.dispatch import admission
+from gsws.runtime.dispatch.admission import PATIENCE
 from tests.runtime.support import served
 
 FILES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gsws.runtime.away import Away
+from gsws.runtime.sessions.away import Away
 from tests.runtime.support import logged
 from tests.runtime.test_session_details import begin, resume
 from tests.runtime.virtual import VirtualLoop, make_source, route

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from gsws.protocol.answer import Answer
 from gsws.protocol.errors import error_name
 from gsws.runtime.counters import INTERVAL, Counters, Reporter
-from gsws.runtime.transport.wheel import Wheel
+from gsws.runtime.wheel import Wheel
 from tests.runtime.support import DEADLINE, served
 
 FILES = {

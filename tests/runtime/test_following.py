@@ -9,8 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from gsws.runtime import following
-from gsws.runtime.following import FOLLOWERS
+from gsws.runtime.streams import followers as following
+from gsws.runtime.streams.followers import FOLLOWERS
 from gsws.runtime.transport import encode_frame
 from tests.runtime.support import served
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gsws.client import ClientClosed, connect
-from gsws.runtime.client import Client
+from gsws.runtime.sessions.client import Client
 from tests.client.test_client import run
 from tests.client.test_javascript import node
 from tests.runtime.support import served

@@ -300,7 +300,7 @@ def test_cancelling_a_source_s_call_cancels_its_request(service):
     """The plugin contract: an event source that gives up is told so, and the handler ends."""
     import asyncio
 
-    from gsws.runtime.detached import make_handle
+    from gsws.runtime.sources.detached import make_handle
 
     live = service.service.live["websocket"]
 

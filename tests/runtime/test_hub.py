@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gsws.runtime.hub import Hub
+from gsws.runtime.rooms.hub import Hub
 from tests.runtime.support import served
 
 

@@ -7,7 +7,7 @@ import contextvars
 
 import pytest
 
-from gsws.runtime.isolation import Isolated, is_changed
+from gsws.runtime.requests.isolation import Isolated, is_changed
 from tests.runtime.support import served
 
 FILES = {

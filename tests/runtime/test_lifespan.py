@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from gsws.errors import ServeError
-from gsws.runtime import lifespan
+from gsws.runtime.service import lifespan
 from tests.runtime.support import served, write
 
 EVENTS = '"websocket.log": {fn: tasks.log, payload: {}}\n"websocket.break": {fn: tasks.break_it, payload: {}}\n'

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from gsws.runtime.detached import make_handle
-from gsws.runtime.hub import Hub
-from gsws.runtime.presence import GRACE, NAMED, Presence, announces
-from gsws.runtime.transport.wheel import Wheel
+from gsws.runtime.rooms.hub import Hub
+from gsws.runtime.rooms.presence import GRACE, NAMED, Presence, announces
+from gsws.runtime.sources.detached import make_handle
+from gsws.runtime.wheel import Wheel
 from gsws.types import GSActor
 from tests.runtime.support import served
 from tests.runtime.test_counters import Clock

@@ -6,9 +6,9 @@ import gc
 
 import pytest
 
-from gsws.backplane.pool import Pool
-from gsws.runtime.directory import Directory
-from gsws.runtime.kept import Kept
+from gsws.runtime.sessions.directory import Directory
+from gsws.runtime.sessions.kept import Kept
+from gsws.runtime.streams.pool import Pool
 from tests.runtime.support import served
 
 FILES = {

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from gsws.backplane.shares import Shares
 from gsws.routing.table import Authz
-from gsws.runtime.idempotency import Replies
+from gsws.runtime.requests.idempotency import Replies
+from gsws.runtime.shares import Shares
 from gsws.types import GSStatus
 from tests.runtime.virtual import VirtualLoop, make_source, open_connection, route
 

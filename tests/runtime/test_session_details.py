@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gsws.backplane.memory import MemorySessionLog
+from gsws.runtime.streams.memory import MemorySessionLog
 from tests.runtime.virtual import VirtualLoop, make_source, open_connection, route
 
 

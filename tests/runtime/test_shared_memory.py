@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from gsws.backplane.memory import MemorySessionLog
 from gsws.protocol.answer import Answer
-from gsws.runtime.admission import PATIENCE
-from gsws.runtime.away import Away
-from gsws.runtime.receiver import SessionReceiver
-from gsws.runtime.session import SessionClient
+from gsws.runtime.dispatch.admission import PATIENCE
+from gsws.runtime.dispatch.dispatcher import SessionReceiver
+from gsws.runtime.sessions.away import Away
+from gsws.runtime.sessions.session import SessionClient
+from gsws.runtime.streams.memory import MemorySessionLog
 from gsws.types import GSActor
 from tests.runtime.test_session_details import begin, resume
 from tests.runtime.virtual import FakeConnection, VirtualLoop, make_source, open_connection, route

@@ -9,7 +9,7 @@ import numpy
 import pytest
 
 from gsws import GSStatus
-from gsws.runtime.verdict import is_yes, refusal_of
+from gsws.runtime.access import is_yes, refusal_of
 from tests.runtime.support import served
 
 

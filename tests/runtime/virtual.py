@@ -11,13 +11,13 @@ from typing import Any
 
 from gsws.routing.adapt import bind, kind_of
 from gsws.routing.table import Route, SharedState
-from gsws.runtime.client import Client
-from gsws.runtime.push import Pushes
-from gsws.runtime.receiver import SessionReceiver
-from gsws.runtime.session import SessionClient
-from gsws.runtime.source import LiveSource
+from gsws.runtime.dispatch.dispatcher import SessionReceiver
+from gsws.runtime.sessions.client import Client
+from gsws.runtime.sessions.session import SessionClient
+from gsws.runtime.sources.push import Pushes
+from gsws.runtime.sources.source import LiveSource
 from gsws.runtime.threads import ThreadPool
-from gsws.runtime.transport import Wheel
+from gsws.runtime.wheel import Wheel
 from gsws.types import AttributeDict
 
 __all__ = ["FakeConnection", "VirtualLoop", "make_source", "open_connection", "route"]

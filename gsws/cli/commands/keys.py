@@ -12,7 +12,7 @@ from gsws.cli import keysfile, output
 from gsws.cli.here import no_project
 from gsws.cli.suggest import did_you_mean
 from gsws.project import find_root, load_project
-from gsws.runtime.identity.keyfile import ApiKey, KeyFileError, hash_of, read_keys
+from gsws.runtime.identity.apikeys import ApiKey, KeyFileError, hash_of, read_keys
 from gsws.runtime.identity.verdict import Refused, subject_of
 
 __all__ = ["add", "revoke", "show"]

@@ -30,7 +30,7 @@ from gsws.project import EventSpec, Project, ProjectCache, load_project
 from gsws.project.network import dialled, is_loopback
 from gsws.project.specs import AccessSpec, Settings
 from gsws.reload.reloader import ReloadReport
-from gsws.runtime.observing import Observer
+from gsws.runtime.requests.observer import Observer
 from gsws.runtime.service import Service
 
 __all__ = ["run"]

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any, Final
 
 from gsws.protocol.status import written_status
+from gsws.runtime.access import discard, is_yes
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.verdict import Refused, Unavailable, Verified, moment, scopes_of, subject_of
-from gsws.runtime.verdict import discard, is_yes
 from gsws.types import AttributeDict, GSActor
 
 __all__ = ["ask"]

@@ -8,10 +8,9 @@ nothing outside of this package imports `websockets`.
 
 from __future__ import annotations
 
-from gsws.runtime.transport.connection import Connection, encode_frame
 from gsws.runtime.transport.interface import Application, Handshake, Headers, HTTPRefusal, ListenOptions, Receiver
 from gsws.runtime.transport.listener import Listener
-from gsws.runtime.transport.wheel import Timer, Wheel
+from gsws.runtime.transport.websocket.connection import Connection, encode_frame
 
 __all__ = [
     "Application",
@@ -22,7 +21,5 @@ __all__ = [
     "ListenOptions",
     "Listener",
     "Receiver",
-    "Timer",
-    "Wheel",
     "encode_frame",
 ]

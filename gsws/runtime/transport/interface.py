@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from gsws.runtime.rate import Rate
-    from gsws.runtime.transport.connection import Connection
+    from gsws.runtime.transport.websocket.connection import Connection
 
 __all__ = ["Application", "HTTPRefusal", "Handshake", "Headers", "ListenOptions", "Receiver"]
 

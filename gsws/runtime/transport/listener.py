@@ -21,14 +21,14 @@ import structlog
 from gsws.errors import ServeError
 from gsws.runtime.counters import Counters
 from gsws.runtime.summed import Summed
-from gsws.runtime.transport.connection import Connection
-from gsws.runtime.transport.ending import close_name
-from gsws.runtime.transport.files import PublicFolder
-from gsws.runtime.transport.intake import Intake
+from gsws.runtime.transport.closing import close_name
+from gsws.runtime.transport.http.connection import Intake
+from gsws.runtime.transport.http.files import PublicFolder
 from gsws.runtime.transport.interface import Application, HTTPRefusal, ListenOptions
-from gsws.runtime.transport.places import Places
-from gsws.runtime.transport.sending import HIGH_WATER
-from gsws.runtime.transport.wheel import Wheel
+from gsws.runtime.transport.limits import Places
+from gsws.runtime.transport.websocket.connection import Connection
+from gsws.runtime.transport.websocket.sending import HIGH_WATER
+from gsws.runtime.wheel import Wheel
 
 __all__ = ["Listener"]
 

@@ -11,8 +11,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from gsws.errors import ServeError
-from gsws.runtime.identity import lease
-from gsws.runtime.identity.keyfile import KeyFileError, hash_of, read_keys
+from gsws.runtime.identity import expiry as lease
+from gsws.runtime.identity.apikeys import KeyFileError, hash_of, read_keys
 from tests.runtime.identity.support import bearer, encoded, refused, source, token, who
 from tests.runtime.support import served, write
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.warnings import InsecureKeyLengthWarning
 from websockets.exceptions import InvalidStatus
 
-from gsws.runtime.identity import keyset
+from gsws.runtime.identity import jwks as keyset
 from tests.runtime.identity.support import bearer, encoded, forged, issuer, public_jwk, refused, source, token, who
 from tests.runtime.support import served
 from tests.runtime.transport.harness import eventually

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gsws.runtime.identity.keyfile import hash_of
+from gsws.runtime.identity.apikeys import hash_of
 from tests.runtime.identity.support import ECHO, bearer, refused, source, token, who
 from tests.runtime.support import served
 

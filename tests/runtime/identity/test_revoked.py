@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gsws.errors import ServeError
-from gsws.runtime.identity.keyfile import hash_of
+from gsws.runtime.identity.apikeys import hash_of
 from tests.runtime.identity.support import bearer, refused, source, token, who
 from tests.runtime.support import served
 

@@ -11,7 +11,7 @@ import weakref
 import pytest
 
 from gsws.errors import ConnectionClosed
-from gsws.runtime.transport import connection as connection_module
+from gsws.runtime.transport.websocket import connection as connection_module
 from tests.runtime.transport.harness import CLOSE, PING, TEXT, Client, eventually, frame
 
 

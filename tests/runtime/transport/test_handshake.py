@@ -12,7 +12,7 @@ import pytest
 
 from gsws.eventsources.websocket.config import RateLimit
 from gsws.runtime.transport import HTTPRefusal
-from gsws.runtime.transport.places import SPARE_SOCKETS
+from gsws.runtime.transport.limits import SPARE_SOCKETS
 from tests.runtime.transport.harness import ACCEPT, TEXT, Client, eventually, frame
 
 

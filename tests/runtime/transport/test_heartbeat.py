@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from gsws.runtime.transport.heartbeat import Heartbeat
+from gsws.runtime.transport.websocket.heartbeat import Heartbeat
 from tests.runtime.transport.harness import CLOSE, PING, PONG, TEXT, Client, eventually, frame
 
 

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from gsws.runtime.transport import sending
-from gsws.runtime.transport.framing import BURST, Framing
-from gsws.runtime.transport.holding import READ_AHEAD
+from gsws.runtime.transport.websocket import sending
+from gsws.runtime.transport.websocket.framing import BURST, Framing
+from gsws.runtime.transport.websocket.holding import READ_AHEAD
 from tests.runtime.transport.harness import BINARY, CLOSE, CONT, PING, PONG, TEXT, eventually, frame
 from tests.runtime.transport.test_framing import LIMIT, Log
 

@@ -7,7 +7,7 @@ import pytest
 from gsws.runtime.counters import Counters
 from gsws.runtime.rate import TokenBucket
 from gsws.runtime.transport.interface import ListenOptions
-from gsws.runtime.transport.places import SPARE_SOCKETS, Places, network_of
+from gsws.runtime.transport.limits import SPARE_SOCKETS, Places, network_of
 
 
 class Rate:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gsws.runtime.transport import Wheel
+from gsws.runtime.wheel import Wheel
 from tests.runtime.transport.harness import LogProblems
 
 

@@ -1,1 +1,0 @@
-"""Rooms and sessions between processes; on one process they are the runtime's."""

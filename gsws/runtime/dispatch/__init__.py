@@ -1,0 +1,1 @@
+"""One connection's messages in: what each is, whether it may be sent, and who takes it."""

@@ -1,0 +1,1 @@
+"""Who is in which room, said once; what is sent to a room is encoded once (protocol section 11)."""

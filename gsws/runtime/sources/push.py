@@ -1,0 +1,256 @@
+"""
+Pushes: frames that no request asked for, to a room, a subject, a label or one connection; and closing from outside.
+
+Called by handlers, hooks, datasources, plugins, the lifespan function and the control socket; from the loop's thread
+or any other. A frame is encoded once and waits for nobody (protocol P9.3, P11.2, P11.2a).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from gsws.diagnostics.suggest import nearest
+from gsws.protocol.answer import MAX_FRAME, frame, sent_payload
+from gsws.protocol.closecodes import CloseCode
+from gsws.protocol.codec import Unserialisable
+from gsws.runtime.requests.request import ReplyViolation
+from gsws.runtime.transport import encode_frame
+from gsws.types import Count, is_protocol_name
+
+if TYPE_CHECKING:
+    from gsws.runtime.sources.source import LiveSource
+    from gsws.schema.compile import Validator
+
+__all__ = ["Pushes", "check_broadcast", "check_close"]
+
+_PATIENCE: Final = 10.0
+"""Seconds that a thread waits for the loop; one that is held up for longer is told so."""
+
+_LONGEST_NAME: Final = 255
+
+
+class Pushes:
+    """
+    What is pushed into the event sources of one service.
+
+    Args:
+        live: The sources by name, as far as they have started.
+        listening: Tells the names of those that have a port; others have nobody to push to.
+        declared: Tells the names of all sources of the project.
+    """
+
+    def __init__(
+        self,
+        live: Mapping[str, LiveSource],
+        listening: Callable[[], list[str]],
+        declared: Callable[[], list[str]],
+    ) -> None:
+        self._live = live
+        self._listening = listening
+        self._declared = declared
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+
+    def open(self) -> None:
+        """Belong to the running loop; threads hand over to it from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+
+    def push(
+        self,
+        eventtype: str,
+        payload: Any = None,
+        *,
+        room: str | None = None,
+        subject: str | None = None,
+        client_id: str | None = None,
+        connection: str | None = None,
+        source: str | None = None,
+        default: str | None = None,
+    ) -> Count:
+        """
+        Push one frame to everybody whom exactly one of ``room``, ``subject``, ``client_id``, ``connection`` names.
+
+        Args:
+            eventtype: The frame's name; none of the protocol's.
+            payload: An object; anything else is wrapped as a chunk's would be.
+            room: Everybody in it who is connected.
+            subject: Every connection and session of a user; without ``authn`` that is who has the label.
+            client_id: Every connection and session with a label.
+            connection: The one with this id.
+            source: The event source; needed where there are several and the context has none.
+            default: The source of the context.
+
+        Returns:
+            For how many connections it was queued; a session that is away counts if it gets the frame on its resume.
+
+        Raises:
+            ValueError: If the name is the protocol's, the target is not exactly one, or the source is not clear.
+            ReplyViolation: If an event of the source declares the type in ``broadcasts`` and the payload does not fit.
+            Unserialisable: If the payload has no JSON form or is too large for a frame.
+        """
+        targets = {"room": room, "subject": subject, "client_id": client_id, "connection": connection}
+        target = _one_target(targets, "push", "`room`, `subject`, `client_id` or `connection`")
+        _check_eventtype(eventtype)
+        return self._call(partial(self._push, eventtype, payload, *target, source, default))
+
+    def disconnect(
+        self,
+        *,
+        subject: str | None = None,
+        client_id: str | None = None,
+        connection: str | None = None,
+        code: int = CloseCode.FORBIDDEN,
+        reason: str = "",
+        source: str | None = None,
+    ) -> Count:
+        """
+        Close every connection of a subject or a label, or one connection; their sessions end too, away or not.
+
+        Args:
+            source: One event source; all of them if None.
+
+        Returns:
+            How many connections and sessions there were.
+
+        Raises:
+            ValueError: If the target is not exactly one, the source is unknown, or an application may not send that
+                code.
+        """
+        targets = {"subject": subject, "client_id": client_id, "connection": connection}
+        target = _one_target(targets, "disconnect", "`subject`, `client_id` or `connection`")
+        check_close(code, reason)
+        return self._call(partial(self._disconnect, *target, int(code), reason, source))
+
+    # On the loop.
+
+    def _push(
+        self, eventtype: str, payload: Any, target: str, name: str, source: str | None, default: str | None
+    ) -> int:
+        live = self._source(source, default)
+        data = sent_payload(eventtype, payload)
+        if live is not None:
+            check_broadcast(live.broadcasts, eventtype, data)
+        encoded = frame(eventtype, data)
+        if len(encoded) > MAX_FRAME:
+            raise Unserialisable(f"a frame of {len(encoded)} bytes is over the limit of {MAX_FRAME}")
+        if live is None:
+            return 0
+        prepared = encode_frame(encoded)
+        if target == "room":
+            return live.hub.publish(name, prepared)
+        return sum(client.offer(prepared) for client in live.directory().find(**{target: name}))
+
+    def _disconnect(self, target: str, name: str, code: int, reason: str, source: str | None) -> int:
+        if source is not None:
+            live = self._source(source, None)
+            chosen = [] if live is None else [live]
+        else:
+            chosen = list(self._live.values())
+        clients = [client for live in chosen for client in live.directory().find(**{target: name})]
+        for client in clients:
+            client.dismiss(code, reason)
+        return len(clients)
+
+    def _source(self, name: str | None, default: str | None) -> LiveSource | None:
+        """The source that is meant; None for one that has not started yet."""
+        declared = self._declared()
+        if name is not None:
+            if name not in declared:
+                near = nearest(str(name), declared)
+                raise ValueError(
+                    f"no event source `{name}`; " + (f"did you mean `{near[0]}`?" if near else f"{_listed(declared)}")
+                )
+            return self._live.get(name)
+        listening = self._listening()
+        if default is not None and (default in listening or not listening):
+            return self._live.get(default)
+        candidates = listening or declared
+        if len(candidates) != 1:
+            raise ValueError(f"there are several event sources; name one with `source`; {_listed(candidates)}")
+        return self._live.get(candidates[0])
+
+    # From any thread.
+
+    def _call(self, act: Callable[[], int]) -> Count:
+        loop = self._loop
+        if loop is None or threading.get_ident() == self._thread:
+            return Count(act())
+        done: concurrent.futures.Future[int] = concurrent.futures.Future()
+
+        def run() -> None:
+            if done.set_running_or_notify_cancel():
+                try:
+                    done.set_result(act())
+                except BaseException as error:
+                    done.set_exception(error)
+
+        try:
+            loop.call_soon_threadsafe(run)
+        except RuntimeError:
+            raise RuntimeError("the service has ended; nothing can be pushed") from None
+        try:
+            return Count(done.result(_PATIENCE))
+        except TimeoutError:
+            if not done.cancel():
+                return Count(done.result())
+            raise TimeoutError(f"the service's loop was held up for {_PATIENCE:g} s; nothing was pushed") from None
+
+
+def check_broadcast(declared: Mapping[str, Validator], eventtype: str, payload: Any) -> None:
+    """
+    Hold what is sent to others than the asker against the schema that ``broadcasts`` declares for its type.
+
+    Raises:
+        ReplyViolation: If it does not fit.
+        Unserialisable: If it has no JSON form.
+    """
+    validator = declared.get(eventtype)
+    if validator is None:
+        return
+    try:
+        fits = validator.check(payload)
+    except Exception as error:
+        raise Unserialisable(str(error)) from None
+    if not fits:
+        raise ReplyViolation(f"`{eventtype}` does not fit its schema in `broadcasts`", validator, payload)
+
+
+def check_close(code: int, reason: str) -> None:
+    """
+    Check what an application may close with: 1000 or 3000 to 4999, and a reason of 123 bytes (RFC 6455 section 7.4.2).
+
+    Raises:
+        ValueError: If it may not.
+    """
+    if isinstance(code, bool) or not isinstance(code, int) or (code != 1000 and not 3000 <= code <= 4999):
+        raise ValueError(f"close code {code} is not 1000 or 3000 to 4999")
+    if not isinstance(reason, str) or len(reason.encode("utf-8", "surrogatepass")) > 123:
+        raise ValueError("a close reason is a text of at most 123 bytes in UTF-8")
+
+
+def _one_target(targets: Mapping[str, str | None], verb: str, accepted: str) -> tuple[str, str]:
+    given = [(key, value) for key, value in targets.items() if value is not None]
+    if len(given) != 1:
+        found = ", ".join(f"`{key}`" for key, _ in given) or "none"
+        raise ValueError(f"{verb} takes exactly one of {accepted}; found {found}")
+    key, value = given[0]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"`{key}` is a text that is not empty, found {value!r:.50}")
+    return key, value
+
+
+def _check_eventtype(eventtype: str) -> None:
+    if not isinstance(eventtype, str) or not 1 <= len(eventtype) <= _LONGEST_NAME:
+        raise ValueError(f"an event type is a text of 1 to {_LONGEST_NAME} characters")
+    if is_protocol_name(eventtype):
+        raise ValueError(f"the event type `{eventtype}` belongs to the protocol; choose another name")
+
+
+def _listed(names: list[str]) -> str:
+    return "there is " + (", ".join(f"`{name}`" for name in names) or "none")

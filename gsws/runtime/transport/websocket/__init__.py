@@ -1,0 +1,1 @@
+"""A socket that is a WebSocket: frames, back-pressure, heartbeats and closing."""
