@@ -49,6 +49,10 @@ KEYS = {
 MODIFIERS = {"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}
 
 
+class Refused(AssertionError):
+    """The browser does not do what it was told: what a command is about is not there, most often."""
+
+
 class Page:
     """
     One tab: what its console and network said, and what a person could do with it.
@@ -75,7 +79,7 @@ class Page:
             message = self._receive(20)
             if message.get("id") == number:
                 if "error" in message:
-                    raise AssertionError(f"{method}: {message['error']}")
+                    raise Refused(f"{method}: {message['error']}")
                 result: dict[str, Any] = message["result"]
                 return result
 
@@ -136,9 +140,7 @@ class Page:
 
     def click(self, role: str, name: str = "") -> None:
         """Click with the mouse on the first that has a role and a name; AssertionError if there is none in time."""
-        node = self.wait(lambda: self.find(role, name), 5)
-        self.command("DOM.scrollIntoViewIfNeeded", backendNodeId=node)
-        quad = self.command("DOM.getContentQuads", backendNodeId=node)["quads"][0]
+        quad = self.wait(lambda: self._place(role, name), 5)
         at = {"x": (quad[0] + quad[4]) / 2, "y": (quad[1] + quad[5]) / 2, "button": "left", "clickCount": 1}
         for kind in ("mousePressed", "mouseReleased"):
             self.command("Input.dispatchMouseEvent", type=kind, **at)
@@ -148,10 +150,25 @@ class Page:
         node = self.find(role, name)
         if node is None:
             return ""
-        thing = self.command("DOM.resolveNode", backendNodeId=node)["object"]["objectId"]
         script = "function () { return this.innerText ?? this.textContent; }"
+        try:
+            thing = self.command("DOM.resolveNode", backendNodeId=node)["object"]["objectId"]
+        except Refused:  # the page has put another in its place
+            return self.says(role, name)
         answer = self.command("Runtime.callFunctionOn", objectId=thing, functionDeclaration=script, returnByValue=True)
         return str(answer["result"].get("value", ""))
+
+    def _place(self, role: str, name: str) -> list[float] | None:
+        """Where on the screen the first is that has a role and a name; None if it went while it was looked for."""
+        node = self.find(role, name)
+        if node is None:
+            return None
+        try:
+            self.command("DOM.scrollIntoViewIfNeeded", backendNodeId=node)
+            quads: list[list[float]] = self.command("DOM.getContentQuads", backendNodeId=node)["quads"]
+        except Refused:
+            return None
+        return quads[0] if quads else None
 
     @property
     def focused(self) -> str:

@@ -10,15 +10,36 @@ import pytest
 from gsws.observability.writer import LogWriter, Repeats
 
 
+class Pipe:
+    """Both ends of a pipe, and who writes into it."""
+
+    def __init__(self):
+        self.reading, self.writing = os.pipe()
+        self.writers = []
+
+    def writer(self, **options):
+        self.writers.append(LogWriter(self.writing, **options))
+        return self.writers[-1]
+
+    def leave(self, end):
+        """Nobody is at an end any more; its number stays taken, for a writer goes on with it."""
+        with open(os.devnull, "r+b") as nowhere:
+            os.dup2(nowhere.fileno(), end)
+
+    def close(self):
+        self.leave(self.writing)
+        self.leave(self.reading)
+        for writer in self.writers:
+            assert writer.finish(15)
+        os.close(self.reading)
+        os.close(self.writing)
+
+
 @pytest.fixture
 def pipe():
-    ends = os.pipe()
+    ends = Pipe()
     yield ends
-    for end in ends:
-        try:
-            os.close(end)
-        except OSError:
-            continue
+    ends.close()
 
 
 def drained(reading):
@@ -40,17 +61,16 @@ def told(count):
 
 def test_what_nobody_reads_waits_up_to_a_bound_and_then_is_dropped_and_told(pipe):
     """50,000 lines into a dead pipe: the caller goes on, what fits arrives in order, the rest is counted."""
-    reading, writing = pipe
-    writer = LogWriter(writing, told=told, lines=1000)
+    writer = pipe.writer(told=told, lines=1000)
     for number in range(50_000):
         writer.write(b"%06d %s\n" % (number, b"x" * 93))
     assert not writer.finish(0.1)
     assert writer.dropped > 48_000
-    pieces, thread = drained(reading)
+    pieces, thread = drained(pipe.reading)
     assert writer.finish(5)
     writer.write(b"last\n")
     assert writer.finish(5)
-    os.close(writing)
+    pipe.leave(pipe.writing)
     thread.join(5)
     *lines, last = b"".join(pieces).decode().splitlines()
     assert last == "last"
@@ -62,7 +82,7 @@ def test_what_nobody_reads_waits_up_to_a_bound_and_then_is_dropped_and_told(pipe
 
 
 def test_bytes_are_bounded_too(pipe):
-    writer = LogWriter(pipe[1], size=1_000_000)
+    writer = pipe.writer(size=1_000_000)
     for _ in range(100):
         writer.write(b"x" * 99_999 + b"\n")
     assert writer.dropped >= 88
@@ -70,20 +90,18 @@ def test_bytes_are_bounded_too(pipe):
 
 def test_only_whole_lines_stand_in_a_pipe_that_is_left(pipe):
     """A reader that comes after the end finds no half of a line."""
-    reading, writing = pipe
-    writer = LogWriter(writing)
+    writer = pipe.writer()
     for _ in range(500):
         writer.write(b"y" * 999 + b"\n")
     assert not writer.finish(0.2)
-    found = os.read(reading, 2**20)
+    found = os.read(pipe.reading, 2**20)
     assert found.endswith(b"y\n")
     assert set(found.splitlines()) == {b"y" * 999}
 
 
 def test_a_reader_that_is_gone_costs_nothing_but_the_lines(pipe):
-    reading, writing = pipe
-    os.close(reading)
-    writer = LogWriter(writing)
+    pipe.leave(pipe.reading)
+    writer = pipe.writer()
     for _ in range(100):
         writer.write(b"lost\n")
     assert writer.finish(5)
@@ -101,8 +119,7 @@ def test_a_file_gets_everything(tmp_path):
 
 def test_a_child_process_writes_by_itself(pipe):
     """The thread is not there after a fork, and what waits is the parent's."""
-    reading, writing = pipe
-    writer = LogWriter(writing)
+    writer = pipe.writer()
     writer.write(b"parent\n")
     assert writer.finish(5)
     child = os.fork()
@@ -110,7 +127,7 @@ def test_a_child_process_writes_by_itself(pipe):
         writer.write(b"child\n")
         os._exit(0)
     os.waitpid(child, 0)
-    assert os.read(reading, 4096) == b"parent\nchild\n"
+    assert os.read(pipe.reading, 4096) == b"parent\nchild\n"
 
 
 def test_equal_lines_are_summed():

@@ -5,7 +5,7 @@
 import { RemoteError, connect } from "/gsws.js";
 import { Answer, add } from "./answer.js";
 import { copied, hex, stored } from "./browser.js";
-import { make } from "./markdown.js";
+import { make, patch } from "./markdown.js";
 import { explain } from "./words.js";
 
 const at = (id) => document.getElementById(id);
@@ -216,18 +216,17 @@ async function conversations() {
   }
   if (!known.some(([one]) => one === thread)) known.unshift([thread, "New conversation"]);
   const focused = document.activeElement?.closest("#threads li")?.dataset.thread;
-  at("threads").replaceChildren(...known.map(([one, title]) => {
+  const items = known.map(([one, title]) => {
     const show = make("button", { type: "button", className: "thread", title }, title);
     const remove = make("button", { type: "button", className: "remove", title: "Delete" }, "×");
     remove.setAttribute("aria-label", `Delete “${title}”`);
     if (one === thread) show.setAttribute("aria-current", "true");
-    show.addEventListener("click", () => choose(one));
-    remove.addEventListener("click", () => forget(one, title).catch(report));
     if (one !== thread && turns.has(one)) show.append(make("small", {}, " is being answered"));
     const item = make("li", {}, show, remove);
     item.dataset.thread = one;
     return item;
-  }));
+  });
+  patch(at("threads"), make("ul", {}, ...items)); // one that stays can be clicked all the while
   if (focused !== undefined) at("threads").querySelector(`[data-thread="${CSS.escape(focused)}"] button`)?.focus();
   const title = known.find(([one]) => one === thread)[1];
   document.title = title === "New conversation" ? name : `${title} — ${name}`;
@@ -316,6 +315,12 @@ async function forget(one, title) {
 
 at("new").addEventListener("click", () => choose(`c-${Date.now().toString(36)}`));
 at("menu").addEventListener("click", () => menu(!menu()));
+at("threads").addEventListener("click", ({ target }) => {
+  const button = target.closest("button");
+  const one = button?.closest("li").dataset.thread;
+  if (button?.className === "thread") choose(one);
+  else if (button) forget(one, button.previousSibling.title).catch(report);
+});
 at("threads").addEventListener("keydown", (event) => {
   const items = [...at("threads").children];
   const from = items.findIndex((item) => item.contains(document.activeElement));

@@ -224,7 +224,7 @@ function cited(text, sources) {
 }
 
 /** Make nodes equal to others and keep those that are: what is selected, scrolled or focused stays so. */
-function patch(old, fresh, from = 0) {
+export function patch(old, fresh, from = 0) {
   let at = old.childNodes[from] ?? null;
   for (const next of [...fresh.childNodes]) {
     if (!at) old.append(next);
