@@ -73,7 +73,11 @@ CONFINED: Mapping[str, tuple[str, ...]] = {
 # Rooms that may know no more of the package than these.
 ONLY: Mapping[str, frozenset[str]] = {
     "client": frozenset({"errors", "types", "protocol"}),  # what a program carries that only talks to a server
+    "eventsources": frozenset({"errors", "types", "plugins", "project"}),  # the contract, as any plugin's
 }
+
+# Rooms below that are not known either: a type of source is found by its entry point, and runs by the contract.
+UNKNOWN = {("runtime", "eventsources"), ("runtime", "datasources")}
 
 # Folders that must stay free of a library or an idea.
 FORBIDDEN: Mapping[str, frozenset[str]] = {
@@ -147,6 +151,8 @@ def _floor_violation(where: str, here: str, target: str) -> list[str]:
         return [f"{where}: `{there}` has no floor; {ADVICE}"]
     if here in ONLY and there not in {here, *ONLY[here]}:
         return [f"{where}: `{here}` imports only {', '.join(sorted(ONLY[here]))}, not `{there}`"]
+    if (here, there) in UNKNOWN:
+        return [f"{where}: `{here}` must not know `{there}`"]
     if here == there or FLOORS[there] < FLOORS[here] or (here, there) in SIBLINGS:
         return []
     relation = "a sibling of" if FLOORS[there] == FLOORS[here] else "above"
@@ -190,6 +196,9 @@ def test_the_package_is_really_read() -> None:
         ("schema/a.py", "from gsws.project import Project\n", "a sibling of"),
         ("plugins/a.py", "from gsws.eventsources import websocket\n", "a sibling of"),
         ("client/a.py", "from gsws.project import Project\n", "imports only"),
+        ("runtime/a.py", "def f():\n    from gsws.eventsources.websocket import config\n", "must not know"),
+        ("runtime/a.py", "from gsws.datasources import documents\n", "must not know"),
+        ("eventsources/a.py", "from gsws.protocol import codec\n", "imports only"),
         ("runtime/hub.py", "import websockets.frames\n", "only gsws.runtime.transport"),
         ("errors.py", "from gsws.source import Span\n", "a sibling of"),
         ("novel/a.py", "", "has no floor"),

@@ -13,11 +13,12 @@ calling them is the runtime's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
+from gsws.plugins.listening import ListenConfig
 from gsws.types import GSActor, GSStatus
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Health",
     "ListenerHandle",
     "Plugin",
+    "Reconfigurable",
     "SourceContext",
     "SourceType",
 ]
@@ -101,6 +103,15 @@ class ListenerHandle(Protocol):
         """
         ...
 
+    def reconfigure(self, config: ListenConfig) -> None:
+        """
+        Take over another config: limits on requests count at once, all else for the connections that follow.
+
+        Host, port and TLS stay what they are. Connections that the new ``authn`` or ``origins`` would not let in are
+        closed.
+        """
+        ...
+
     async def stop(self) -> None:
         """Stop accepting, let running requests finish within the drain time, close every connection."""
         ...
@@ -139,12 +150,11 @@ class SourceContext(Protocol):
         ...
 
     @property
-    def listen(self) -> Callable[[Any], ListenerHandle]:
+    def listen(self) -> Callable[[ListenConfig], ListenerHandle]:
         """
-        ``listen(options) -> ListenerHandle``: a WebSocket port for this source.
+        ``listen(config) -> ListenerHandle``: a WebSocket port for this source.
 
-        ``options`` is a `gsws.eventsources.websocket.config.WebSocketConfig`. The runtime decodes,
-        routes and answers the messages itself; nothing is bound before `ListenerHandle.start`.
+        The runtime decodes, routes and answers the messages itself; nothing is bound before `ListenerHandle.start`.
         """
         ...
 
@@ -191,6 +201,8 @@ class EventSource(Protocol):
 
     Calls come in this order: `subscribe` for each event of the project, `start` once, `subscribe` for
     events that a reload adds, `stop` once. All on the event loop.
+
+    A source may also have `reconfigure`; see `Reconfigurable`.
     """
 
     def subscribe(self, event: str, handle: EventHandle) -> None:
@@ -207,6 +219,20 @@ class EventSource(Protocol):
 
     def health(self) -> Health:
         """How it is, at once: no waiting, no I/O."""
+        ...
+
+
+@runtime_checkable
+class Reconfigurable(Protocol):
+    """An event source that takes over changes of its file while it runs; any other needs a restart for them."""
+
+    def reconfigure(self, config: Mapping[str, Any]) -> Set[str]:
+        """
+        Take over a changed file, checked as for `Plugin.create`; running requests go on.
+
+        Returns:
+            Keys of the file that were left as they are; gsws logs those that differ as in need of a restart.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ import json
 import pytest
 
 from gsws.cli.commands.validate import FORMATS, print_findings
-from gsws.eventsources.websocket.config import CONFIG_SCHEMA
+from gsws.eventsources.websocket.schema import CONFIG_SCHEMA
 from gsws.plugins.registry import facts
 from gsws.project import load_project
 from gsws.project.eventshape import EVENT

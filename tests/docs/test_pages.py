@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import gsws
-from gsws.eventsources.websocket.config import DEFAULTS
+from gsws.eventsources.websocket.schema import DEFAULTS
 from gsws.plugins.registry import facts
 from gsws.project import load_project
 from gsws.protocol.closecodes import CloseCode

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gsws.diagnostics.render.full import render_full
-from gsws.eventsources.websocket.config import CONFIG_SCHEMA, DEFAULTS
+from gsws.eventsources.websocket.schema import CONFIG_SCHEMA, DEFAULTS
 from gsws.project import PluginFacts, Project, ProjectCache, load_project
 
 WEBSOCKET = PluginFacts("websocket", "eventsource", CONFIG_SCHEMA, DEFAULTS, "built in")

@@ -8,7 +8,8 @@ import random
 
 import pytest
 
-from gsws.eventsources.websocket.config import CONFIG_SCHEMA, parse
+from gsws.eventsources.websocket.config import parse
+from gsws.eventsources.websocket.schema import CONFIG_SCHEMA
 from gsws.project.eventshape import EVENT
 from gsws.project.settings import SETTINGS_SHAPE
 

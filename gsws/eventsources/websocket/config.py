@@ -1,166 +1,32 @@
 """
-The config of a ``type: websocket`` file, typed: durations in seconds, sizes in bytes.
+What the keys of a ``type: websocket`` file say of its port, with types; see `gsws.plugins.listening`.
 
-Which keys there are and what they default to is said in `schema`.
+Which keys there are and what they default to is said in `schema`; what a port has nothing to do with (``authz``,
+``strict``, hooks) is read by `gsws.project`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from gsws.eventsources.websocket.schema import CONFIG_SCHEMA, DEFAULTS
+from gsws.eventsources.websocket.schema import DEFAULTS
+from gsws.plugins.listening import (
+    ApiKeysConfig,
+    AuthnConfig,
+    HeartbeatConfig,
+    JWTConfig,
+    LimitsConfig,
+    ListenConfig,
+    RateLimit,
+    TLSConfig,
+)
 from gsws.project.units import duration, size
 
-__all__ = [
-    "CONFIG_SCHEMA",
-    "DEFAULTS",
-    "ApiKeysConfig",
-    "AuthnConfig",
-    "HeartbeatConfig",
-    "JWTConfig",
-    "LimitsConfig",
-    "RateLimit",
-    "TLSConfig",
-    "WebSocketConfig",
-    "parse",
-]
+__all__ = ["parse"]
 
 
-@dataclass(frozen=True, slots=True)
-class JWTConfig:
-    """
-    Bearer tokens: a shared ``secret``, a ``public_key`` or the keys at ``jwks_url``; ``leeway`` in seconds.
-
-    ``public_key`` is a file in PEM, as written: relative to the project's root.
-    """
-
-    secret: str | None = field(default=None, repr=False)
-    jwks_url: str | None = None
-    algorithms: tuple[str, ...] = ()
-    issuer: str | None = None
-    audience: tuple[str, ...] = ()
-    leeway: float = 10.0
-    public_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKeysConfig:
-    """A file of hashed keys, as written: relative to the project's root."""
-
-    file: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuthnConfig:
-    """
-    How a client proves who it is.
-
-    Attributes:
-        fn: Name of a function ``(handshake) -> Actor | None``.
-        anonymous: Whether a client without a credential may connect.
-        cookie: Name of a cookie that may carry the credential, or None.
-        query: Name of a query parameter that may carry it, or None.
-        revoked: A file of subjects and token ids that are let in no more, relative to the project's root; or None.
-    """
-
-    jwt: JWTConfig | None = None
-    api_keys: ApiKeysConfig | None = None
-    fn: str | None = None
-    anonymous: bool = False
-    cookie: str | None = None
-    query: str | None = None
-    revoked: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """
-    ``messages`` every ``per`` seconds, ``burst`` at once; ``messages`` 0 is no limit.
-
-    Attributes:
-        by: Whose messages are counted: one connection's, or all of one subject's; nobody's in `connect_rate`.
-    """
-
-    messages: int = 0
-    per: float = 1.0
-    burst: int = 0
-    by: Literal["connection", "subject"] = "connection"
-
-
-@dataclass(frozen=True, slots=True)
-class LimitsConfig:
-    """
-    What one connection or one source may use; 0 is no limit, sizes in bytes, durations in seconds.
-
-    Attributes:
-        connect_rate: Handshakes of one address; its ``messages`` are ``connections`` in the file.
-    """
-
-    message_bytes: int = 2**20
-    json_depth: int = 64
-    in_flight: int = 32
-    queue: int = 1000
-    queue_bytes: int = 2**20
-    send_buffer: int = 2**20
-    connections: int = 10000
-    connections_per_ip: int = 0
-    connections_per_subject: int = 1000
-    rate: RateLimit = field(default_factory=RateLimit)
-    connect_rate: RateLimit = field(default_factory=RateLimit)
-    handshake_timeout: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class HeartbeatConfig:
-    """Seconds between pings (0: none) and seconds to wait for an answer."""
-
-    interval: float = 20.0
-    timeout: float = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class TLSConfig:
-    """Certificate chain and key in PEM, as written: relative to the project's root."""
-
-    cert: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class WebSocketConfig:
-    """
-    One WebSocket source, typed.
-
-    Attributes:
-        path: The only path that upgrades, or None for any.
-        origins: Allowed origins (``*`` is any), or None for the same origin.
-        hosts: Names that requests may be for (``*`` is any), or None for the default.
-        csp: ``Content-Security-Policy`` of pages, empty for none, or None for the default.
-        authz: Function name, scopes, or None; `SourceSpec.authz` has it resolved.
-        hook: ``on_request_validation_error``.
-        subprotocols: Subprotocols that the project offers itself, the preferred first.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    path: str | None = None
-    origins: tuple[str, ...] | None = None
-    hosts: tuple[str, ...] | None = None
-    csp: str | None = None
-    authn: AuthnConfig | None = None
-    authz: str | tuple[str, ...] | None = None
-    limits: LimitsConfig = field(default_factory=LimitsConfig)
-    heartbeat: HeartbeatConfig = field(default_factory=HeartbeatConfig)
-    compression: bool = False
-    tls: TLSConfig | None = None
-    strict: bool = False
-    hook: str | None = None
-    subprotocols: tuple[str, ...] = ()
-
-
-def parse(config: Mapping[str, Any]) -> WebSocketConfig:
+def parse(config: Mapping[str, Any]) -> ListenConfig:
     """
     Type a config that `CONFIG_SCHEMA` accepts; keys left out take their default.
 
@@ -173,9 +39,9 @@ def parse(config: Mapping[str, Any]) -> WebSocketConfig:
         raise ValueError(f"not a checked websocket config: {error}") from error
 
 
-def _parse(config: Mapping[str, Any]) -> WebSocketConfig:
+def _parse(config: Mapping[str, Any]) -> ListenConfig:
     origins, tls = config.get("origins"), config.get("tls")
-    return WebSocketConfig(
+    return ListenConfig(
         host=config.get("host", DEFAULTS["host"]),
         port=int(config.get("port", DEFAULTS["port"])),
         path=config.get("path"),
@@ -183,13 +49,10 @@ def _parse(config: Mapping[str, Any]) -> WebSocketConfig:
         hosts=_hosts(config.get("hosts")),
         csp="" if config.get("csp") is False else config.get("csp"),
         authn=_authn(config.get("authn")),
-        authz=_authz(config.get("authz")),
         limits=_limits(config.get("limits") or {}),
         heartbeat=_heartbeat(config.get("heartbeat") or {}),
         compression=config.get("compression", False),
         tls=None if tls is None else TLSConfig(tls["cert"], tls["key"]),
-        strict=config.get("strict", False),
-        hook=config.get("on_request_validation_error"),
         subprotocols=tuple(config.get("subprotocols") or ()),
     )
 
@@ -226,12 +89,6 @@ def _jwt(jwt: Mapping[str, Any]) -> JWTConfig:
         leeway=_seconds(jwt, "leeway", 10.0),
         public_key=jwt.get("public_key"),
     )
-
-
-def _authz(authz: Any) -> str | tuple[str, ...] | None:
-    if isinstance(authz, Mapping):
-        return tuple(authz["scopes"]) if "scopes" in authz else str(authz["fn"])
-    return authz if isinstance(authz, str) else None
 
 
 def _limits(limits: Mapping[str, Any]) -> LimitsConfig:

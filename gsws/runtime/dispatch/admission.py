@@ -13,7 +13,7 @@ from gsws.protocol.closecodes import CloseCode
 from gsws.runtime.rate import Buckets, Rate, TokenBucket
 
 if TYPE_CHECKING:
-    from gsws.eventsources.websocket.config import RateLimit
+    from gsws.plugins.listening import RateLimit
     from gsws.routing.table import Route
     from gsws.runtime.sessions.client import Client
     from gsws.types import RequestId

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.errors import ServeError
-from gsws.eventsources.websocket.config import AuthnConfig, WebSocketConfig
+from gsws.plugins.listening import AuthnConfig, ListenConfig
 from gsws.protocol.closecodes import CloseCode
 from gsws.runtime.identity.apikeys import KeyFile
 from gsws.runtime.identity.checking import CheckThreads
@@ -69,7 +69,7 @@ class Identity:
 
     def __init__(
         self,
-        config: WebSocketConfig,
+        config: ListenConfig,
         *,
         name: str,
         root: Path,

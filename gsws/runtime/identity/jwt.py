@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from gsws.errors import ServeError
-from gsws.eventsources.websocket.config import JWTConfig
+from gsws.plugins.listening import JWTConfig
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.grantfile import GrantFile, GrantFileError, read_grants
 from gsws.runtime.identity.jwks import KeySet

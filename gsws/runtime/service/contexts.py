@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gsws.errors import ServeError
 from gsws.plugins.contract import ListenerHandle
+from gsws.plugins.listening import ListenConfig
 from gsws.types import Count
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Context:
         return self.name
 
     @property
-    def listen(self) -> Callable[[Any], ListenerHandle]:
+    def listen(self) -> Callable[[ListenConfig], ListenerHandle]:
         return lambda config: self.service.listen(self.name, config)
 
 
@@ -125,5 +126,5 @@ class DatasourceContext(Context):
         return self.service.logger.bind(datasource=self.name)
 
     @property
-    def listen(self) -> Callable[[Any], ListenerHandle]:
+    def listen(self) -> Callable[[ListenConfig], ListenerHandle]:
         raise ServeError(f"datasource `{self.name}` asked for a port; only event sources have one")

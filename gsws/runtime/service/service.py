@@ -18,8 +18,8 @@ import structlog
 
 from gsws.diagnostics import Finding
 from gsws.errors import ConnectionClosed, ServeError
-from gsws.eventsources.websocket.config import WebSocketConfig
-from gsws.plugins.contract import EventSource, Health, ListenerHandle
+from gsws.plugins.contract import EventSource, Health, ListenerHandle, Reconfigurable
+from gsws.plugins.listening import ListenConfig
 from gsws.plugins.registry import Registry, registry
 from gsws.project.specs import DatasourceSpec, Project, SourceSpec
 from gsws.routing.modules import ModuleSet
@@ -83,6 +83,7 @@ class Service:
         self.live: dict[str, LiveSource] = {}
         self.sources: dict[str, EventSource] = {}
         self.datasources: dict[str, Any] = {}
+        self._types: dict[str, str] = {}
         self._built: Mapping[str, DatasourceSpec] = {}
         self.threads = ThreadPool()
         self.observer: Observer | None = None
@@ -264,14 +265,10 @@ class Service:
         if installed is None or installed.plugin is None:
             raise ServeError(f"no plugin for `type: {spec.type}` of event source `{spec.name}`")
         context = Context(self, spec.name)
-        config = dict(spec.config)
-        if self.host is not None and "host" in config:
-            config["host"] = self.host
-        if self.port is not None and "port" in config:
-            config["port"] = self.port
         source: EventSource | None = None
         try:
-            source = installed.plugin.create(config, context)
+            self._types[spec.name] = spec.type
+            source = installed.plugin.create(self._config(spec), context)
             self.sources[spec.name] = source
             self._subscribe(spec.name)
             await source.start()
@@ -282,6 +279,11 @@ class Service:
             if source is not None:
                 await stop_source(source, self.logger)
             raise
+
+    def _config(self, spec: SourceSpec) -> Mapping[str, Any]:
+        """What a source's file says, with what the command line says instead."""
+        said = {"host": self.host, "port": self.port}
+        return {key: value if said.get(key) is None else said[key] for key, value in spec.config.items()}
 
     async def _start_or_tell(self, spec: SourceSpec) -> None:
         """
@@ -343,7 +345,7 @@ class Service:
             live.apply(self._table.get(name, {}), _rates(self.project, name), self._hooks.get(name))
         return live
 
-    def listen(self, name: str, config: WebSocketConfig) -> ListenerHandle:
+    def listen(self, name: str, config: ListenConfig) -> ListenerHandle:
         """Make the port of one event source; nothing is bound before its `start`."""
         listener = self._listeners[name] = LiveListener(
             self._live(name),
@@ -400,10 +402,10 @@ class Service:
         """Take over what a changed source file says, and say what needs a restart."""
         if before.config == now.config:
             return
-        listener = self._listeners.get(now.name)
-        if listener is not None:
-            listener.reconfigure(now.config)
-        fixed = _NEEDS_RESTART if listener is not None else before.config.keys() | now.config.keys()
+        source = self.sources[now.name]
+        fixed: Set[str] = before.config.keys() | now.config.keys()
+        if isinstance(source, Reconfigurable) and self._types[now.name] == now.type:
+            fixed = source.reconfigure(self._config(now)) | {"type"}
         changed = sorted(key for key in fixed if before.config.get(key) != now.config.get(key))
         if changed:
             self.logger.warning("change takes effect after a restart", source=now.name, keys=changed)
@@ -417,10 +419,6 @@ class Service:
             self.logger.debug("background task of a handler lost its client", error=str(error))
             return
         self.logger.error("unhandled error in a background task", detail=context.get("message"), exc_info=error)
-
-
-_NEEDS_RESTART: Final = frozenset({"type", "host", "port", "tls"})
-"""Keys of a websocket file that a reload cannot take over."""
 
 
 class _Undo(Exception):

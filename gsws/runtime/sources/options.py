@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gsws.eventsources.websocket.config import WebSocketConfig
+from gsws.plugins.listening import ListenConfig
 from gsws.runtime.sessions.session import SUBPROTOCOL
 from gsws.runtime.transport import ListenOptions
 from gsws.runtime.transport.certificate import Certificate
@@ -13,7 +13,7 @@ __all__ = ["listen_options"]
 
 
 def listen_options(
-    config: WebSocketConfig, *, development: bool, base: Path, certificate: Certificate | None = None
+    config: ListenConfig, *, development: bool, base: Path, certificate: Certificate | None = None
 ) -> ListenOptions:
     """Turn a source's config into the transport's options."""
     limits = config.limits

@@ -17,8 +17,8 @@ from typing import Any, Final
 import structlog
 
 from gsws.errors import ServeError
-from gsws.eventsources.websocket.config import RateLimit, WebSocketConfig, parse
 from gsws.plugins.contract import Health
+from gsws.plugins.listening import ListenConfig, RateLimit
 from gsws.protocol.answer import error_payload, frame
 from gsws.protocol.closecodes import CloseCode
 from gsws.routing.table import Hooks, Route
@@ -154,7 +154,7 @@ class LiveSource:
         self.broadcasts = {name: validator for route in routes.values() for name, validator in route.broadcasts.items()}
         self._guard()
 
-    def configure(self, config: WebSocketConfig) -> None:
+    def configure(self, config: ListenConfig) -> None:
         """Take the limits of a config; they count from the next message on."""
         limits = config.limits
         self.json_depth = limits.json_depth
@@ -254,7 +254,7 @@ class LiveListener:
     def __init__(
         self,
         live: LiveSource,
-        config: WebSocketConfig,
+        config: ListenConfig,
         *,
         development: bool,
         base: Path,
@@ -324,26 +324,25 @@ class LiveListener:
         if live.identity is not None:
             live.identity.close()
 
-    def reconfigure(self, config: Mapping[str, Any]) -> None:
+    def reconfigure(self, config: ListenConfig) -> None:
         """
-        Take over a changed file: limits on requests count at once, all else for the connections that follow.
+        Take over another config: limits on requests count at once, all else for the connections that follow.
 
         Host, port and TLS stay what they are. Who is connected stays if what let it in is as it was, else it is closed:
         with 4501 for ``authn``, with 4504 for ``origins``.
         """
-        now = parse(config)
         before_origins = self.config.origins
-        if now.authn != self.config.authn or now.origins != before_origins:
-            self._identify_anew(now)
-        self.config = replace(now, host=self.config.host, port=self.config.port, tls=self.config.tls)
-        self.live.configure(now)
+        if config.authn != self.config.authn or config.origins != before_origins:
+            self._identify_anew(config)
+        self.config = replace(config, host=self.config.host, port=self.config.port, tls=self.config.tls)
+        self.live.configure(config)
         before = self._listener.options
-        options = listen_options(now, development=before.development, base=self._base)
+        options = listen_options(config, development=before.development, base=self._base)
         self._listener.options = replace(options, host=before.host, port=before.port, ssl=before.ssl)
-        if now.origins != before_origins:
+        if config.origins != before_origins:
             self._check_origins()
 
-    def _identity(self, config: WebSocketConfig) -> Identity | None:
+    def _identity(self, config: ListenConfig) -> Identity | None:
         if config.authn is None:
             return None
         live = self.live
@@ -356,7 +355,7 @@ class LiveListener:
             logger=live.logger,
         )
 
-    def _identify_anew(self, config: WebSocketConfig) -> None:
+    def _identify_anew(self, config: ListenConfig) -> None:
         """Check credentials by another config; with one that cannot be used, nobody new gets in."""
         live = self.live
         try:

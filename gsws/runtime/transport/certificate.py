@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.errors import ServeError
-from gsws.eventsources.websocket.config import TLSConfig
+from gsws.plugins.listening import TLSConfig
 
 if TYPE_CHECKING:
     from gsws.runtime.wheel import Timer, Wheel

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from gsws.eventsources.websocket.config import (
-    CONFIG_SCHEMA,
-    DEFAULTS,
+from gsws.eventsources.websocket.config import parse
+from gsws.eventsources.websocket.schema import CONFIG_SCHEMA, DEFAULTS
+from gsws.plugins.listening import (
     ApiKeysConfig,
     HeartbeatConfig,
     JWTConfig,
     LimitsConfig,
+    ListenConfig,
     RateLimit,
     TLSConfig,
-    WebSocketConfig,
-    parse,
 )
 from gsws.project.kinds import understood
 
 
 def test_defaults_are_the_typed_defaults():
     """What the file leaves out, the mapping of defaults and the dataclass say the same about."""
-    assert parse({}) == parse(DEFAULTS) == WebSocketConfig()
+    assert parse({}) == parse(DEFAULTS) == ListenConfig()
 
 
 def test_everything_typed():
@@ -40,13 +39,10 @@ def test_everything_typed():
                 "cookie": "sid",
                 "query": "token",
             },
-            "authz": {"scopes": ["a", "b"]},
             "limits": {"message_bytes": "64KiB", "rate": {"messages": 5, "per": "1m"}, "handshake_timeout": "500ms"},
             "heartbeat": {"interval": 0, "timeout": 3},
             "compression": True,
             "tls": {"cert": "c.pem", "key": "k.pem"},
-            "strict": True,
-            "on_request_validation_error": "bad",
         }
     )
 
@@ -59,11 +55,10 @@ def test_everything_typed():
         "sid",
         "token",
     )
-    assert config.authz == ("a", "b")
     assert config.limits == LimitsConfig(message_bytes=65536, rate=RateLimit(5, 60.0, 5), handshake_timeout=0.5)
     assert config.heartbeat == HeartbeatConfig(0.0, 3.0)
     assert config.tls == TLSConfig("c.pem", "k.pem")
-    assert (config.compression, config.strict, config.hook) == (True, True, "bad")
+    assert config.compression
 
 
 def test_a_secret_is_not_shown():

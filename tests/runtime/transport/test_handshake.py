@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from gsws.eventsources.websocket.config import RateLimit
+from gsws.plugins.listening import RateLimit
 from gsws.runtime.transport import HTTPRefusal
 from gsws.runtime.transport.limits import SPARE_SOCKETS
 from tests.runtime.transport.harness import ACCEPT, TEXT, Client, eventually, frame
