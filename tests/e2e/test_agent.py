@@ -286,20 +286,22 @@ def test_a_page_that_is_loaded_anew_says_that_its_answer_was_interrupted(project
 
 @pytest.mark.browser
 def test_an_answer_goes_on_while_another_conversation_is_shown(project: Path, page: Page) -> None:
-    """Nothing cancels it, nothing of it is shown elsewhere, and it is there when one returns."""
-    with FakeGemini(Turn(WORDS, delay=0.5)) as gemini, with_gemini(project, gemini) as server:
+    """Nothing cancels it or waits for it, nothing of it is shown elsewhere, and it is there when one returns."""
+    with FakeGemini(Turn(WORDS, delay=0.5), "Beside it.") as gemini, with_gemini(project, gemini) as server:
         open_chat(page, server.port)
         type_in(page, "Count.")
         page.wait(lambda: "w2 " in last(page))
         page.click("button", "New")
         page.wait(lambda: is_empty(page))
         page.wait(lambda: "is being answered" in page.says("navigation"))
+        type_in(page, "And this?")
+        page.wait(lambda: idle(page) and last(page, ".body") == "Beside it.")
         page.click("button", "Count")
         page.wait(lambda: "w4 " in last(page))
         assert not idle(page), "it is still being written"
         page.press("Escape")
         page.wait(lambda: idle(page) and "You stopped this answer." in last(page))
-        assert len(gemini.requests) == 1
+        assert len(gemini.requests) == 2
         assert page.exceptions == []
         page.navigate("about:blank")
 

@@ -1,13 +1,13 @@
 """Answers `websocket.stream`: a LangGraph agent that searches the documents and streams what it writes."""
 
+from helper.memory import conversation
+from helper.prompts import SYSTEM_PROMPT
+from helper.retrieval import search_tool
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Send
 
 from gsws import ai
-from helper.memory import conversation
-from helper.prompts import SYSTEM_PROMPT
-from helper.retrieval import search_tool
 
 built = None
 

@@ -1,4 +1,4 @@
-// The chat page: one connection that repairs itself, one answer at a time, conversations that outlive the page.
+// The chat page: one connection that repairs itself, one answer at a time in a conversation, which outlives the page.
 // An answer is in `answer.js`, what it asks in `approval.js`, Markdown in `markdown.js`, errors in `words.js`, what
 // browsers have in `browser.js`; the wire is in `/gsws.js`, which gsws serves. No text becomes HTML, and nothing is
 // asked of another host.
