@@ -14,13 +14,13 @@ from gsws.runtime.counters import Counters
 from gsws.runtime.rate import Buckets
 from gsws.runtime.transport.interface import HTTPRefusal, ListenOptions
 
-__all__ = ["Places", "network_of"]
+__all__ = ["ConnectionLimits", "network_of"]
 
 SPARE_SOCKETS = 32
 """Sockets of one address, beyond its limit of connections, that may be in an opening handshake or a plain request."""
 
 
-class Places:
+class ConnectionLimits:
     """
     The places of one listener. Every connection is counted, also while no limit is set: one may be set later.
 

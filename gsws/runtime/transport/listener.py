@@ -22,10 +22,10 @@ from gsws.errors import ServeError
 from gsws.runtime.counters import Counters
 from gsws.runtime.summed import Summed
 from gsws.runtime.transport.closing import close_name
-from gsws.runtime.transport.http.connection import Intake
+from gsws.runtime.transport.http.connection import HTTPConnection
 from gsws.runtime.transport.http.files import PublicFolder
 from gsws.runtime.transport.interface import Application, HTTPRefusal, ListenOptions
-from gsws.runtime.transport.limits import Places
+from gsws.runtime.transport.limits import ConnectionLimits
 from gsws.runtime.transport.websocket.connection import Connection
 from gsws.runtime.transport.websocket.sending import HIGH_WATER
 from gsws.runtime.wheel import Wheel
@@ -67,9 +67,9 @@ class Listener:
         self.refusals: Summed
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.AbstractServer] = []
-        self._intakes: set[Intake] = set()
+        self.sockets: set[HTTPConnection] = set()
         self._arrivals: set[asyncio.Task[object]] = set()
-        self._places = Places(self.counters)
+        self.limits = ConnectionLimits(self.counters)
         self._retry: asyncio.TimerHandle | None = None
         self._complained = float("-inf")
         self._executor: ThreadPoolExecutor | None = None
@@ -105,15 +105,15 @@ class Listener:
         """
         self.accepting = False
         self._stop_listening()
-        for intake in list(self._intakes):
-            intake.abort()
+        for sock in list(self.sockets):
+            sock.abort()
         for connection in list(self.connections):
             connection.close(code, reason)
         if not await self._empty(timeout):
             for connection in list(self.connections):
                 connection.abort()
-            for intake in list(self._intakes):
-                intake.abort()
+            for sock in list(self.sockets):
+                sock.abort()
             await self._empty(1.0)
         for task in list(self._arrivals):
             task.cancel()
@@ -122,7 +122,7 @@ class Listener:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None
 
-    # Called by intakes and connections
+    # Called by sockets
 
     @property
     def executor(self) -> ThreadPoolExecutor:
@@ -131,33 +131,33 @@ class Listener:
             self._executor = ThreadPoolExecutor(2, thread_name_prefix="gsws-files")
         return self._executor
 
-    def arrived(self, intake: Intake, host: str) -> HTTPRefusal | None:
+    def arrived(self, sock: HTTPConnection, host: str) -> HTTPRefusal | None:
         """Count a socket; a refusal if there are far too many, and it should be closed at once."""
-        self._intakes.add(intake)
+        self.sockets.add(sock)
         limit = self.options.connections
-        if limit and len(self._intakes) > SPARE_SOCKETS + max(0, limit - len(self.connections)):
+        if limit and len(self.sockets) > SPARE_SOCKETS + max(0, limit - len(self.connections)):
             self.counters.add("limits.connections")
             refusal: HTTPRefusal | None = HTTPRefusal(503, "too many connections\n", {"Retry-After": "5"})
         else:
             refusal = None
-        return self._places.arrive(host, self.options) or refusal
+        return self.limits.arrive(host, self.options) or refusal
 
-    def departed(self, intake: Intake, host: str) -> None:
+    def departed(self, sock: HTTPConnection, host: str) -> None:
         """Forget a socket that is closed or has become a connection."""
-        if intake in self._intakes:
-            self._intakes.discard(intake)
-            self._places.depart(host)
+        if sock in self.sockets:
+            self.sockets.discard(sock)
+            self.limits.depart(host)
         self._check_empty()
 
     def reserve(self, host: str) -> HTTPRefusal | None:
         """Take a place for a WebSocket, to be given back by `release`, or tell why there is none."""
         if not self.accepting:
             return HTTPRefusal(503, "the server is shutting down\n", {"Retry-After": "5"})
-        return self._places.take(host, self.options, self.loop.time())
+        return self.limits.take(host, self.options, self.loop.time())
 
     def release(self, host: str) -> None:
         """Give back a place."""
-        self._places.release(host)
+        self.limits.release(host)
 
     def facts(self) -> bytes:
         """What is connected and what was refused, as JSON for a person."""
@@ -187,7 +187,7 @@ class Listener:
                 self.loop.add_reader(sock.fileno(), self._accept, sock)
             except NotImplementedError:  # the proactor loop of Windows
                 self._servers.append(
-                    await self.loop.create_server(lambda: Intake(self), sock=sock, ssl=self.options.ssl)
+                    await self.loop.create_server(lambda: HTTPConnection(self), sock=sock, ssl=self.options.ssl)
                 )
 
     def _accept(self, sock: socket.socket) -> None:
@@ -212,7 +212,7 @@ class Listener:
         ssl = self.options.ssl
         try:
             await self.loop.connect_accepted_socket(
-                lambda: Intake(self),
+                lambda: HTTPConnection(self),
                 accepted,
                 ssl=ssl,
                 ssl_handshake_timeout=None if ssl is None else self.options.handshake_timeout,
@@ -262,7 +262,7 @@ class Listener:
 
     def _check_empty(self) -> None:
         waiting = self._emptied
-        if waiting is not None and not waiting.done() and not self.connections and not self._intakes:
+        if waiting is not None and not waiting.done() and not self.connections and not self.sockets:
             waiting.set_result(None)
 
     async def _empty(self, timeout: float) -> bool:

@@ -225,9 +225,9 @@ def test_unclean_ends(serve):
                 client.send(frame(TEXT, b"x" * 3000) * 20)
             if n % 2:
                 client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    eventually(lambda: not server.listener.connections and not server.listener._intakes)
+    eventually(lambda: not server.listener.connections and not server.listener.sockets)
     eventually(lambda: len(server.listener.wheel) == 0)
-    assert server.listener._places.taken == 0
+    assert server.listener.limits.taken == 0
     assert len(closings(server)) == len(server.app.connections)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gsws.runtime.transport.listener import Listener
     from gsws.runtime.wheel import Timer
 
-__all__ = ["Intake"]
+__all__ = ["HTTPConnection"]
 
 EARLY_BYTES = 65536
 """Bytes kept that a client sends before its upgrade is granted."""
@@ -42,7 +42,7 @@ LINGER_BYTES = 2**24
 log = logging.getLogger("gsws.transport")
 
 
-class Intake(asyncio.Protocol):
+class HTTPConnection(asyncio.Protocol):
     """One accepted socket, until it is closed or upgraded."""
 
     __slots__ = (

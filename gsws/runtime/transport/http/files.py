@@ -1,7 +1,7 @@
 """
 Static files of a project's ``public/`` folder: from a request path to an open file or nothing.
 
-No sockets; `intake` sends what is found. Nothing outside of the folder is ever served, nor anything hidden.
+No sockets; `connection` sends what is found. Nothing outside of the folder is ever served, nor anything hidden.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 HTTP/1.1 as far as a WebSocket port needs it: reading one request head, writing one response.
 
-Bytes in and out; no sockets. What a request means is decided in `intake`.
+Bytes in and out; no sockets. What a request means is decided in `connection`.
 """
 
 from __future__ import annotations

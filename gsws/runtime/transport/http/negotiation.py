@@ -1,7 +1,7 @@
 """
 The opening handshake of RFC 6455 section 4.2, by the library: a request head in, the 101 response or a refusal out.
 
-No sockets; paths, origins and limits are `intake`'s.
+No sockets; paths, origins and limits are `connection`'s.
 """
 
 from __future__ import annotations

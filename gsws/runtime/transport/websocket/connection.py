@@ -1,7 +1,7 @@
 """
 One open WebSocket: an `asyncio.Protocol` between a socket and a `Receiver`.
 
-It begins after the opening handshake (`intake`) and knows receiving, heartbeats and closing; frames are `framing`'s,
+It begins after the opening handshake (`http`) and knows receiving, heartbeats and closing; frames are `framing`'s,
 flow control is `sending`'s and `holding`'s. An idle connection owns no task and no timer of the event loop.
 """
 
@@ -253,7 +253,7 @@ class Connection(HoldingHalf):
         """Whether anything came since the last `probe`, or heartbeat."""
         return self._heard
 
-    # Called by the intake
+    # Called by the HTTP connection
 
     def begin(self, response: bytes, handshake: Handshake) -> None:
         """Send the 101 response and hand the connection to the application; its exceptions pass through."""

@@ -1,4 +1,4 @@
-"""Places for connections: limits in total, by address and in a time, decided without sockets."""
+"""Limits of connections: in total, by address and in a time, decided without sockets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from gsws.runtime.counters import Counters
 from gsws.runtime.rate import TokenBucket
 from gsws.runtime.transport.interface import ListenOptions
-from gsws.runtime.transport.limits import SPARE_SOCKETS, Places, network_of
+from gsws.runtime.transport.limits import SPARE_SOCKETS, ConnectionLimits, network_of
 
 
 class Rate:
@@ -16,7 +16,7 @@ class Rate:
 
 def test_handshakes_of_one_address_have_a_rate():
     """As many at once as the burst, then one each time a token comes back; the refusal says when."""
-    places, options = Places(Counters()), ListenOptions(connections=0, connect_rate=Rate())
+    places, options = ConnectionLimits(Counters()), ListenOptions(connections=0, connect_rate=Rate())
     assert [places.take("192.0.2.1", options, 0.0) for _ in range(3)] == [None] * 3
     refusal = places.take("192.0.2.1", options, 0.0)
     assert (refusal.status, refusal.headers) == (429, {"Retry-After": "5"})
@@ -26,7 +26,7 @@ def test_handshakes_of_one_address_have_a_rate():
 
 
 def test_what_is_given_back_can_be_taken_again():
-    places, options = Places(Counters()), ListenOptions(connections=3, connections_per_ip=2)
+    places, options = ConnectionLimits(Counters()), ListenOptions(connections=3, connections_per_ip=2)
     assert [places.take("a", options, 0.0) for _ in range(2)] == [None, None]
     assert places.take("a", options, 0.0).status == 429
     assert places.take("b", options, 0.0) is None
@@ -38,7 +38,7 @@ def test_what_is_given_back_can_be_taken_again():
 
 def test_one_address_cannot_hold_all_sockets():
     """Sockets that ask for nothing are bounded too, where an address has a limit."""
-    places, options = Places(Counters()), ListenOptions(connections_per_ip=2)
+    places, options = ConnectionLimits(Counters()), ListenOptions(connections_per_ip=2)
     assert [places.arrive("a", options) for _ in range(2 + SPARE_SOCKETS)] == [None] * (2 + SPARE_SOCKETS)
     assert places.arrive("a", options).status == 429
     assert places.arrive("b", options) is None
