@@ -9,49 +9,32 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
-from gsws.routing.inputs import inputs_of
+from gsws.routing.inputs import Inbound, inputs_of
 from gsws.types import Count, GSActor, GSCloudEvent, JSONObject
 
 __all__ = ["GSContext", "Invocation"]
 
 
-class Invocation(Protocol):
+class Invocation(Inbound, Protocol):
     """
     One request as the adapters and the context see it.
 
     ``shared`` has ``config``, ``mappings``, ``datasources`` and ``functions`` of the revision that the request began
-    with; ``ws`` is the connection as handlers see it.
+    with.
     """
 
-    payload: Any
     message: JSONObject
-    violation: list[dict[str, Any]] | None
-    received: float
 
     @property
     def shared(self) -> Any: ...
     @property
     def context(self) -> GSContext: ...
     @property
-    def ws(self) -> Any: ...
-    @property
-    def request_id(self) -> str: ...
-    @property
-    def client_id(self) -> str: ...
-    @property
     def session(self) -> str | None: ...
-    @property
-    def actor(self) -> GSActor: ...
     @property
     def logger(self) -> Any: ...
     @property
     def cancelled(self) -> bool: ...
-    @property
-    def eventtype(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def metadata(self) -> JSONObject: ...
     def emit(self, eventtype: str, payload: Any) -> Awaitable[None]: ...
     def join(self, room: str) -> Awaitable[None]: ...
     def leave(self, room: str) -> Awaitable[None]: ...

@@ -10,14 +10,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
-from gsws.types import AttributeDict, GSCloudEvent
+from gsws.types import AttributeDict, GSActor, GSCloudEvent, JSONObject
 
-if TYPE_CHECKING:
-    from gsws.routing.context import Invocation
+__all__ = ["EventData", "Inbound", "inputs_of"]
 
-__all__ = ["EventData", "inputs_of"]
+
+class Inbound(Protocol):
+    """One message as its event tells of it; ``ws`` is the connection as handlers see it."""
+
+    payload: Any
+    violation: list[dict[str, Any]] | None
+    received: float
+
+    @property
+    def ws(self) -> Any: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def actor(self) -> GSActor: ...
+    @property
+    def eventtype(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def metadata(self) -> JSONObject: ...
 
 
 class EventData(AttributeDict):
@@ -35,15 +55,15 @@ class EventData(AttributeDict):
 class _Inputs(GSCloudEvent):
     """An event that knows where its parts come from; what is read or assigned stays."""
 
-    __slots__ = ("_data", "_invocation")
+    __slots__ = ("_data", "_inbound")
     __qualname__ = "GSCloudEvent"
     _data: AttributeDict | None
-    _invocation: Invocation
+    _inbound: Inbound
 
     @property  # faster than what is not there yet, and all handlers that read an event read this
     def data(self) -> AttributeDict:
         if self._data is None:
-            self._data = _data(self._invocation)
+            self._data = _data(self._inbound)
         return self._data
 
     @data.setter
@@ -55,7 +75,7 @@ class _Inputs(GSCloudEvent):
         make = _PARTS.get(name)
         if make is None:
             raise AttributeError(f"an event has no `{name}`")
-        value = make(self._invocation)
+        value = make(self._inbound)
         setattr(self, name, value)
         return value
 
@@ -64,36 +84,36 @@ class _Inputs(GSCloudEvent):
         return GSCloudEvent, tuple(getattr(self, name) for name in GSCloudEvent.__dataclass_fields__)
 
 
-def inputs_of(invocation: Invocation) -> GSCloudEvent:
+def inputs_of(inbound: Inbound) -> GSCloudEvent:
     """Make the event of a request; nothing of it but the event itself."""
     inputs = _Inputs.__new__(_Inputs)
-    inputs._invocation = invocation
+    inputs._inbound = inbound
     inputs._data = None
     return inputs
 
 
-def _data(invocation: Invocation) -> EventData:
+def _data(inbound: Inbound) -> EventData:
     data = EventData()
-    data["ws"] = invocation.ws
-    data["clientId"] = invocation.client_id
-    data["payload"] = data["body"] = invocation.payload
-    data["eventtype"] = invocation.eventtype
-    if invocation.violation is not None:
-        data["validation_error"] = invocation.violation
+    data["ws"] = inbound.ws
+    data["clientId"] = inbound.client_id
+    data["payload"] = data["body"] = inbound.payload
+    data["eventtype"] = inbound.eventtype
+    if inbound.violation is not None:
+        data["validation_error"] = inbound.violation
     return data
 
 
-def _time(invocation: Invocation) -> str:
-    return datetime.fromtimestamp(invocation.received, UTC).isoformat().replace("+00:00", "Z")
+def _time(inbound: Inbound) -> str:
+    return datetime.fromtimestamp(inbound.received, UTC).isoformat().replace("+00:00", "Z")
 
 
-_PARTS: Final[Mapping[str, Callable[[Invocation], Any]]] = {
-    "id": lambda invocation: invocation.request_id,
-    "type": lambda invocation: invocation.eventtype,
-    "source": lambda invocation: invocation.source,
+_PARTS: Final[Mapping[str, Callable[[Inbound], Any]]] = {
+    "id": lambda inbound: inbound.request_id,
+    "type": lambda inbound: inbound.eventtype,
+    "source": lambda inbound: inbound.source,
     "time": _time,
-    "channel": lambda invocation: "websocket",
-    "actor": lambda invocation: invocation.actor,
-    "metadata": lambda invocation: AttributeDict(invocation.metadata),
-    "specversion": lambda invocation: "1.0",
+    "channel": lambda inbound: "websocket",
+    "actor": lambda inbound: inbound.actor,
+    "metadata": lambda inbound: AttributeDict(inbound.metadata),
+    "specversion": lambda inbound: "1.0",
 }

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 from gsws.testing.answers import TERMINAL, Answer, text_of
 from gsws.types import JSONObject, RequestId
 
-if TYPE_CHECKING:
-    from gsws.testing.client import Client
+__all__ = ["Reader", "Stream"]
 
-__all__ = ["Stream"]
+
+class Reader(Protocol):
+    """The connection that a stream's frames come over."""
+
+    def read_until(self, condition: Callable[[], bool], deadline: float, what: str) -> None:
+        """Read frames until the condition holds; TimeoutError past the deadline, on the monotonic clock."""
+
+    def send(self, event: str, payload: Any, /) -> None:
+        """Send one message."""
 
 
 class Stream:
@@ -28,11 +35,11 @@ class Stream:
         frames: What has been read so far.
     """
 
-    def __init__(self, client: Client, id: RequestId, timeout: float) -> None:
+    def __init__(self, reader: Reader, id: RequestId, timeout: float) -> None:
         self.id = id
         self.timeout = timeout
         self.frames: list[JSONObject] = []
-        self._client = client
+        self._reader = reader
         self._given = 0
 
     def __iter__(self) -> Iterator[JSONObject]:
@@ -43,7 +50,7 @@ class Stream:
             if self.ended:
                 raise StopIteration
             position = self._given
-            self._client.read_until(
+            self._reader.read_until(
                 lambda: len(self.frames) > position, time.monotonic() + self.timeout, f"frame {position} of `{self.id}`"
             )
         self._given += 1
@@ -79,12 +86,12 @@ class Stream:
             ConnectionClosed: If the connection ends before.
         """
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
-        self._client.read_until(lambda: self.ended, deadline, f"the last frame of `{self.id}`")
+        self._reader.read_until(lambda: self.ended, deadline, f"the last frame of `{self.id}`")
         return Answer.of(self.frames)
 
     def cancel(self) -> None:
         """Ask the server to end it (protocol P6.6); the terminal frame is still to be read."""
-        self._client.send("gsws.cancel", {"id": self.id})
+        self._reader.send("gsws.cancel", {"id": self.id})
 
     def take(self, frame: JSONObject) -> None:
         """Take a frame that the client read."""
