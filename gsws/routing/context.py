@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from gsws.routing.inputs import Inbound, inputs_of
+from gsws.routing.pushing import Pushes, Pushing
 from gsws.types import Count, GSActor, GSCloudEvent, JSONObject
 
 __all__ = ["GSContext", "Invocation"]
@@ -28,6 +29,8 @@ class Invocation(Inbound, Protocol):
     @property
     def shared(self) -> Any: ...
     @property
+    def pushes(self) -> Pushes: ...
+    @property
     def context(self) -> GSContext: ...
     @property
     def session(self) -> str | None: ...
@@ -39,12 +42,10 @@ class Invocation(Inbound, Protocol):
     def join(self, room: str) -> Awaitable[None]: ...
     def leave(self, room: str) -> Awaitable[None]: ...
     def broadcast(self, room: str, eventtype: str, payload: Any) -> Count: ...
-    def push(self, eventtype: str, payload: Any, **target: str | None) -> Count: ...
-    def disconnect(self, **target: Any) -> Count: ...
     def members(self, room: str) -> list[str]: ...
 
 
-class GSContext:
+class GSContext(Pushing):
     """
     The context of one request.
 
@@ -136,73 +137,14 @@ class GSContext:
         """Send one frame to all members of a room, encoded once; returns how many there are."""
         return self._invocation.broadcast(room, eventtype, payload)
 
-    def push(
-        self,
-        eventtype: str,
-        payload: Any = None,
-        *,
-        room: str | None = None,
-        subject: str | None = None,
-        client_id: str | None = None,
-        connection: str | None = None,
-        source: str | None = None,
-    ) -> Count:
-        """
-        Push one frame to a room, to every connection of a subject or a label, or to one connection.
-
-        It waits for nobody: ``await ctx.push(…)`` in a coroutine, ``ctx.push(…)`` in a plain function, do the same.
-
-        Args:
-            eventtype: The frame's name; none of the protocol's. Checked if an event declares it in ``broadcasts``.
-            payload: An object; anything else is wrapped as a chunk's would be.
-            room: Everybody in it who is connected.
-            subject: Every connection and session of a user (``ctx.actor.subject``).
-            client_id: Every connection and session with this label.
-            connection: The one with this id (``ctx.inputs.metadata.connection``).
-            source: The event source whose clients are meant; the event's own if it has clients, else the only one.
-
-        Returns:
-            For how many connections it was queued. A session that is away counts if it gets the frame on its resume;
-            for a room it does not.
-
-        Raises:
-            ValueError: If the name is the protocol's, there is not exactly one target, or the source is not clear.
-        """
-        return self._invocation.push(
-            eventtype,
-            payload,
-            room=room,
-            subject=subject,
-            client_id=client_id,
-            connection=connection,
-            source=source,
-        )
-
-    def disconnect(
-        self,
-        *,
-        subject: str | None = None,
-        client_id: str | None = None,
-        connection: str | None = None,
-        code: int = 4504,
-        reason: str = "",
-        source: str | None = None,
-    ) -> Count:
-        """
-        Close every connection of a subject or a label, or one connection, and end their sessions, away or not.
-
-        Args:
-            code: 1000, or 3000 to 4999; 4500 and above tell a client not to come back by itself.
-            reason: At most 123 bytes.
-            source: One event source; all of them if left out.
-
-        Returns:
-            How many connections and sessions there were. It can be awaited, and need not be.
-        """
-        return self._invocation.disconnect(
-            subject=subject, client_id=client_id, connection=connection, code=code, reason=reason, source=source
-        )
-
     def members(self, room: str) -> list[str]:
         """The labels (``clientId``) of a room's members on this process."""
         return self._invocation.members(room)
+
+    @property
+    def _pushes(self) -> Pushes:
+        return self._invocation.pushes
+
+    @property
+    def _own_source(self) -> str | None:
+        return self._invocation.source

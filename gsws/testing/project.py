@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 from gsws.diagnostics import Finding
 from gsws.project import ProjectCache
 from gsws.reload.reloader import Reloader, ReloadReport
+from gsws.routing.pushing import Pushes, Pushing
 from gsws.runtime.service import Service
 from gsws.testing.answers import EMPTY, Answer
 from gsws.testing.capture import Broadcast, ListeningHub, captured_logs
@@ -76,7 +77,7 @@ def serve(path: str | Path = ".", *, env: str = "development", timeout: float = 
             _SERVED.release()
 
 
-class ServedProject:
+class ServedProject(Pushing):
     """
     A project that runs; made by `serve`.
 
@@ -165,43 +166,6 @@ class ServedProject:
         )
         self._clients.append(client)
         return client
-
-    def push(
-        self,
-        eventtype: str,
-        payload: Any = None,
-        *,
-        room: str | None = None,
-        subject: str | None = None,
-        client_id: str | None = None,
-        connection: str | None = None,
-        source: str | None = None,
-    ) -> int:
-        """
-        Push a frame as ``ctx.push`` and ``gsws push`` do, and tell for how many connections it was queued.
-
-        Raises:
-            ValueError: If the name is the protocol's, there is not exactly one target, or the source is not clear.
-        """
-        target = {"room": room, "subject": subject, "client_id": client_id, "connection": connection}
-        return int(self.service.pushes.push(eventtype, payload, source=source, **target))
-
-    def disconnect(
-        self,
-        *,
-        subject: str | None = None,
-        client_id: str | None = None,
-        connection: str | None = None,
-        code: int = 4504,
-        reason: str = "",
-        source: str | None = None,
-    ) -> int:
-        """Close connections and end their sessions as ``ctx.disconnect`` does, and tell how many there were."""
-        return int(
-            self.service.pushes.disconnect(
-                subject=subject, client_id=client_id, connection=connection, code=code, reason=reason, source=source
-            )
-        )
 
     @property
     def port(self) -> int:
@@ -309,6 +273,10 @@ class ServedProject:
             raise TimeoutError(f"the service did not stop within {_STOP_SECONDS:g} s: a handler holds up its loop")
 
     # Private.
+
+    @property
+    def _pushes(self) -> Pushes:
+        return self.service.pushes
 
     def _source(self, name: str | None) -> str:
         if name is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gsws.protocol.answer import Answer, frame, sent_payload
 from gsws.routing.context import GSContext
+from gsws.routing.pushing import Pushes
 from gsws.routing.table import Route, SharedState
 from gsws.runtime.requests.handlersocket import DONE, HandlerSocket, on_loop, pause, wait_for_room
 from gsws.runtime.rooms.presence import announces
@@ -270,11 +271,9 @@ class Request:
         prepared = encode_frame(frame(eventtype, data))
         return Count(on_loop(self, partial(source.hub.publish, room, prepared)))
 
-    def push(self, eventtype: str, payload: Any, **target: str | None) -> Count:
-        return self.client.source.pushes.push(eventtype, payload, default=self.route.source, **target)
-
-    def disconnect(self, **target: Any) -> Count:
-        return self.client.source.pushes.disconnect(**target)
+    @property
+    def pushes(self) -> Pushes:
+        return self.client.source.pushes
 
     def members(self, room: str) -> list[str]:
         return on_loop(self, lambda: [member.label for member in self.client.hub.members(room)])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gsws.errors import ServeError
 from gsws.plugins.contract import ListenerHandle
 from gsws.plugins.listening import ListenConfig
-from gsws.types import Count
+from gsws.routing.pushing import Pushes, Pushing
 
 if TYPE_CHECKING:
     from gsws.runtime.service import Service
@@ -43,7 +43,7 @@ class Environ(Mapping[str, str]):
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class Context(Pushing):
     """The contract's `SourceContext` for one event source."""
 
     service: Service
@@ -66,45 +66,12 @@ class Context:
     def logger(self) -> Any:
         return self.service.logger.bind(source=self.name)
 
-    def push(
-        self,
-        eventtype: str,
-        payload: Any = None,
-        *,
-        room: str | None = None,
-        subject: str | None = None,
-        client_id: str | None = None,
-        connection: str | None = None,
-        source: str | None = None,
-    ) -> Count:
-        return self.service.pushes.push(
-            eventtype,
-            payload,
-            room=room,
-            subject=subject,
-            client_id=client_id,
-            connection=connection,
-            source=source,
-            default=self.default_source,
-        )
-
-    def disconnect(
-        self,
-        *,
-        subject: str | None = None,
-        client_id: str | None = None,
-        connection: str | None = None,
-        code: int = 4504,
-        reason: str = "",
-        source: str | None = None,
-    ) -> Count:
-        return self.service.pushes.disconnect(
-            subject=subject, client_id=client_id, connection=connection, code=code, reason=reason, source=source
-        )
+    @property
+    def _pushes(self) -> Pushes:
+        return self.service.pushes
 
     @property
-    def default_source(self) -> str | None:
-        """Whose clients a push means that names no source."""
+    def _own_source(self) -> str | None:
         return self.name
 
     @property
@@ -118,7 +85,7 @@ class DatasourceContext(Context):
     __slots__ = ()
 
     @property
-    def default_source(self) -> str | None:
+    def _own_source(self) -> str | None:
         return None
 
     @property

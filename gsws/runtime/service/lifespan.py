@@ -12,14 +12,11 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gsws.errors import ServeError
+from gsws.routing.pushing import Pushes, Pushing
 from gsws.routing.table import SharedState
-from gsws.types import Count
-
-if TYPE_CHECKING:
-    from gsws.runtime.sources.push import Pushes
 
 __all__ = ["Lifespan", "LifespanContext"]
 
@@ -30,14 +27,14 @@ END_SECONDS: Final = 10.0
 """How long it may take to end, once the sockets are closed."""
 
 
-class LifespanContext:
+class LifespanContext(Pushing):
     """What the function receives: the project's state as it was when the service started, and the pushes."""
 
-    __slots__ = ("_pushes", "_shared", "logger")
+    __slots__ = ("_service_pushes", "_shared", "logger")
 
     def __init__(self, shared: SharedState, pushes: Pushes, logger: Any) -> None:
         self._shared = shared
-        self._pushes = pushes
+        self._service_pushes = pushes
         self.logger = logger
 
     @property
@@ -60,42 +57,9 @@ class LifespanContext:
         """The project's functions by dotted name."""
         return self._shared.functions
 
-    def push(
-        self,
-        eventtype: str,
-        payload: Any = None,
-        *,
-        room: str | None = None,
-        subject: str | None = None,
-        client_id: str | None = None,
-        connection: str | None = None,
-        source: str | None = None,
-    ) -> Count:
-        """As `gsws.GSContext.push`; ``source`` is needed where there are several."""
-        return self._pushes.push(
-            eventtype,
-            payload,
-            room=room,
-            subject=subject,
-            client_id=client_id,
-            connection=connection,
-            source=source,
-        )
-
-    def disconnect(
-        self,
-        *,
-        subject: str | None = None,
-        client_id: str | None = None,
-        connection: str | None = None,
-        code: int = 4504,
-        reason: str = "",
-        source: str | None = None,
-    ) -> Count:
-        """As `gsws.GSContext.disconnect`."""
-        return self._pushes.disconnect(
-            subject=subject, client_id=client_id, connection=connection, code=code, reason=reason, source=source
-        )
+    @property
+    def _pushes(self) -> Pushes:
+        return self._service_pushes
 
     # What `gsws.routing.adapt` gives by name.
 
