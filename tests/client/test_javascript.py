@@ -291,7 +291,7 @@ for (const client of clients) client.close();
 @pytest.mark.browser
 def test_a_page_streams_with_the_served_client(served: Served, tmp_path: Path) -> None:
     """A module that imports `/gsws.js` calls, streams, and goes on after a cut, in a real browser."""
-    with open_page(find_chromium(), tmp_path / "profile") as page, proxied(served.port, None) as (proxy, call):
+    with open_page(find_chromium()) as page, proxied(served.port, None) as (proxy, call):
         page.navigate(f"http://localhost:{proxy.port}/")
         page.wait(lambda: page.console)
         assert page.console == ['0 1 2 3 4  {"a":1}']

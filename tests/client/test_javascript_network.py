@@ -67,7 +67,7 @@ def offline(page: Page, is_offline: bool) -> None:
 @pytest.mark.browser
 def test_a_page_notices_that_the_network_is_gone_and_that_it_is_back(served: Served, tmp_path: Path) -> None:
     """P8.3: `offline` makes it ask, `online` makes it connect at once; the stream is whole."""
-    with open_page(find_chromium(), tmp_path / "profile") as page:
+    with open_page(find_chromium()) as page:
         page.navigate(f"http://127.0.0.1:{served.port}/")
         page.wait(lambda: page.evaluate("window.client !== undefined"))
         page.evaluate("run(400), 0")
@@ -95,7 +95,7 @@ def test_a_page_notices_that_the_network_is_gone_and_that_it_is_back(served: Ser
 @pytest.mark.browser
 def test_a_connection_that_stands_is_left_alone(served: Served, tmp_path: Path) -> None:
     """Another network came and went, and the server still answers: the page asks and does not connect again."""
-    with open_page(find_chromium(), tmp_path / "profile") as page:
+    with open_page(find_chromium()) as page:
         page.navigate(f"http://127.0.0.1:{served.port}/")
         page.wait(lambda: page.evaluate("window.client !== undefined"))
         page.evaluate("dispatchEvent(new Event('offline')), dispatchEvent(new Event('online'))")

@@ -18,7 +18,7 @@ from gsws.routing.table import build_table
 from tests.docs.pages import DOCS, ROOT, Block, Stage, blocks, pages, title
 from tests.e2e.available import node_modules
 from tests.e2e.seed import CLIENT, QUESTION
-from tests.e2e.serving import GSWS, serve, write_project
+from tests.e2e.serving import initialised, serve, write_project
 from tests.e2e.test_node_client import PREAMBLE
 
 TUTORIALS = DOCS / "tutorial"
@@ -100,7 +100,7 @@ def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
 def test_the_client_of_the_readme_reads_the_agent_s_answer(tmp_path: Path) -> None:
     """P3.1: the original's ten lines, unchanged, against the template `agent`, offline."""
     modules = node_modules()
-    subprocess.run([GSWS, "init", "app", "--template", "agent"], cwd=tmp_path, check=True, timeout=60)
+    initialised(tmp_path / "app", "agent")
     with serve(tmp_path / "app", environ={"AGENT_MODEL": "offline"}) as server:
         (tmp_path / "preamble.cjs").write_text(PREAMBLE)
         (tmp_path / "client.cjs").write_text(CLIENT.replace("8000", str(server.port)))

@@ -1,20 +1,22 @@
 """
 A headless Chromium, driven by its DevTools protocol over a WebSocket.
 
-Lives here: starting the browser with an empty profile, opening a page, its console, evaluation, screenshots, and what
-a person does: keys, compositions, clicks on what has a role and a name. Not here: tests. No driver package is needed.
+Lives here: starting the browser, opening a page, its console, evaluation, screenshots, and what a person does: keys,
+compositions, clicks on what has a role and a name. Not here: tests. No driver package is needed.
 """
 
 from __future__ import annotations
 
+import atexit
 import base64
 import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,8 +62,9 @@ class Page:
     `sent` and `received` are the messages of its WebSockets, in order, control frames left out.
     """
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, context: str) -> None:
         self._connection = connection
+        self._context = context
         self._ids = itertools.count(1)
         self.console: list[str] = []
         self.exceptions: list[str] = []
@@ -189,11 +192,10 @@ class Page:
     @contextmanager
     def another(self) -> Iterator[Page]:
         """Open another tab of the same browser, with the same storage, and leave it at the end of the block."""
-        target = self.command("Target.createTarget", url="about:blank")["targetId"]
-        host, port = self._connection.remote_address[:2]
-        url = f"ws://{host}:{port}/devtools/page/{target}"
-        with connect(url, max_size=None, compression=None, proxy=None) as connection:
-            yield Page(connection)
+        created = self.command("Target.createTarget", url="about:blank", browserContextId=self._context)
+        port = self._connection.remote_address[1]
+        with _connect(port, f"/devtools/page/{created['targetId']}") as connection:
+            yield Page(connection, self._context)
 
     def _receive(self, seconds: float) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(self._connection.recv(timeout=seconds))
@@ -219,47 +221,67 @@ class Page:
 
 
 @contextmanager
-def open_page(browser: str, profile: Path) -> Iterator[Page]:
-    """Start a browser with a new profile, yield its one tab, and end the browser."""
-    profile.mkdir(parents=True)
-    process = subprocess.Popen(
-        [browser, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "HOME": str(profile)},
-    )
+def open_page(browser: str) -> Iterator[Page]:
+    """Yield a tab that shares nothing with those before it: no storage, no cache. The browser is started once."""
+    port, path = _running(browser)
+    with _connect(port, path) as control:
+        numbers = itertools.count(1)
+
+        def command(method: str, **parameters: Any) -> dict[str, Any]:
+            number = next(numbers)
+            control.send(json.dumps({"id": number, "method": method, "params": parameters}))
+            while (answer := json.loads(control.recv(timeout=20))).get("id") != number:
+                pass
+            assert "error" not in answer, answer
+            result: dict[str, Any] = answer["result"]
+            return result
+
+        context = command("Target.createBrowserContext", disposeOnDetach=True)["browserContextId"]
+        target = command("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+        with _connect(port, f"/devtools/page/{target}") as connection:
+            yield Page(connection, context)
+        command("Target.disposeBrowserContext", browserContextId=context)
+
+
+def _connect(port: int, path: str) -> ClientConnection:
+    return connect(f"ws://127.0.0.1:{port}{path}", max_size=None, compression=None, proxy=None)
+
+
+_browsers: dict[str, tuple[subprocess.Popen[bytes], int, str]] = {}
+
+
+def _running(browser: str) -> tuple[int, str]:
+    """The port and the path of the browser of this process, which ends with it."""
+    if browser not in _browsers or _browsers[browser][0].poll() is not None:
+        profile = Path(tempfile.mkdtemp(prefix="gsws-browser-"))
+        process = subprocess.Popen(
+            [browser, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "HOME": str(profile)},
+        )
+        atexit.register(_end, process, profile)
+        _browsers[browser] = (process, *_devtools(process, profile / "DevToolsActivePort"))
+    _, port, path = _browsers[browser]
+    return port, path
+
+
+def _end(process: subprocess.Popen[bytes], profile: Path) -> None:
+    process.terminate()
     try:
-        port = _devtools_port(process, profile / "DevToolsActivePort")
-        with connect(_tab_url(port), max_size=None, compression=None, proxy=None) as connection:
-            yield Page(connection)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(5)
+    shutil.rmtree(profile, ignore_errors=True)
 
 
-def _devtools_port(process: subprocess.Popen[bytes], file: Path) -> int:
-    end = time.monotonic() + 30
+def _devtools(process: subprocess.Popen[bytes], file: Path) -> tuple[int, str]:
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         assert process.poll() is None, f"the browser ended with {process.returncode}"
-        if file.is_file() and (lines := file.read_text().splitlines()):
-            return int(lines[0])
+        if file.is_file() and len(lines := file.read_text().splitlines()) == 2:
+            return int(lines[0]), lines[1]
         time.sleep(0.05)
-    raise AssertionError("the browser did not start within 30 s")
-
-
-def _tab_url(port: int) -> str:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        with opener.open(f"http://127.0.0.1:{port}/json/list", timeout=5) as answer:
-            for target in json.load(answer):
-                if target["type"] == "page":
-                    url: str = target["webSocketDebuggerUrl"]
-                    return url
-        time.sleep(0.05)
-    raise AssertionError("the browser has no tab")
+    raise AssertionError("the browser did not start within 60 s")

@@ -7,19 +7,25 @@ deadline. Not here: tests, and in-process servers (`gsws.testing` is for those).
 
 from __future__ import annotations
 
+import atexit
 import os
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-__all__ = ["GSWS", "Served", "serve", "write_project"]
+from tests.e2e.preloaded import Forked
+
+__all__ = ["GSWS", "Served", "initialised", "serve", "write_project"]
 
 GSWS = Path(sys.executable).with_name("gsws")
 _ADDRESS = re.compile(r"\b(?:ws|http)s?://(?:\[[^\]]+\]|[\w.-]+):(\d+)")
@@ -28,7 +34,7 @@ _ADDRESS = re.compile(r"\b(?:ws|http)s?://(?:\[[^\]]+\]|[\w.-]+):(\d+)")
 class Served:
     """A running `gsws serve`: its port, what it printed so far, and its end."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Forked) -> None:
         self.process = process
         self.port = 0
         self.lines: list[str] = []
@@ -84,21 +90,49 @@ def write_project(root: Path, files: Mapping[str, str]) -> Path:
     return root
 
 
+def initialised(root: Path, template: str) -> Path:
+    """Write what `gsws init app --template …` writes, and return its root; the command runs once for each template."""
+    made = _made(template) / "app"
+    assert root.name == made.name, "its name stands in the project"
+    shutil.copytree(made, root, symlinks=True)
+    return root
+
+
+@cache
+def _made(template: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="gsws-made-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run([GSWS, "init", "app", "--template", template], cwd=folder, check=True, timeout=60)
+    return folder
+
+
 @contextmanager
-def serve(project: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """Run `gsws serve --port 0` in a project until the block ends; its output has stderr too."""
-    arguments = arguments if "--port" in arguments else ("--port", "0", *arguments)
-    process = subprocess.Popen(
-        [GSWS, "serve", *arguments],
-        cwd=project,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **(environ or {})},
-    )
+def serve(
+    project: Path, *arguments: str, environ: Mapping[str, str] | None = None, is_forked: bool = True
+) -> Iterator[Served]:
+    """
+    Run `gsws serve --port 0` in a project until the block ends; its output has stderr too.
+
+    With ``is_forked`` off it is a process that imports everything itself: for what is measured.
+    """
+    arguments = ("serve", *(() if "--port" in arguments else ("--port", "0")), *arguments)
+    environ = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **(environ or {})}
+    process: subprocess.Popen[str] | Forked
+    if is_forked:
+        is_agent = (project / "datasources" / "model.yaml").exists()
+        process = Forked(arguments, project, environ, is_agent=is_agent)
+    else:
+        process = subprocess.Popen(
+            [GSWS, *arguments],
+            cwd=project,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environ,
+        )
     served = Served(process)
     try:
         served.port = int(served.wait_for(_ADDRESS, 60)[1])  # importing an agent's libraries takes a busy machine long
@@ -109,5 +143,8 @@ def serve(project: Path, *arguments: str, environ: Mapping[str, str] | None = No
             process.kill()
             process.wait(5)
         served.reader.join(5)
-        assert process.stdout is not None
-        process.stdout.close()
+        if isinstance(process, Forked):
+            process.close()
+        else:
+            assert process.stdout is not None
+            process.stdout.close()

@@ -18,7 +18,7 @@ from gsws.testing import FakeGemini, FaultProxy
 from gsws.testing.gemini import Turn
 from tests.e2e.available import ROOT, find_chromium
 from tests.e2e.chromium import Page, open_page
-from tests.e2e.serving import GSWS, Served, serve
+from tests.e2e.serving import GSWS, Served, initialised, serve
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 QUESTION = "What is LangGraph and how does it work?"
@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A new project, with no key in the environment."""
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
-    subprocess.run([GSWS, "init", "app", "--template", "agent"], cwd=tmp_path, check=True, timeout=60)
+    initialised(tmp_path / "app", "agent")
     return tmp_path / "app"
 
 
@@ -161,8 +161,8 @@ def test_a_client_that_leaves_ends_the_request_to_the_provider(project: Path) ->
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    with open_page(find_chromium(), tmp_path / "profile") as opened:
+def page() -> Iterator[Page]:
+    with open_page(find_chromium()) as opened:
         yield opened
 
 

@@ -65,8 +65,8 @@ Ask = Callable[[Call], AbstractContextManager[Callable[[], Any]]]
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    with open_page(find_chromium(), tmp_path / "profile") as opened:
+def page() -> Iterator[Page]:
+    with open_page(find_chromium()) as opened:
         yield opened
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from websockets.sync.client import connect
 
 from gsws.testing import FakeGemini
 from gsws.testing.gemini import APIError, Call, Turn
-from tests.e2e.serving import GSWS, Served
+from tests.e2e.serving import Served, initialised
 from tests.e2e.test_agent import KEYS, ask, project, rest, said, with_gemini
 
 __all__ = ["project"]
@@ -81,7 +80,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeGemin
         for name in KEYS:
             patch.delenv(name, raising=False)
         root = tmp_path_factory.mktemp("faults")
-        subprocess.run([GSWS, "init", "app", "--template", "agent"], cwd=root, check=True, timeout=60)
+        initialised(root / "app", "agent")
         events = root / "app" / "events" / "websocket_stream.yaml"
         events.write_text(events.read_text().replace("messages: 20", "messages: 1000"))
         with FakeGemini() as gemini, with_gemini(root / "app", gemini) as server:

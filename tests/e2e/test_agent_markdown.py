@@ -130,7 +130,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
             **{f"public/{name}": text for name, text in files.items()},
         },
     )
-    with serve(project) as server, open_page(find_chromium(), folder / "profile") as opened:
+    with serve(project) as server, open_page(find_chromium()) as opened:
         opened.navigate(f"http://127.0.0.1:{server.port}/")
         opened.wait(lambda: opened.evaluate("window.markdown !== undefined"))
         yield opened

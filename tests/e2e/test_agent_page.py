@@ -34,8 +34,8 @@ async def approve(what: str) -> str:
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    with open_page(find_chromium(), tmp_path / "profile") as opened:
+def page() -> Iterator[Page]:
+    with open_page(find_chromium()) as opened:
         yield opened
 
 

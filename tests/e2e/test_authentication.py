@@ -83,7 +83,7 @@ def log_in(page: Page, port: int) -> None:
 
 def test_a_page_stays_connected_while_its_user_is_logged_in(tmp_path: Path) -> None:
     """P4.3, P3.2: asked to log in, then served on one connection that outlives its tokens."""
-    with example(tmp_path, {}) as (served, login), open_page(find_chromium(), tmp_path / "profile") as page:
+    with example(tmp_path, {}) as (served, login), open_page(find_chromium()) as page:
         page.navigate(f"http://localhost:{served.port}/")
         page.wait(lambda: text(page, "state") == "please log in")
         log_in(page, login)
@@ -97,7 +97,7 @@ def test_a_page_stays_connected_while_its_user_is_logged_in(tmp_path: Path) -> N
 
 def test_without_renewal_the_page_comes_back_with_a_new_token(tmp_path: Path) -> None:
     """P4.3, P8.3: on a device whose clock is an hour slow, 4501, another connection, and not a word is missing."""
-    with example(tmp_path, {}) as (served, login), open_page(find_chromium(), tmp_path / "profile") as page:
+    with example(tmp_path, {}) as (served, login), open_page(find_chromium()) as page:
         page.command("Page.addScriptToEvaluateOnNewDocument", source=SLOW_CLOCK)
         page.navigate(f"http://localhost:{served.port}/")
         page.wait(lambda: text(page, "state") == "please log in")
@@ -118,7 +118,7 @@ def test_a_cookie_that_is_a_token_is_enough_for_a_listed_origin(tmp_path: Path) 
         "public/index.html": calls,
         "eventsources/websocket.yaml": source[: source.index("authn:")] + block("yaml", "cookie: session").text,
     }
-    with example(tmp_path, changed) as (served, login), open_page(find_chromium(), tmp_path / "profile") as page:
+    with example(tmp_path, changed) as (served, login), open_page(find_chromium()) as page:
         page.navigate(f"http://localhost:{served.port}/")
         page.wait(lambda: "closed" in text(page, "state"))
         page.evaluate("document.querySelector('a').click()")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from tests.e2e.available import ROOT, find_chromium
 from tests.e2e.axe import serious
 from tests.e2e.chromium import Page, open_page
 from tests.e2e.seed import STREAM_PROJECT, client_for, expected_lines
-from tests.e2e.serving import GSWS, Served, serve, write_project
+from tests.e2e.serving import Served, initialised, serve, write_project
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 
@@ -30,9 +29,9 @@ PAGE = '<!doctype html><meta charset="utf-8"><title>seed</title><link rel="icon"
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
+def page() -> Iterator[Page]:
     """A tab of a browser of its own."""
-    with open_page(find_chromium(), tmp_path / "profile") as opened:
+    with open_page(find_chromium()) as opened:
         yield opened
 
 
@@ -58,7 +57,7 @@ def test_the_seed_client_prints_a_whole_stream(tmp_path: Path, page: Page) -> No
 @contextmanager
 def starter(folder: Path) -> Iterator[Served]:
     """The project that `gsws init` writes, served."""
-    subprocess.run([GSWS, "init", "app", "--template", "starter"], cwd=folder, check=True, timeout=60)
+    initialised(folder / "app", "starter")
     with serve(folder / "app") as server:
         yield server
 
@@ -174,7 +173,7 @@ def test_the_starter_page_sends_what_is_typed_and_nothing_else(tmp_path: Path, p
 
 def test_the_starter_page_asks_for_a_token_and_says_if_it_is_wrong(tmp_path: Path, page: Page) -> None:
     """The focus is where the token belongs; a wrong one is told and replaced by typing; a right one is kept."""
-    subprocess.run([GSWS, "init", "app", "--template", "starter"], cwd=tmp_path, check=True, timeout=60)
+    initialised(tmp_path / "app", "starter")
     source = tmp_path / "app" / "eventsources" / "websocket.yaml"
     source.write_text(source.read_text() + 'authn:\n  jwt: {secret: "${JWT_SECRET}"}\n')
     token = jwt.encode({"sub": "ann", "exp": time.time() + 3600}, SECRET)

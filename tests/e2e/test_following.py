@@ -82,7 +82,7 @@ def finished(*tabs: Page) -> None:
 @pytest.mark.parametrize("unlucky", ["the first", "the second"])
 def test_two_tabs_show_one_answer_though_one_of_them_was_offline(served: Served, tmp_path: Path, unlucky: str) -> None:
     """P8.3, P8.8: asked in the first tab, followed in the second; both transcripts are the whole answer."""
-    with open_page(find_chromium(), tmp_path / "profile") as first, first.another() as second:
+    with open_page(find_chromium()) as first, first.another() as second:
         for tab in (first, second):
             open_tab(tab, served.port)
         first.evaluate("document.getElementById('ask').click()")
@@ -107,7 +107,7 @@ def test_a_tab_that_is_opened_late_is_told_and_both_survive_a_cut(served: Served
     """P8.3, P8.8: what was there before comes in one piece; a cut of both connections loses nothing."""
     with (
         FaultProxy(served.port) as proxy,
-        open_page(find_chromium(), tmp_path / "profile") as first,
+        open_page(find_chromium()) as first,
         first.another() as second,
     ):
         open_tab(first, proxy.address[1])

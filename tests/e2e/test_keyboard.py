@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from tests.e2e.available import ROOT, find_chromium
 from tests.e2e.chromium import Page, open_page
-from tests.e2e.serving import GSWS, serve
+from tests.e2e.serving import initialised, serve
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.browser]
 
@@ -18,8 +17,8 @@ PAGES = sorted(path.relative_to(ROOT / "templates") for path in ROOT.glob("templ
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    with open_page(find_chromium(), tmp_path / "profile") as opened:
+def page() -> Iterator[Page]:
+    with open_page(find_chromium()) as opened:
         yield opened
 
 
@@ -30,7 +29,7 @@ def test_what_is_typed_is_there_and_every_key_does_what_it_does_elsewhere(
     """Letters, arrows, Home and End, deleting, undo, copy and paste, a composition, Tab and Shift+Tab, Enter."""
     monkeypatch.setenv("AGENT_MODEL", "offline")
     template, name = path.parts[0], path.name.removesuffix(".tmpl")
-    subprocess.run([GSWS, "init", "app", "--template", template], cwd=tmp_path, check=True, timeout=60)
+    initialised(tmp_path / "app", template)
     with serve(tmp_path / "app") as server:
         page.navigate(f"http://127.0.0.1:{server.port}/{'' if name == 'index.html' else name}")
         page.wait(lambda: page.says("status") == "connected")

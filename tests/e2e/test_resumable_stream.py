@@ -85,7 +85,7 @@ def frames(messages: list[str], eventtype: str) -> list[dict[str, Any]]:
 
 def test_a_stream_goes_on_exactly_where_the_tunnel_was_cut(stage: Stage, tmp_path: Path) -> None:
     """P8.3: the page's transcript after a cut of three seconds is the one of an undisturbed page."""
-    with open_page(find_chromium(), tmp_path / "profile") as page, tunnel(stage.folder) as (url, process):
+    with open_page(find_chromium()) as page, tunnel(stage.folder) as (url, process):
         start(page, url)
         assert process.stdin is not None
         process.stdin.write("\n")
@@ -114,7 +114,7 @@ def test_a_stream_goes_on_exactly_where_the_tunnel_was_cut(stage: Stage, tmp_pat
 def test_a_stream_goes_on_after_the_browser_was_offline(stage: Stage, tmp_path: Path) -> None:
     """P8.3: the developer tools' *Offline*, of which no connection is told: noticed all the same, and repaired."""
     offline = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-    with open_page(find_chromium(), tmp_path / "profile") as page:
+    with open_page(find_chromium()) as page:
         start(page, f"http://127.0.0.1:{stage.port}/")
         page.command("Network.emulateNetworkConditions", offline=True, **offline)
         page.wait(lambda: page.evaluate("navigator.onLine") is False)
@@ -129,7 +129,7 @@ def test_a_stream_goes_on_after_the_browser_was_offline(stage: Stage, tmp_path: 
 
 def test_stop_ends_the_answer_at_once(stage: Stage, tmp_path: Path) -> None:
     """P6.6: the page's *Stop*; what was shown stays, and another answer can be asked for."""
-    with open_page(find_chromium(), tmp_path / "profile") as page:
+    with open_page(find_chromium()) as page:
         start(page, f"http://127.0.0.1:{stage.port}/")
         page.evaluate("document.getElementById('stop').click()")
         page.wait(lambda: text(page, "outcome").startswith("cancelled: "))

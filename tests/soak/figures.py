@@ -62,7 +62,7 @@ def main() -> None:
             write(root, "eventsources/websocket.yaml", "type: websocket\nport: 8000\nlimits: {connections: 50000}\n")
             write(root, "events/app.yaml", _EVENTS)
             write(root, "functions/app.py", _CODE)
-            with serve(root) as server:
+            with serve(root, is_forked=False) as server:
                 print(f"{name}: {asyncio.run(FIGURES[name](server, options))}", flush=True)
 
 

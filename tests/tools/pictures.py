@@ -46,9 +46,9 @@ def main() -> int:
             call.wait(DEADLINE)
             os.close(other)
             draw(shown, answer)
-            browse(parent / "starter-profile", "starter.png", (680, 400), MESSAGE, "word by")
+            browse("starter.png", (680, 400), MESSAGE, "word by")
         with serving(parent, "agent"):
-            browse(parent / "agent-profile", "agent.png", (1120, 760), QUESTION, "langgraph.md")
+            browse("agent.png", (1120, 760), QUESTION, "langgraph.md")
     return 0
 
 
@@ -110,7 +110,7 @@ def draw(shown: str, answer: str) -> None:
     (IMAGES / "terminal.svg").write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
 
 
-def browse(profile: Path, name: str, size: tuple[int, int], message: str, answered: str) -> None:
+def browse(name: str, size: tuple[int, int], message: str, answered: str) -> None:
     """Type a message into a template's page and save what it shows once the answer has come."""
     sys.path.insert(0, str(ROOT))
     from tests.e2e.available import BROWSERS
@@ -121,7 +121,7 @@ def browse(profile: Path, name: str, size: tuple[int, int], message: str, answer
         print(f"no browser here: docs/images/{name} stays as it is", file=sys.stderr)
         return
     width, height = size
-    with open_page(browser, profile) as page:
+    with open_page(browser) as page:
         page.command(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1.5, mobile=False
         )
