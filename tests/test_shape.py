@@ -21,7 +21,6 @@ from tests.test_floors import PACKAGE, imports, modules
 CIRCLES_LEFT = {
     "gsws.project",
     "gsws.runtime",
-    "gsws.runtime.identity",
     "gsws.runtime.requests",
     "gsws.runtime.service",
     "gsws.runtime.sessions",

@@ -73,10 +73,10 @@ class SessionReceiver:
         fresh.source.strike(fresh, CloseCode.REPLACED, "went on with another session")
         self._client = session
         session.attach(self._connection)
-        if fresh.lease is not None:
-            if session.lease is not None:
-                session.lease.end()
-            session.lease, fresh.lease = fresh.lease, None
-            session.lease.move(session)
+        if fresh.expiry is not None:
+            if session.expiry is not None:
+                session.expiry.end()
+            session.expiry, fresh.expiry = fresh.expiry, None
+            session.expiry.move(session)
         session.resume(payload.get("streams"), compact=payload.get("compact") is True)
         return True

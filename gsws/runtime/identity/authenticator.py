@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gsws.errors import ServeError
 from gsws.plugins.listening import AuthnConfig, ListenConfig
-from gsws.protocol.closecodes import CloseCode
 from gsws.runtime.identity.apikeys import KeyFile
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.credential import (
@@ -24,7 +23,7 @@ from gsws.runtime.identity.credential import (
     query_of,
     without,
 )
-from gsws.runtime.identity.expiry import Lease, Leases
+from gsws.runtime.identity.expiry import Expiries, Expiry, Holder
 from gsws.runtime.identity.function import ask
 from gsws.runtime.identity.grantfile import GrantFile, GrantFileError
 from gsws.runtime.identity.jwt import TokenCheck, looks_like_token
@@ -37,10 +36,7 @@ from gsws.runtime.transport.interface import Headers
 from gsws.runtime.wheel import Wheel
 from gsws.types import AttributeDict, GSActor
 
-if TYPE_CHECKING:
-    from gsws.runtime.sessions.client import Client
-
-__all__ = ["Identity"]
+__all__ = ["Authenticator"]
 
 _STATE: Final = "identity"
 
@@ -51,7 +47,7 @@ _WAITING: Final = 64
 """Checks that may wait for a thread."""
 
 
-class Identity:
+class Authenticator:
     """
     Checks credentials for one source that has ``authn``.
 
@@ -80,7 +76,7 @@ class Identity:
         authn = config.authn
         assert authn is not None
         self.config: AuthnConfig = authn
-        self.leases = Leases(self, wheel)
+        self.expiries = Expiries(self, wheel)
         self.logger = logger
         self._name = name
         self._origins = config.origins
@@ -127,7 +123,7 @@ class Identity:
 
     def close(self) -> None:
         """Stop what runs in the background."""
-        self.leases.close()
+        self.expiries.close()
         self._refusals.close()
         for file in self.files:
             file.close()
@@ -161,33 +157,23 @@ class Identity:
         verified = handshake.state.get(_STATE)
         return verified.actor if isinstance(verified, Verified) else None
 
-    def watch(self, client: Client, handshake: Handshake) -> None:
-        """End the connection when its credential does (P7.4)."""
+    def expiry_of(self, handshake: Handshake, holder: Holder) -> Expiry | None:
+        """Watch the credential of a handshake that was let pass, so that the connection ends when it does (P7.4)."""
         verified = handshake.state.get(_STATE)
-        if isinstance(verified, Verified):
-            client.lease = Lease(client, self.leases, verified)
+        return Expiry(holder, self.expiries, verified) if isinstance(verified, Verified) else None
 
-    def adopt(self, client: Client, before: AuthnConfig | None) -> None:
+    def is_as_before(self, verified: Verified, before: AuthnConfig | None) -> bool:
         """
-        Look again at a connection that was let in by another config.
+        Whether what let a connection in by another config still is what it was.
 
-        It stays if what let it in is as it was: its key is looked up again, a token stays good where ``jwt`` has not
-        changed, an answer of ``fn`` where that still is the function. What cannot be checked again is closed with 4501.
+        A key is looked up again, a token stays good where ``jwt`` has not changed, an answer of ``fn`` where that still
+        is the function.
         """
-        lease = client.lease
-        if lease is None:
-            if not self.config.anonymous:
-                client.close(CloseCode.UNAUTHORIZED, "a credential is needed now")
-            return
-        method = lease.verified.method
-        if before is not None and (
-            (method == "api_keys" and self.keys is not None)
-            or (method == "jwt" and before.jwt == self.config.jwt)
-            or (method == "fn" and before.fn == self.config.fn)
-        ):
-            lease.rebase(self.leases)
-        else:
-            lease.revoke("authn has changed")
+        return before is not None and (
+            (verified.method == "api_keys" and self.keys is not None)
+            or (verified.method == "jwt" and before.jwt == self.config.jwt)
+            or (verified.method == "fn" and before.fn == self.config.fn)
+        )
 
     # What the files say of those who are in.
 

@@ -1,5 +1,5 @@
 """
-A credential on a live socket: it ends, is revoked, or is renewed in band (protocol P4.3 and P7.4).
+A credential on a live socket: it ends or is revoked (protocol P7.4). Renewing it is `gsws.runtime.dispatch.renewal`.
 
 One timer of the source's wheel for each connection whose credential ends, and one for all that a file may end; no task
 waits. Each connection is asked for its own standing, whoever noticed that the file is another.
@@ -10,19 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from gsws.protocol.answer import error_payload, frame
 from gsws.protocol.closecodes import CloseCode
-from gsws.runtime.identity.verdict import Refused, Unavailable, Verified
-from gsws.types import RequestId
+from gsws.runtime.identity.verdict import Unavailable, Verified
 
 if TYPE_CHECKING:
-    from gsws.runtime.identity.authenticator import Identity
-    from gsws.runtime.sessions.client import Client
+    from gsws.runtime.identity.grantfile import GrantFile
     from gsws.runtime.wheel import Timer, Wheel
+    from gsws.types import GSActor
 
-__all__ = ["Lease", "Leases", "renew"]
+__all__ = ["Expiries", "Expiry", "Holder", "Watcher"]
 
 _LOOK_AGAIN: Final = 300.0
 """Seconds after which the wall clock is asked again: it may have been set, or the machine been asleep."""
@@ -36,18 +35,54 @@ _BLIND: Final = 60.0
 _UNKNOWN: Final = 4000
 """Close code of a connection whose credential could not be checked for long: reconnect with back-off (P7.4)."""
 
-_RENEWAL: Final = 10.0
-"""Seconds that the check of a renewed token may take."""
+
+class Holder(Protocol):
+    """
+    Who goes by a credential.
+
+    Attributes:
+        actor: Whose it is; set anew when that may do more or less than before.
+    """
+
+    actor: GSActor
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection; who has a session may come back."""
+
+    def dismiss(self, code: int, reason: str) -> None:
+        """End the connection and what would wait for it to come back."""
 
 
-class Leases:
-    """What the leases of one source share."""
+class Watcher(Protocol):
+    """What knows how credentials stand: the files that say so, as they were read last."""
 
-    def __init__(self, identity: Identity, wheel: Wheel) -> None:
-        self.identity = identity
+    @property
+    def files(self) -> Sequence[GrantFile[Any]]:
+        """The files that may end a connection."""
+
+    def is_watched(self, verified: Verified) -> bool:
+        """Whether one of them may end a connection with this credential."""
+
+    def version(self) -> int:
+        """Goes up whenever one of them says something else than before, whoever read it."""
+
+    def standing(self, verified: Verified) -> Verified | None:
+        """
+        What a credential is worth by what was read last; None if it is good no more.
+
+        Raises:
+            Unavailable: If a file that it needs could not be used.
+        """
+
+
+class Expiries:
+    """What the expiries of one source share."""
+
+    def __init__(self, watcher: Watcher, wheel: Wheel) -> None:
+        self.watcher = watcher
         self.wheel = wheel
-        self._watched: set[Lease] = set()
-        self._fresh: set[Lease] = set()
+        self._watched: set[Expiry] = set()
+        self._fresh: set[Expiry] = set()
         self._seen = -1
         self._is_doubtful = False
         self._timer: Timer | None = None
@@ -62,16 +97,16 @@ class Leases:
         for task in self._tasks:
             task.cancel()
 
-    def add(self, lease: Lease) -> None:
+    def add(self, expiry: Expiry) -> None:
         """Watch what the files say of a connection; what they said while it was being let in counts too."""
-        self._watched.add(lease)
-        self._fresh.add(lease)
+        self._watched.add(expiry)
+        self._fresh.add(expiry)
         if self._timer is None:
             self._timer = self.wheel.schedule(_WATCH, self._look)
 
-    def discard(self, lease: Lease) -> None:
-        self._watched.discard(lease)
-        self._fresh.discard(lease)
+    def discard(self, expiry: Expiry) -> None:
+        self._watched.discard(expiry)
+        self._fresh.discard(expiry)
 
     def spawn(self, work: Any) -> asyncio.Task[None]:
         """Run a check of a moment."""
@@ -87,59 +122,64 @@ class Leases:
         self._timer = self.wheel.schedule(_WATCH, self._look)
         if self._reading is not None and not self._reading.done():
             return
-        identity = self.identity
-        is_new = self._is_doubtful or bool(self._fresh) or identity.version() != self._seen
-        if is_new or any(file.may_have_changed() for file in identity.files):
+        watcher = self.watcher
+        is_new = self._is_doubtful or bool(self._fresh) or watcher.version() != self._seen
+        if is_new or any(file.may_have_changed() for file in watcher.files):
             self._reading = self.spawn(self._review())
 
     async def _review(self) -> None:
-        identity = self.identity
-        for file in identity.files:
+        watcher = self.watcher
+        for file in watcher.files:
             # One that cannot be read now is tried again by the next look.
             with contextlib.suppress(Unavailable):
                 await file.refresh()
-        version = identity.version()
+        version = watcher.version()
         is_calm = version == self._seen and not self._is_doubtful
-        is_calm = is_calm and all(file.troubled is None for file in identity.files)
+        is_calm = is_calm and all(file.troubled is None for file in watcher.files)
         asked, self._fresh = tuple(self._fresh if is_calm else self._watched), set()
         self._seen = version
         self._is_doubtful = False
-        for lease in asked:
-            if not lease.review():
+        for expiry in asked:
+            if not expiry.review():
                 self._is_doubtful = True
 
 
-class Lease:
-    """How long one connection may go on."""
+class Expiry:
+    """
+    How long one connection may go on.
 
-    __slots__ = ("_client", "_is_doubtful", "_leases", "_timer", "is_renewing", "verified")
+    Attributes:
+        expiries: What it shares with the others of the config that it goes by.
+        verified: The credential.
+        is_renewing: Whether another one is being checked.
+        is_over: Whether the connection has ended, or is about to.
+    """
 
-    def __init__(self, client: Client, leases: Leases, verified: Verified) -> None:
-        self._client = client
-        self._leases = leases
+    __slots__ = ("_holder", "_is_doubtful", "_timer", "expiries", "is_over", "is_renewing", "verified")
+
+    def __init__(self, holder: Holder, expiries: Expiries, verified: Verified) -> None:
+        self._holder = holder
+        self.expiries = expiries
         self._timer: Timer | None = None
+        self.is_over = False
         self.is_renewing = False
         self._is_doubtful = False
         self.take(verified)
 
-    @property
-    def identity(self) -> Identity:
-        return self._leases.identity
-
     def take(self, verified: Verified) -> None:
         """Go by this credential from now on."""
         self.verified = verified
-        self._client.actor = verified.actor
-        if self.identity.is_watched(verified):
-            self._leases.add(self)
+        self._holder.actor = verified.actor
+        if self.expiries.watcher.is_watched(verified):
+            self.expiries.add(self)
         else:
-            self._leases.discard(self)
+            self.expiries.discard(self)
         self._schedule()
 
-    def rebase(self, leases: Leases) -> None:
+    def rebase(self, expiries: Expiries) -> None:
         """Go by another config from now on: its files are asked."""
-        self._leases.discard(self)
-        self._leases = leases
+        self.expiries.discard(self)
+        self.expiries = expiries
         self.take(self.verified)
 
     def review(self) -> bool:
@@ -151,15 +191,15 @@ class Lease:
         Returns:
             False if it is to be asked again, though the files may not change.
         """
-        identity = self.identity
+        watcher = self.expiries.watcher
         try:
-            now = identity.standing(self.verified)
+            now = watcher.standing(self.verified)
         except Unavailable:
-            since = min((file.troubled for file in identity.files if file.troubled is not None), default=None)
+            since = min((file.troubled for file in watcher.files if file.troubled is not None), default=None)
             if since is not None and time.monotonic() - since > _BLIND:
                 # Its standing is not known: the client may come back when it is.
                 self.end()
-                self._client.close(_UNKNOWN, "credential cannot be checked")
+                self._holder.close(_UNKNOWN, "credential cannot be checked")
                 return True
             return False
         if now is None and self._is_doubtful:
@@ -172,17 +212,18 @@ class Lease:
 
     def _take_again(self, verified: Verified) -> None:
         self.verified = verified
-        self._client.actor = verified.actor
+        self._holder.actor = verified.actor
         self._schedule()
 
-    def move(self, client: Client) -> None:
-        """Be another client's from now on: a session that goes on over this connection."""
-        self._client = client
-        client.actor = self.verified.actor
+    def move(self, holder: Holder) -> None:
+        """Be another one's from now on: a session that goes on over this connection."""
+        self._holder = holder
+        holder.actor = self.verified.actor
 
     def end(self) -> None:
         """The connection is closed."""
-        self._leases.discard(self)
+        self.is_over = True
+        self.expiries.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -190,10 +231,7 @@ class Lease:
     def revoke(self, reason: str) -> None:
         """Close the connection with 4501; who is to come back has a better credential, and not this session."""
         self.end()
-        self._client.dismiss(CloseCode.UNAUTHORIZED, reason)
-
-    def start(self, work: Any) -> None:
-        self._leases.spawn(work)
+        self._holder.dismiss(CloseCode.UNAUTHORIZED, reason)
 
     def _schedule(self) -> None:
         if self._timer is not None:
@@ -201,7 +239,7 @@ class Lease:
             self._timer = None
         if self.verified.expires is not None:
             left = self.verified.expires + self.verified.leeway - time.time()
-            self._timer = self._leases.wheel.schedule(min(max(left, 0.0), _LOOK_AGAIN), self._due)
+            self._timer = self.expiries.wheel.schedule(min(max(left, 0.0), _LOOK_AGAIN), self._due)
 
     def _due(self) -> None:
         self._timer = None
@@ -210,52 +248,4 @@ class Lease:
             self._schedule()
         else:
             self.end()
-            self._client.close(CloseCode.UNAUTHORIZED, "token expired")
-
-
-def renew(client: Client, id: RequestId | None, payload: Any) -> None:
-    """Take ``gsws.auth {"token"}``; the answer is ``gsws.authenticated`` or an error, and the connection goes on."""
-    token = payload.get("token") if isinstance(payload, dict) else None
-    lease = client.lease
-    if not isinstance(token, str):
-        client.misused("`gsws.auth` needs a `token` in its payload", id)
-    elif lease is None:
-        _refuse(client, id, "unauthorized", "this connection has no credential to renew; connect again with one")
-    elif lease.is_renewing:
-        _refuse(client, id, "too_many_requests", "a renewal is being checked", retry_after_ms=1000)
-    else:
-        lease.is_renewing = True
-        lease.start(_renew(client, lease, id, token))
-
-
-async def _renew(client: Client, lease: Lease, id: RequestId | None, token: str) -> None:
-    try:
-        async with asyncio.timeout(_RENEWAL):
-            verified = await lease.identity.renewed(token, client.connection)
-        if verified.actor.subject != lease.verified.actor.subject:
-            raise Refused("the subject may not change")  # noqa: TRY301
-    except Exception as error:  # whatever it was, the credential was not renewed
-        reason = error.reason if isinstance(error, Refused) else "it could not be checked"
-        cause = error.__cause__ if isinstance(error, Refused | Unavailable | TimeoutError) else error
-        lease.identity.refuse_renewal(reason, cause, connection=client.id, client=client.label)
-        if isinstance(error, Refused) and error.is_forbidden:
-            # Known, and no longer allowed: the credential before counts no more either.
-            _refuse(client, id, "forbidden", "this credential may no longer be used here")
-            if client.lease is lease:
-                lease.end()
-            client.close(CloseCode.FORBIDDEN, "forbidden")
-            return
-        _refuse(client, id, "unauthorized", "the token is not good; the connection ends with the one before")
-        return
-    finally:
-        lease.is_renewing = False
-    if client.is_open and client.lease is lease:
-        lease.take(verified)
-        left = None if verified.expires is None else max(0, int((verified.expires - time.time()) * 1000))
-        client.connection.send_text(frame("gsws.authenticated", {"expires_in_ms": left}, id))
-
-
-def _refuse(client: Client, id: RequestId | None, name: str, message: str, **details: Any) -> None:
-    client.source.counters.add(f"errors.{name}")
-    if client.is_open:
-        client.connection.send_text(frame("stream.error", error_payload(name, message, **details), id))
+            self._holder.close(CloseCode.UNAUTHORIZED, "token expired")

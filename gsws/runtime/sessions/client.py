@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Set
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
@@ -21,14 +22,14 @@ from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
 from gsws.protocol.quoting import is_id, quoted
 from gsws.runtime.dispatch.admission import Throttle, is_over_rate, is_refused, slow_down
-from gsws.runtime.identity.expiry import renew
+from gsws.runtime.dispatch.renewal import Refusal, Renewed, renew
 from gsws.runtime.requests.idempotency import digest_of
 from gsws.runtime.requests.request import Request
 from gsws.runtime.requests.scheduler import Scheduler
 from gsws.types import GSActor, JSONObject, RequestId
 
 if TYPE_CHECKING:
-    from gsws.runtime.identity.expiry import Lease
+    from gsws.runtime.identity.expiry import Expiry
     from gsws.runtime.rooms.hub import Hub
     from gsws.runtime.rooms.presence import Attendance
     from gsws.runtime.sources.source import LiveSource
@@ -64,7 +65,7 @@ class Client(Scheduler):
         requests: Requests with an id that have no terminal frame yet, by id.
         in_flight: Requests that are queued or running, those without an id included.
         throttle: Its token buckets, or None if it never needed one.
-        lease: How long its credential is good, or None if it has none.
+        expiry: How long its credential is good, or None if it has none.
         seat: What its connection counts as while it lasts; None for a session, whose receivers know.
         attendance: The rooms that are told of it, or None if there never was one.
     """
@@ -75,8 +76,8 @@ class Client(Scheduler):
         "_misuses",
         "_rooms",
         "attendance",
+        "expiry",
         "label",
-        "lease",
         "seat",
         "throttle",
     )
@@ -86,7 +87,7 @@ class Client(Scheduler):
         self.label = label_of(connection.query)
         self._actor = actor
         self.seat: str | None = None
-        self.lease: Lease | None = None
+        self.expiry: Expiry | None = None
         self._counter = 0
         self._misuses = 0
         self._rooms: set[str] | None = None
@@ -308,8 +309,8 @@ class Client(Scheduler):
         """The connection has ended."""
         self.source.clients.discard(self)
         self._leave_rooms()
-        if self.lease is not None:
-            self.lease.end()
+        if self.expiry is not None:
+            self.expiry.end()
 
     def _leave_rooms(self) -> None:
         """Get no more of what rooms are sent; which ones they were is kept."""
@@ -339,7 +340,7 @@ class Client(Scheduler):
         if eventtype == "gsws.ping":
             self._send(frame("gsws.pong", payload if isinstance(payload, dict) else {}, id))
         elif eventtype == "gsws.auth":
-            renew(self, id, payload)
+            renew(payload, self.expiry, self.source.identity, self, partial(self._answer_renewal, id))
         elif eventtype == "gsws.cancel":
             target = payload.get("id", id) if isinstance(payload, dict) else id
             if not is_id(target):
@@ -350,6 +351,16 @@ class Client(Scheduler):
                 self._deny("unknown_id", f"no request with the id {_shown(target)} is running", target)
             else:
                 self.abort(request, "cancelled")
+
+    def _answer_renewal(self, id: RequestId | None, outcome: Renewed | Refusal) -> None:
+        if isinstance(outcome, Renewed):
+            self._send(frame("gsws.authenticated", {"expires_in_ms": outcome.expires_in_ms}, id))
+        elif outcome.name == "invalid_message":
+            self.misused(outcome.message, id)
+        else:
+            self._deny(outcome.name, outcome.message, id, **outcome.details)
+            if outcome.is_final:
+                self.close(CloseCode.FORBIDDEN, "forbidden")
 
     def refuse(
         self, name: str, message: str, id: RequestId | None, *, event: str | None = None, **details: Any
@@ -377,14 +388,14 @@ class Client(Scheduler):
         if self._misuses >= _MISUSES:
             self.close(CloseCode.PROTOCOL_MISUSE, "misuse of gsws frames")
 
-    def _deny(self, name: str, message: str, id: RequestId | None) -> None:
+    def _deny(self, name: str, message: str, id: RequestId | None, **details: Any) -> None:
         """
         Answer a frame that asks for no answer of its own, or whose id names another request, or none.
 
         The error carries the id but no ``seq``: it is no part of that request's answer (P5.4).
         """
         self.source.counters.add(f"errors.{name}")
-        self._send(frame("stream.error", error_payload(name, message), id))
+        self._send(frame("stream.error", error_payload(name, message, **details), id))
 
 
 def _fields(query: str) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from gsws.routing.table import Hooks, Route
 from gsws.runtime.counters import Counters, Reporter
 from gsws.runtime.dispatch.arrival import Arrival
 from gsws.runtime.dispatch.dispatcher import SessionReceiver
-from gsws.runtime.identity import Identity
+from gsws.runtime.identity import Authenticator
 from gsws.runtime.identity.seats import Seats
 from gsws.runtime.rate import Buckets
 from gsws.runtime.requests.idempotency import Replies
@@ -103,7 +103,7 @@ class LiveSource:
     rate: RateLimit | None = None
     event_rates: Mapping[str, Any] = field(default_factory=dict)
     broadcasts: Mapping[str, Validator] = field(default_factory=dict)
-    identity: Identity | None = None
+    identity: Authenticator | None = None
     resume_window: float = 120.0
     resume_bytes: int = 2**20
     heartbeat: float = 20.0
@@ -168,7 +168,7 @@ class LiveSource:
         self.seats.limit = limits.connections_per_subject
         self._guard()
 
-    def identify(self, identity: Identity | None) -> None:
+    def identify(self, identity: Authenticator | None) -> None:
         """Check credentials with this from the next handshake on."""
         before, self.identity = self.identity, identity
         self._directory = None  # what a subject is may have changed
@@ -342,11 +342,11 @@ class LiveListener:
         if config.origins != before_origins:
             self._check_origins()
 
-    def _identity(self, config: ListenConfig) -> Identity | None:
+    def _identity(self, config: ListenConfig) -> Authenticator | None:
         if config.authn is None:
             return None
         live = self.live
-        return Identity(
+        return Authenticator(
             config,
             name=live.name,
             root=self._root,
@@ -371,10 +371,14 @@ class LiveListener:
         live.identify(identity)
         for client in tuple(live.clients):
             # Nobody stays by what no longer counts.
-            if identity is not None:
-                identity.adopt(client, before)
-            elif client.lease is not None:
-                client.lease.revoke("authn has changed")
+            expiry = client.expiry
+            if expiry is None:
+                if identity is not None and not identity.config.anonymous:
+                    client.close(CloseCode.UNAUTHORIZED, "a credential is needed now")
+            elif identity is not None and identity.is_as_before(expiry.verified, before):
+                expiry.rebase(identity.expiries)
+            else:
+                expiry.revoke("authn has changed")
 
     def _check_origins(self) -> None:
         """Close the connections of pages that would not be let in any more, with 4504."""
@@ -397,7 +401,7 @@ class LiveListener:
             return HTTPRefusal(503, "credentials cannot be checked now\n", {"Retry-After": "5"})
         return None if self.live.identity is None else self._let_in(self.live.identity, handshake)
 
-    async def _let_in(self, identity: Identity, handshake: Handshake) -> HTTPRefusal | None:
+    async def _let_in(self, identity: Authenticator, handshake: Handshake) -> HTTPRefusal | None:
         """Ask who it is, and whether that one may have another connection."""
         return await identity.authorize(handshake) or self.live.seats.refusal(identity.actor_of(handshake))
 
@@ -407,7 +411,7 @@ class LiveListener:
         is_session = connection.subprotocol == SUBPROTOCOL
         client = (SessionClient if is_session else Client)(self.live, connection, actor)
         if identity is not None:
-            identity.watch(client, handshake)
+            client.expiry = identity.expiry_of(handshake, client)
             if actor is None:
                 self.live.admit_anonymous()
         self.live.enlist(client)

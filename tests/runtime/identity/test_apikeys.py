@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from gsws.errors import ServeError
-from gsws.runtime.identity import expiry as lease
+from gsws.runtime.identity import expiry
 from gsws.runtime.identity.apikeys import KeyFileError, hash_of, read_keys
 from tests.runtime.identity.support import bearer, encoded, refused, source, token, who
 from tests.runtime.support import served, write
@@ -116,7 +116,7 @@ def test_a_file_that_cannot_be_read_lets_nobody_in(tmp_path, trouble):
 
 def test_connections_end_when_a_file_cannot_be_used_for_long(tmp_path, monkeypatch):
     """With a code that lets clients come again (P7.4): nothing is known of their keys."""
-    monkeypatch.setattr(lease, "_BLIND", 0.2)
+    monkeypatch.setattr(expiry, "_BLIND", 0.2)
     with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
         running.write("keys.yaml", "keys: [\n")
         assert ann.closed() == (4000, "credential cannot be checked")
