@@ -38,15 +38,15 @@ _VALUES: Final = frozenset({dict, list, str, int, float, bool, type(None), GSSta
 """Types of most replies; whatever else was returned is looked at closely."""
 
 
-async def run_plain(request: Request) -> None:
+async def run_plain(request: Request, now: float) -> None:
     """
-    Run a handler that is not known to be a generator, and send its terminal frame.
+    Run a handler that is not known to be a generator, and send its terminal frame; ``now`` is the loop's time.
 
     If a generator comes of the call, that is left as ``request.generator`` to be run by `run_stream`.
     """
     route = request.route
     if route.timeout is not None:
-        request.deadline = request.client.source.loop.time() + route.timeout
+        request.deadline = now + route.timeout
     try:
         if route.authz is not None and not await _is_authorized(request):
             return
@@ -264,8 +264,10 @@ def _send(request: Request, data: bytes | None) -> None:
 def _finish(request: Request, data: bytes | None) -> None:
     """Send a terminal frame and free the request's id."""
     request.last = data
-    _send(request, data)
-    request.client.forget(request)
+    client = request.client
+    if data is not None:
+        client.transmit(request, data)
+    client.forget(request)
 
 
 def _failed(request: Request, error: BaseException) -> None:

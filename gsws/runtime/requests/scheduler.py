@@ -218,11 +218,17 @@ class Scheduler:
                 text = f"`meta.idempotency_key` is a string of 1 to {KEY_LENGTH} characters"
                 self.finish_unstarted(request, request.answer.error("invalid_message", text))
                 return
-        if request.route.concurrency == "enqueue" and not request.route.streams:
-            self._count(request)
-            self._enqueue(request)
-        else:
+        route = request.route
+        if route.concurrency != "enqueue" or route.streams:
             self._admit(request)
+            return
+        self._count(request)
+        queue = self._queue
+        if queue is None:
+            queue = self._queue = deque()
+        queue.append(request)
+        if self._worker is None:
+            self._worker = self._task(self._work())
 
     def _count(self, request: Request) -> None:
         """A request waits in the queue; beyond the bound its client is slowed (P9.2)."""
@@ -238,14 +244,6 @@ class Scheduler:
         """Every request that is queued, waits in a lane, or runs; those in a queue in its order."""
         waiting = (*(self._parked or ()), *(self._queue or ()), *(self._lanes or ()))
         return [*dict.fromkeys((*waiting, *(self._live or ())))]
-
-    def _enqueue(self, request: Request) -> None:
-        queue = self._queue
-        if queue is None:
-            queue = self._queue = deque()
-        queue.append(request)
-        if self._worker is None:
-            self._worker = self._task(self._work())
 
     def _task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Make a task that inherits nothing of whatever handler happens to run now."""
@@ -287,7 +285,7 @@ class Scheduler:
         """Run queued plain handlers one after the other, each in a context as good as its own, then end."""
         me = self._worker
         context, is_clean, now = self.source.context, True, self.source.loop.time
-        began = now()
+        began = time = now()
         queue = self._queue
         live = self._live
         if live is None:
@@ -304,12 +302,12 @@ class Scheduler:
                     if is_clean:
                         CURRENT.set(request)
                         before = copy_context()
-                        await run_plain(request)
+                        await run_plain(request, time)
                         is_clean = not is_changed(before)
                     else:
                         own = context.copy()
                         own.run(CURRENT.set, request)
-                        await Isolated(run_plain(request), own)
+                        await Isolated(run_plain(request, time), own)
                 finally:
                     request.task = None
                     live.discard(request)
@@ -318,14 +316,15 @@ class Scheduler:
                         self._release()
                     else:
                         self._go_on(request)
+                time = now()
                 connection = self.connection  # a resumed session has another one
                 if connection.paused and connection.is_open:
                     await connection.drain()
-                elif now() - began >= _SLICE:
+                elif time - began >= _SLICE:
                     await asyncio.sleep(0)
                 else:
                     continue
-                began = now()
+                began = time = now()
         finally:
             if self._worker is me:
                 self._worker = None
@@ -395,7 +394,7 @@ class Scheduler:
             if request.route.streams:
                 await run_stream(request)
             else:
-                await run_plain(request)
+                await run_plain(request, self.source.loop.time())
                 if request.generator is not None:
                     await run_stream(request)
         finally:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from websockets.protocol import OPEN
@@ -279,13 +278,21 @@ class Connection(HoldingHalf):
 
     def text(self, data: bytes) -> None:
         """Give one text message to the receiver."""
-        if self.is_open and self._receiver is not None and not self._deaf:
-            self._deliver(self._receiver.message, data)
+        receiver = self._receiver
+        if self.is_open and receiver is not None and not self._deaf:
+            try:
+                receiver.message(data)
+            except Exception:
+                log.exception("the receiver of connection %s failed", self.id)
 
     def binary(self, data: bytes) -> None:
         """Give one binary message to the receiver."""
-        if self.is_open and self._receiver is not None and not self._deaf:
-            self._deliver(self._receiver.binary, data)
+        receiver = self._receiver
+        if self.is_open and receiver is not None and not self._deaf:
+            try:
+                receiver.binary(data)
+            except Exception:
+                log.exception("the receiver of connection %s failed", self.id)
 
     def too_large(self) -> bytes:
         """Ask the application for the error that goes before a close with 1009."""
@@ -324,12 +331,6 @@ class Connection(HoldingHalf):
         return self._framing is not None and len(self._framing.held) >= READ_AHEAD
 
     # Private: receiving
-
-    def _deliver(self, take: Callable[[bytes], None], data: bytes) -> None:
-        try:
-            take(data)
-        except Exception:
-            log.exception("the receiver of connection %s failed", self.id)
 
     def _feed(self, framing: Framing, data: bytes) -> bool:
         """Take received bytes; tell whether the rest was left for the next turn of the event loop."""

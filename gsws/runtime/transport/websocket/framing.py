@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import logging
+import struct
 from typing import Any, Protocol
 
 from websockets.exceptions import PayloadTooBig
@@ -39,6 +40,8 @@ BURST = 256
 """Frames taken from one read before other connections get their turn."""
 
 _SHORT_HEADS = {head: tuple(bytes((head, size)) for size in range(126)) for head in (TEXT_HEAD, BINARY_HEAD)}
+_pack_medium_head = struct.Struct("!BBH").pack
+_pack_long_head = struct.Struct("!BBQ").pack
 _HOLDABLE = frozenset((TEXT_HEAD, BINARY_HEAD, FIRST_TEXT_HEAD))
 _KNOWN_OPCODES = frozenset((0x0, 0x1, 0x2, 0x8, 0x9, 0xA))
 
@@ -56,8 +59,8 @@ def encode_frame(data: bytes, *, binary: bool = False) -> bytes:
     if size < 126:
         return _SHORT_HEADS[head][size] + data
     if size < 65536:
-        return b"%c\x7e%b%b" % (head, size.to_bytes(2, "big"), data)
-    return b"%c\x7f%b%b" % (head, size.to_bytes(8, "big"), data)
+        return _pack_medium_head(head, 126, size) + data
+    return _pack_long_head(head, 127, size) + data
 
 
 class Sink(Protocol):
@@ -187,7 +190,7 @@ class Framing(ServerProtocol):
             if size == 126:
                 if left < 4:
                     break
-                start, size = 8, int.from_bytes(data[position + 2 : position + 4], "big")
+                start, size = 8, data[position + 2] << 8 | data[position + 3]
             elif size == 127:
                 if left < 10:
                     break
