@@ -8,15 +8,28 @@ Judged on the syntax tree that Python's own parser makes; a pattern that it cann
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from re import _constants as codes  # type: ignore[attr-defined]  # the parser has no public name
-from re import _parser as parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any, Final, TypeAlias
 
 __all__ = ["backtracks"]
 
-_REPEATS: Final = (codes.MAX_REPEAT, codes.MIN_REPEAT)
+try:  # a parser without a public name: where it is not, or not like this, no pattern is judged
+    codes: Any = import_module("re._constants")
+    parser: Any = import_module("re._parser")
+    _REPEATS: tuple[Any, ...] = (codes.MAX_REPEAT, codes.MIN_REPEAT)
+    _CATEGORIES: dict[Any, tuple[Callable[[str], bool], bool]] = {
+        codes.CATEGORY_DIGIT: (str.isdigit, True),
+        codes.CATEGORY_NOT_DIGIT: (str.isdigit, False),
+        codes.CATEGORY_SPACE: (str.isspace, True),
+        codes.CATEGORY_NOT_SPACE: (str.isspace, False),
+        codes.CATEGORY_WORD: (lambda letter: letter.isalnum() or letter == "_", True),
+        codes.CATEGORY_NOT_WORD: (lambda letter: letter.isalnum() or letter == "_", False),
+    }
+except (ImportError, AttributeError):
+    parser = None
+
 _MANY: Final = 9
 """A repetition up to this many times is counted as bounded."""
 _MAX_LENGTH: Final = 2_000
@@ -35,7 +48,7 @@ def backtracks(pattern: str) -> str | None:
     Two kinds are found: a repetition inside a repetition that may match the same text in several ways, and a repeated
     choice whose branches begin alike.
     """
-    if len(pattern) > _MAX_LENGTH or not any(sign in pattern for sign in "*+{"):
+    if parser is None or len(pattern) > _MAX_LENGTH or not any(sign in pattern for sign in "*+{"):
         return None
     try:
         with warnings.catch_warnings():
@@ -252,10 +265,5 @@ def _set(items: Any) -> set[str]:
 
 
 def _in_category(letter: str, category: Any) -> bool:
-    name = str(category).rpartition("_")[2].lower()
-    fits = {
-        "digit": letter.isdigit(),
-        "space": letter.isspace(),
-        "word": letter.isalnum() or letter == "_",
-    }.get(name, True)
-    return not fits if "_NOT_" in str(category) else fits
+    fits, wanted = _CATEGORIES.get(category, (bool, True))
+    return bool(fits(letter)) is wanted
