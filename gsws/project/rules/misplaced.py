@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from gsws.diagnostics.finding import Finding
+from gsws.project.customenv import VARIABLES
 from gsws.project.discovery import SETTINGS
 from gsws.project.report import warning
 from gsws.project.rules.scope import Scope
@@ -24,6 +25,9 @@ _FOLDERS: Final = {
     "datasource": "datasources",
     "mapping": "mappings",
 }
+_CONFIGS: Final = frozenset(
+    f"{stem}.{ending}" for stem in ("default", "development", "production", VARIABLES) for ending in ("yaml", "yml")
+)
 _ENDINGS: Final = (".json", ".yaml.txt", ".yml.txt", ".YAML", ".YML")
 _EVENT: Final = re.compile(
     r"""^["']?[A-Za-z0-9_-]+\.[\w.-]+["']?:[ \t]*(?:\#.*)?\r?\n
@@ -44,6 +48,13 @@ def misplaced_files(scope: Scope) -> Iterator[Finding]:
         move = f"`mv {shlex.quote(name)} {shlex.quote(goal)}`"
         span = None if (scope.root / name).is_dir() else Span(name, 1, 1, 1, 1)
         yield warning("GS008", f"`{name}` is passed by: {reason}", span, "", f"{move} puts it right")
+    if scope.base != scope.root and all((place / "config").is_dir() for place in (scope.root, scope.base)):
+        for name in sorted(_names(scope.root / "config")):
+            if name in _CONFIGS:
+                reason = "the project's config stands in `src/config/`"
+                help = "keep one of the two folders"
+                yield warning("GS008", f"`config/{name}` is passed by: {reason}", Span(f"config/{name}", 1, 1, 1, 1),
+                              "", help)  # fmt: skip
 
 
 def _found(root: Path, base: Path) -> Iterator[tuple[str, str, str]]:
