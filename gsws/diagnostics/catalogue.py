@@ -252,6 +252,14 @@ _ENTRIES: Final = (
         "The function or plugin behind a file in `datasources/` raised. The message is its exception's.",
     ),
     Entry(
+        "GS216",
+        _W,
+        "parameter with a misspelt name",
+        "The first parameter of a handler is the context whatever it is called, unless gsws fills its name, such as "
+        "`payload`; a parameter with a default and another name keeps its default. This name differs from a "
+        "known one by a letter or two. Correct it, or give it a name of its own.",
+    ),
+    Entry(
         "GS301",
         _E,
         "event key twice",

@@ -270,7 +270,10 @@ def resolve_function(
         if wrong is not None:
             findings.append(wrong)
         return found
-    finding = unfound(found, name, at, repair=at)
+    written: Any = document.data
+    for item in place:
+        written = written[item]
+    finding = unfound(found, written, name, at)
     if finding is not None:
         findings.append(finding)
     return None

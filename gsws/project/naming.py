@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gsws.diagnostics.finding import Finding, Label
-from gsws.diagnostics.suggest import nearest
+from gsws.diagnostics.finding import Finding, Label, Severity
+from gsws.diagnostics.suggest import distance, nearest
 from gsws.project.parameters import INJECTABLE
 from gsws.project.report import error, quoted, replace
 from gsws.project.specs import HandlerRef
@@ -38,7 +38,7 @@ class Unfound:
 
 def check_signature(handler: HandlerRef, at: Span, *, given: frozenset[str] = INJECTABLE) -> Finding | None:
     """
-    Tell whether a handler asks for what nobody can give it.
+    Tell whether a handler asks for what nobody can give it, or gets something else than its parameter's name says.
 
     Args:
         handler: The function that an event names.
@@ -46,10 +46,27 @@ def check_signature(handler: HandlerRef, at: Span, *, given: frozenset[str] = IN
         given: Names that can be filled.
     """
     wrong = []
+    misspelt = None
     for index, parameter in enumerate(handler.parameters or ()):
         first = index == 0 and parameter.kind in ("positional", "positional-only")
-        if parameter.required and not first and parameter.name not in given:
+        if parameter.name in given or parameter.kind.startswith("var-"):
+            continue
+        if parameter.required and not first:
             wrong.append(parameter.name)
+        elif misspelt is None and (meant := _misspelt(parameter.name, given)):
+            fate = "is the context" if first else "is never given"
+            misspelt = (parameter.name, meant, fate)
+    if not wrong and misspelt is not None:
+        name, meant, fate = misspelt
+        return Finding(
+            "GS216",
+            Severity.WARNING,
+            f"the parameter `{name}` of `{handler.callable}` {fate}: only names that gsws knows are filled",
+            handler.span,
+            "defined here",
+            f"did you mean `{meant}`?",
+            (Label(at, "named here"),),
+        )
     if not wrong:
         return None
     near = nearest(wrong[0], sorted(given))
@@ -65,11 +82,31 @@ def check_signature(handler: HandlerRef, at: Span, *, given: frozenset[str] = IN
     )
 
 
-def unfound(reason: Unfound, name: str, at: Span, *, repair: Span | None = None) -> Finding | None:
-    """The finding for a name that is no handler; None if the file's own finding says enough."""
+def _misspelt(name: str, given: frozenset[str]) -> str | None:
+    """The name that a parameter's name was meant to be, if one letter or two make the difference."""
+    if len(name) < 4 or name.startswith("_"):
+        return None
+    steps = [(distance(name.casefold(), known.casefold(), 1 + (len(name) > 7)), known) for known in sorted(given)]
+    apart, known = min(steps)
+    return known if apart <= 1 + (len(name) > 7) and known not in ("context", "ctx") else None
+
+
+def unfound(reason: Unfound, written: str, name: str, at: Span) -> Finding | None:
+    """
+    The finding for a name that is no handler; None if the file's own finding says enough.
+
+    Args:
+        reason: Why it is none.
+        written: What the file says.
+        name: The same after look-ups; one that was looked up is told to nobody, and not written over.
+        at: Where it stands.
+    """
     if not reason.code:
         return None
-    fix = replace(repair, reason.nearest) if reason.nearest is not None and repair is not None else None
+    if written != name:
+        message = f"what {quoted(written)} stands for names no function of the project"
+        return error(reason.code, message, at, "looked up", "give the dotted name of a function under `functions/`")
+    fix = replace(at, reason.nearest) if reason.nearest is not None else None
     return error(reason.code, reason.message, at, "named here", reason.help, reason.related, fix)
 
 
