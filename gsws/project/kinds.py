@@ -24,6 +24,7 @@ __all__ = [
     "either",
     "expected",
     "is_one_of",
+    "meant_for",
     "types_of",
     "understood",
 ]
@@ -146,6 +147,12 @@ def could_be(value: JSONValue, branch: Shape) -> bool:
         return any(type(value) is type(one) for one in branch["enum"])
     types = types_of(branch)
     return not types or is_one_of(value, types)
+
+
+def meant_for(value: JSONValue, shape: Shape) -> str | None:
+    """The first key of a mapping that takes a value which stands in place of the mapping; None if none does."""
+    properties: Mapping[str, Any] = shape.get("properties") or {}
+    return next((key for key, one in properties.items() if types_of(one) and could_be(value, one)), None)
 
 
 def expected(shape: Shape) -> str:

@@ -29,6 +29,8 @@ _TOKEN_IN_SCHEMA: Final = re.compile(rf"\$\$(?=\{{)|{_TRUE}")
 # In a regular expression a backslash escapes the `$`, and `$$` is two anchors.
 _TOKEN_IN_PATTERN: Final = re.compile(rf"\\.|{_TRUE}", re.DOTALL)
 _VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::([-?])(.*))?", re.DOTALL | re.ASCII)
+_OPTIONAL: Final = re.compile(r"\s*\$\{\w+:-\s*\}\s*", re.ASCII)
+"""The form that says itself that the value may be missing."""
 _PATH: Final = re.compile(r"[\w$@-]+(?:\.[\w$@-]+)*")
 _MAX_TEXT: Final = 1_000_000
 _MAX_MADE: Final = 20_000_000
@@ -74,6 +76,7 @@ class Expanded:
         data: A copy; belongs to who asked for it.
         texts: The text of every value that came whole from a look-up, before it took its type.
         dynamic: Places whose value holds something looked up: not to be quoted in a finding.
+        dropped: Keys that are written and null, by themselves or by what they look up, by the place they stand in.
         failed: Places whose look-up failed.
         findings: What they failed of.
         looked: The variables that were looked up, with their values: no output may show one.
@@ -83,6 +86,7 @@ class Expanded:
     data: JSONValue = None
     texts: dict[Pointer, str] = field(default_factory=dict)
     dynamic: set[Pointer] = field(default_factory=set)
+    dropped: dict[Pointer, list[str]] = field(default_factory=dict)
     failed: set[Pointer] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     looked: dict[str, str] = field(default_factory=dict)
@@ -143,12 +147,12 @@ class _Walk:
         if isinstance(value, dict):
             result = {}
             for name, item in value.items():
-                if item is None and area == "keys":
-                    continue
                 place = (*pointer, name)
                 copied = self.copy(item, place, name, self.area(place) if area == "keys" else area)
                 if copied is not None or area != "keys":
                     result[name] = copied
+                elif not (isinstance(item, str) and _OPTIONAL.fullmatch(item)):
+                    self.expanded.dropped.setdefault(pointer, []).append(name)
             return result
         if isinstance(value, list):
             items = (((*pointer, index), item) for index, item in enumerate(value))

@@ -23,7 +23,19 @@ from typing import Any, Final
 from gsws.diagnostics.finding import Finding
 from gsws.diagnostics.suggest import distance, nearest
 from gsws.project.advice import advice
-from gsws.project.kinds import KIND_WORDS, ORIGIN, Shape, could_be, count, dotted, either, expected, is_one_of, types_of
+from gsws.project.kinds import (
+    KIND_WORDS,
+    ORIGIN,
+    Shape,
+    could_be,
+    count,
+    dotted,
+    either,
+    expected,
+    is_one_of,
+    meant_for,
+    types_of,
+)
 from gsws.project.lookups import Expanded, Unresolved
 from gsws.project.report import article, did_you_mean, error, quoted, replace, type_name, warning
 from gsws.project.units import MAX_DURATION, MAX_SIZE, duration, size
@@ -99,7 +111,7 @@ class _Checker:
         if types and not is_one_of(value, types):
             retyped = self.retyped(pointer, types)
             if retyped is None:
-                self.wrong_type(value, expected(shape), pointer)
+                self.wrong_type(value, expected(shape), pointer, shape)
                 return value
             value = retyped
         if "const" in shape and value != shape["const"]:
@@ -139,11 +151,18 @@ class _Checker:
         properties: Mapping[str, Any] = shape.get("properties") or {}
         patterns: Mapping[str, Any] = shape.get("patternProperties") or {}
         additional = shape.get("additionalProperties", True)
-        missing = [key for key in shape.get("required") or () if key not in value]
+        dropped = self.outcome.expanded.dropped.get(pointer, ())
+
+        def is_known(key: str) -> bool:
+            return key in properties or key.startswith("x-") or any(re.search(pattern, key) for pattern in patterns)
+
+        looked_up = self.outcome.expanded.dynamic
+        emptied = {key for key in dropped if key[:2] != "x-" and is_known(key) and (*pointer, key) in looked_up}
+        missing = [key for key in shape.get("required") or () if key not in value and key not in emptied]
         typos: dict[str, str] = {}
         if missing and additional is False:
             # One mistake, one finding: the key is there, misspelt.
-            typos = _misspelt(missing, [key for key in value if key not in properties and not key.startswith("x-")])
+            typos = _misspelt(missing, [key for key in (*value, *dropped) if not is_known(key)])
         for key in missing:
             if key not in typos.values():
                 self.missing(key, pointer, value)
@@ -168,6 +187,14 @@ class _Checker:
                     )
                 )
             value[key] = self.value(value[key], inner, place, top)
+        # What is null counts as absent, but is not unseen: it may be misspelt, or meant to have a value.
+        for key in dropped:
+            if key in emptied:
+                message = f"{self.name((*pointer, key))} has no value: what was looked up is empty or null"
+                help = "give it one, or write `${NAME:-}` where it may be missing"
+                self.add("GS506", message, (*pointer, key), "looked up", help)
+            elif additional is False and not is_known(key):
+                self.unknown(key, (*pointer, key), properties, value, typos.get(key))
 
     def items(self, value: list[Any], shape: Shape, pointer: Pointer, top: int) -> None:
         if len(value) < shape.get("minItems", 0):
@@ -271,15 +298,20 @@ class _Checker:
             error("GS305", f"unknown key {quoted(key)} in {self.owner(place[:-1])}", span, "not known", help, (), fix)
         )
 
-    def wrong_type(self, value: JSONValue, expected: str, pointer: Pointer) -> None:
+    def wrong_type(self, value: JSONValue, expected: str, pointer: Pointer, shape: Shape | None = None) -> None:
         name = self.name(pointer)
         if pointer in self.outcome.expanded.dynamic:
             found = article(type_name(value))
             self.add("GS506", f"{name} must be {expected}, but what was looked up is {found}", pointer, "looked up")
             return
-        found = quoted(value) if isinstance(value, str | int | float) else article(type_name(value))
-        message = f"{name} must be {expected}, found {found}"
-        self.add("GS306", message, pointer, f"expected {expected}", advice(value, expected))
+        is_scalar = isinstance(value, str | int | float)
+        key = meant_for(value, shape or {}) if is_scalar else None
+        is_secret = key is not None and (shape or {})["properties"][key].get("x-gsws-secret") is True
+        found = quoted(value) if is_scalar and not is_secret else article(type_name(value))
+        help = advice(value, expected)
+        if key is not None and pointer:
+            help = f"for example `{pointer[-1]}: {{{key}: {'…' if is_secret else found.strip('`')}}}`"
+        self.add("GS306", f"{name} must be {expected}, found {found}", pointer, f"expected {expected}", help)
 
     def no_choice(self, value: JSONValue, choices: list[Any], pointer: Pointer, shape: Shape) -> None:
         listed = ", ".join(quoted(choice) for choice in choices)

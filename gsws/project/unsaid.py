@@ -44,9 +44,16 @@ def unsaid(expanded: Expanded, pointer: Pointer = ()) -> Iterator[Finding]:
 
 
 def once(findings: Iterable[Finding], said: Iterable[Finding]) -> list[Finding]:
-    """The findings without those that say of a key without a value that it is missing."""
+    """The findings without those that say of a key without a value that it is missing, or empty, once more."""
+    said = list(said)
     labels = {f"`{one.message.split('`')[1].rpartition('.')[2]}` is missing" for one in said}
-    return [one for one in findings if one.code != "GS304" or one.label not in labels]
+    places = {one.span for one in said if one.code == "GS506"}
+    return [
+        one
+        for one in findings
+        if one in said
+        or not ((one.code == "GS304" and one.label in labels) or (one.code == "GS506" and one.span in places))
+    ]
 
 
 def _below(expanded: Expanded, written: Any, data: Any, place: Pointer, top: int) -> Iterator[Finding]:
