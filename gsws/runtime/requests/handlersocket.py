@@ -206,19 +206,13 @@ class _Done(_Wait):
 DONE: Final = _Done()
 
 
-class _Turn(_Wait):
+class _Turn(_Done):
     """Gives others a turn of the loop when awaited; one for all who await it."""
 
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, None, None]:
         yield
-
-    def send(self, value: Any) -> Any:
-        raise StopIteration
-
-    def throw(self, *error: Any) -> Any:
-        raise error[-1] if isinstance(error[-1], BaseException) else error[0]
 
 
 _NEXT: Final = _Turn()

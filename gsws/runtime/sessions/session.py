@@ -95,7 +95,7 @@ class SessionClient(Client):
     def schedule(self, request: Request) -> None:
         id = request.answer.id
         if id is not None:
-            if self._is_followed(id):
+            if self.following is not None and self._is_followed(id):
                 text = "a stream with this id is followed on this connection"
                 self._deny("duplicate_id", text, id)
                 return
