@@ -33,7 +33,6 @@ MOST_METHODS = 60
 
 # Classes that are still larger than that.
 LARGE_LEFT = {
-    "gsws.client.session.Session",
     "gsws.runtime.sessions.client.Client",
     "gsws.runtime.sessions.session.SessionClient",
     "gsws.runtime.transport.websocket.connection.Connection",

@@ -263,8 +263,8 @@ class Client:
         encode(body)  # what cannot be sent is the caller's mistake, told where it was made
         session = self._session
         is_idempotent = idempotent or idempotency_key is not None
-        pending = Pending(id or session.new_id(), body, session, is_idempotent=is_idempotent)
-        return Stream(session, pending, self._timeout if timeout is ... else timeout)
+        pending = Pending(id or session.requests.new_id(), body, session.flow, is_idempotent=is_idempotent)
+        return Stream(session.requests, pending, self._timeout if timeout is ... else timeout)
 
     def share(self) -> Share:
         """
@@ -305,8 +305,8 @@ class Client:
         session = self._session
         if session.id is None:
             raise RuntimeError("streams are followed in the session profile only")
-        followed = Followed(id, share, after, session, compact=compact)
-        return Stream(session, followed, self._timeout if timeout is ... else timeout)
+        followed = Followed(id, share, after, session.flow, compact=compact)
+        return Stream(session.requests, followed, self._timeout if timeout is ... else timeout)
 
     def pushes(self) -> Pushes:
         """
@@ -314,12 +314,12 @@ class Client:
 
         Each call gives another iterator with a queue of its own.
         """
-        return self._session.subscribe()
+        return self._session.subscribers.add()
 
     async def authenticate(self, token: str) -> None:
         """Renew the connection's credential in band (protocol P4.3), and use this token from now on."""
         self._credentials.replace(token)
-        self._session.say("gsws.auth", {"token": token})
+        self._session.outbox.say("gsws.auth", {"token": token})
 
     @property
     def _session(self) -> Session:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gsws.client.pending import Flow, Pending
+from gsws.client.flow import Flow
+from gsws.client.pending import Pending
 from gsws.protocol.codec import encode
 
 __all__ = ["Followed", "Share"]

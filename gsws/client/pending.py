@@ -9,23 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal
 
 from gsws.client.errors import AnswerTimeout
+from gsws.client.flow import Flow
 from gsws.client.frames import TERMINAL, Frame, Incoming
 from gsws.protocol.codec import encode
 
-__all__ = ["Flow", "Pending"]
-
-
-class Flow(Protocol):
-    """The session, as far as consumers matter to it: it reads no more than they take."""
-
-    def took(self, size: int) -> None:
-        """A consumer took this many bytes."""
-
-    def waits(self, change: int) -> None:
-        """One consumer more, or less, waits for a frame."""
+__all__ = ["Pending", "cancelled"]
 
 
 class Pending:
@@ -184,3 +175,8 @@ class Pending:
             # Who was woken waits no more, though it runs later than the reader goes on.
             self._waiter.set_result(None)
             self._flow.waits(-1)
+
+
+def cancelled() -> Frame:
+    """Make the terminal frame of a request that the server does not have."""
+    return Frame("stream.end", {"message": "", "reason": "cancelled", "chunks": 0})

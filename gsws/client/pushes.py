@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator
 
 from gsws.client.errors import ClientClosed, ClientError
+from gsws.client.flow import Flow
 from gsws.client.frames import Push
-from gsws.client.pending import Flow
 
-__all__ = ["Pushes"]
+__all__ = ["Pushes", "Subscribers"]
 
 
 class Pushes(AsyncIterator[Push]):
@@ -95,3 +96,28 @@ class Pushes(AsyncIterator[Push]):
         # Nobody iterates any more: what waited must not keep the client from reading.
         if self._queue:
             self._drop()
+
+
+class Subscribers:
+    """Whoever iterates pushes; who does not any more is forgotten."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._all: weakref.WeakSet[Pushes] = weakref.WeakSet()
+
+    def add(self) -> Pushes:
+        """Begin to collect pushes."""
+        pushes = Pushes(self._flow)
+        self._all.add(pushes)
+        return pushes
+
+    def put(self, push: Push, size: int) -> None:
+        """Give one to each."""
+        for pushes in tuple(self._all):
+            self._flow.came(size)
+            pushes.put(push, size)
+
+    def end(self, error: ClientError) -> None:
+        """No push will come any more."""
+        for pushes in tuple(self._all):
+            pushes.end(error)

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gsws.client.credentials import Credentials
-from gsws.client.dispatch import cancelled
+from gsws.client.dispatch import Dispatch
+from gsws.client.draining import Draining
 from gsws.client.errors import ClientClosed, ClientError, ConnectFailed, ConnectionLost
-from gsws.client.frames import Frame
+from gsws.client.flow import Flow
 from gsws.client.link import Endpoint, Link, LinkEnded, open_link
-from gsws.client.pending import Pending
+from gsws.client.outbox import Outbox
 from gsws.client.policy import TOO_BIG, UNAUTHORIZED, Backoff, may_reconnect
+from gsws.client.pushes import Subscribers
 from gsws.client.requests import Requests
 from gsws.protocol.codec import encode
 
@@ -27,6 +29,9 @@ __all__ = ["Options", "Session"]
 
 _ANSWER: Final = 10.0
 """Seconds that the server has for ``gsws.hello`` and for ``gsws.resumed``."""
+
+_COME_BACK: Final = 4000
+"""Close code of a client that comes back (protocol P6.7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Options:
     compact: bool = False
 
 
-class Session(Requests):
+class Session:
     """
     What a client has while it lives, connected or not.
 
@@ -63,6 +68,11 @@ class Session(Requests):
         on_session: Awaited after each new session has begun, the first included.
 
     Attributes:
+        link: The connection, or None.
+        requests: What was asked and is not answered.
+        outbox: Control frames to be sent.
+        subscribers: Whoever iterates pushes.
+        flow: What has arrived and was not taken.
         id: The session's id on the server; None in the plain profile and before the first connection.
         secret: Proves that the session is this client's.
         connections: How many connections were made.
@@ -71,21 +81,25 @@ class Session(Requests):
     def __init__(
         self, options: Options, credentials: Credentials, on_session: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        super().__init__(options.buffer, options.on_frame)
         self.options = options
         self.credentials = credentials
-        self._on_session = on_session
+        self.link: Link | None = None
         self.id: str | None = None
         self.connections = 0
         self.secret = ""
+        self.flow = Flow(options.buffer)
+        self.outbox = Outbox()
+        self.subscribers = Subscribers(self.flow)
+        self._draining = Draining(self._may_leave, self._leave)
+        self.requests = Requests(self.outbox, self._draining.leave_if_idle)
+        self._dispatch = Dispatch(
+            self.requests, self.outbox, self.flow, self.subscribers, self._draining, options.on_frame
+        )
+        self._on_session = on_session
         self._rng = random.Random()  # noqa: S311  # jitter
         self._attempt = 0
         self._task: asyncio.Task[None] | None = None
         self._chores: set[asyncio.Task[None]] = set()
-
-    @property
-    def is_session(self) -> bool:
-        return self.id is not None
 
     # What a client does.
 
@@ -110,7 +124,7 @@ class Session(Requests):
 
     async def close(self) -> None:
         """End it; every open request fails with `ClientClosed`."""
-        self.end(ClientClosed())
+        self._end(ClientClosed())
         if self.link is not None:
             await self.link.close()
         jobs = [*self._chores, *([self._task] if self._task is not None else [])]
@@ -118,7 +132,13 @@ class Session(Requests):
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
 
-    def chore(self, work: Any) -> None:
+    def _end(self, error: ClientError) -> None:
+        """Fail everything that is open."""
+        self.requests.end(error)
+        self.outbox.end()
+        self.subscribers.end(self.requests.failure or error)
+
+    def _chore(self, work: Any) -> None:
         """Run something beside, until the session ends."""
         task = asyncio.get_running_loop().create_task(work)
         self._chores.add(task)
@@ -133,9 +153,9 @@ class Session(Requests):
                 self._cut(ended)
                 link = await self._again(ended)
         except ClientError as error:
-            self.end(error)
+            self._end(error)
         except Exception as error:
-            self.end(ConnectionLost(1006, f"the client failed: {error!r}"))
+            self._end(ConnectionLost(1006, f"the client failed: {error!r}"))
             raise
 
     async def _serve(self, link: Link) -> LinkEnded:
@@ -144,12 +164,13 @@ class Session(Requests):
         renewal = asyncio.create_task(self._renew())
         try:
             while True:
-                await self.has_room()
-                self.take(await link.receive())
+                await self.flow.has_room()
+                self._dispatch.take(await link.receive())
         except LinkEnded as ended:
             return ended
         finally:
             self.link = None
+            self.outbox.is_connected = False
             writer.cancel()
             renewal.cancel()
             results = await asyncio.gather(writer, renewal, return_exceptions=True)
@@ -161,30 +182,21 @@ class Session(Requests):
     async def _write(self, link: Link) -> None:
         """Send control frames, and requests while the server takes them."""
         while True:
-            self.ready.clear()
-            while self.control or self.draining_until is None:
-                if self.control:
-                    await link.send(self.control.popleft())
+            self.outbox.ready.clear()
+            while self.outbox.control or self._draining.until is None:
+                if self.outbox.control:
+                    await link.send(self.outbox.control.popleft())
                     continue
-                pending = self.unsent.next()
+                pending = self.requests.unsent.next()
                 if pending is None:
                     break
                 message = pending.message()
-                if self.unsent.largest is not None and len(message) > self.unsent.largest:
-                    self._refuse(pending, len(message))
+                if self.requests.is_too_large(pending, len(message)):
                     continue
                 pending.is_sent = True
                 pending.number = link.sent + 1
                 await link.send(message)
-            await self.ready.wait()
-
-    def _refuse(self, pending: Pending, size: int) -> None:
-        """End a request that the server would close the connection for (protocol P7.3)."""
-        self.pending.pop(pending.id, None)
-        self.done(pending.id)
-        text = f"the message has {size} bytes; the server takes {self.unsent.largest} at most"
-        payload = {"message": text, "error": "too_large", "code": 413, "retryable": False}
-        pending.end(Frame("stream.error", payload))
+            await self.outbox.ready.wait()
 
     async def _renew(self) -> None:
         """Renew the token in band before it expires (protocol P4.3)."""
@@ -196,40 +208,41 @@ class Session(Requests):
             except Exception:
                 token = before
             if token != before:
-                self.say("gsws.auth", {"token": token})
+                self.outbox.say("gsws.auth", {"token": token})
 
     def _cut(self, ended: LinkEnded) -> None:
         """The connection is gone: what cannot go on fails now."""
-        self.control.clear()
+        self.outbox.control.clear()
         if not self.options.resume:
             raise ConnectionLost(ended.code, ended.reason)
         if self.id is None:
-            for pending in [one for one in self.pending.values() if one.is_sent]:
-                self.lost(pending, is_unknown=False, error=ConnectionLost(ended.code, ended.reason))
-            self.orphans.clear()
+            self.requests.cut(ConnectionLost(ended.code, ended.reason))
 
     async def _again(self, ended: LinkEnded) -> Link:
         """Connect again as the close code says (protocol P7.4)."""
-        if self.failure is not None:
-            raise self.failure
+        if self.requests.failure is not None:
+            raise self.requests.failure
         is_stale = ended.code == UNAUTHORIZED and self.credentials.can_renew
         # The server's limit may be another one by now; what is too large for it is known then, and ends alone.
-        is_too_large = ended.code == TOO_BIG and not ended.is_ours and self.is_session
-        if not (may_reconnect(ended.code) or self.is_leaving or is_stale or is_too_large):
+        is_too_large = ended.code == TOO_BIG and not ended.is_ours and self.id is not None
+        if not (may_reconnect(ended.code) or self._draining.is_leaving or is_stale or is_too_large):
             raise ConnectionLost(ended.code, ended.reason)
         loop = asyncio.get_running_loop()
         backoff = self.options.backoff
         begun = loop.time()
-        wait = max(0.0, (self.draining_until or begun) - begun)
-        self.is_leaving = False
+        wait = max(0.0, (self._draining.until or begun) - begun)
+        self._draining.is_leaving = False
         failure: ClientError = ConnectionLost(ended.code, ended.reason)
         while True:
+            if self._dispatch.has_progressed:
+                self._attempt = 0
+                self._dispatch.has_progressed = False
             wait += backoff.delay(self._attempt, self._rng)
-            if loop.time() - begun + wait > backoff.patience and self.draining_until is None:
+            if loop.time() - begun + wait > backoff.patience and self._draining.until is None:
                 raise failure
             self._attempt += 1
             await asyncio.sleep(wait)
-            self.draining_until = None
+            self._draining.until = None
             wait = 0.0
             link = None
             try:
@@ -275,36 +288,24 @@ class Session(Requests):
             self.id = None
         self.connections += 1
         self.link = link
-        self.unsent.keep({id for id, one in self.pending.items() if one.is_sent})
-        for id, is_followed in self.orphans.items():
-            if not is_followed:
-                self.say("gsws.cancel", {"id": id})
-        self.orphans.clear()
-        self.unfollowing.clear()
-        for id in tuple(self.deferred):
-            self.submit(self.deferred.pop(id))
-        for pending in tuple(self.pending.values()):
-            pending.number = 0
-            if pending.is_sent and pending.is_followed:
-                self._follow_again(pending)
-            elif pending.is_sent and pending.is_cancelled:
-                self.tell(pending.cancel_message())
-        if self.acknowledged:
-            self.flush()
-        self.ready.set()
+        self.outbox.is_session = link.is_session
+        self.outbox.is_connected = True
+        self.requests.connected()
+        self.outbox.flush()
+        self.outbox.ready.set()
         if is_new and self._on_session is not None:
-            self.chore(self._told(self._on_session()))
+            self._chore(self._told(self._on_session()))
 
     async def _resume(self, link: Link) -> bool:
         """Exchange the first frames; True if the session is a new one."""
-        hello = await self.expect(link, "gsws.hello")
-        self.unsent.hello(hello)
+        hello = await self._dispatch.expect(link, "gsws.hello")
+        self.requests.unsent.hello(hello)
         before, secret = self.id, self.secret
         session, self.secret = str(hello.get("session")), str(hello.get("secret"))
         self.id = session
         if before is None:
             return True
-        asked = {one.id: one for one in self.pending.values() if one.is_sent and not one.is_followed}
+        asked = {one.id: one for one in self.requests.sent if not one.is_followed}
         streams = {id: one.last for id, one in asked.items()}
         payload: dict[str, Any] = {"session": before, "secret": secret, "streams": streams}
         if self.options.compact:
@@ -314,32 +315,26 @@ class Session(Requests):
         await link.send(encode({"eventtype": "gsws.resume", "payload": payload}))
         # Until it is known which session goes on, another cut must ask for the old one again.
         self.id, self.secret, fresh = before, secret, self.secret
-        resumed = await self.expect(link, "gsws.resumed")
+        resumed = await self._dispatch.expect(link, "gsws.resumed")
         found = resumed.get("streams")
         goes_on = resumed.get("session") == before if "session" in resumed else bool(found) or not streams
         if not goes_on:
             self.id, self.secret = session, fresh
-            self.acknowledged.clear()
+            self.outbox.forget()
         return not goes_on
-
-    def _follow_again(self, pending: Pending) -> None:
-        """What was followed over another connection is asked for again, from where it was."""
-        if pending.is_cancelled:
-            del self.pending[pending.id]
-            pending.end(cancelled())
-        else:
-            pending.is_sent = False
-            self.unsent.append(pending)
 
     async def _told(self, work: Awaitable[None]) -> None:
         try:
             await work
         except ClientError as error:
-            if self.failure is None:
-                self.end(error)
+            if self.requests.failure is None:
+                self._end(error)
 
-    # What dispatching needs.
+    # Leaving a server that drains.
 
-    def progressed(self) -> None:
-        """Something new arrived: the next cut is the first one."""
-        self._attempt = 0
+    def _may_leave(self) -> bool:
+        return self.link is not None and not self.requests.sent
+
+    def _leave(self) -> None:
+        assert self.link is not None
+        self._chore(self.link.close(_COME_BACK))

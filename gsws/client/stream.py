@@ -9,7 +9,7 @@ from typing import Any, Self
 from gsws.client.errors import Interrupted, RemoteError, ResumeLost
 from gsws.client.frames import Chunk, Frame
 from gsws.client.pending import Pending
-from gsws.client.session import Session
+from gsws.client.requests import Requests
 
 __all__ = ["Stream"]
 
@@ -25,8 +25,8 @@ class Stream:
         reason: Why the stream ended (protocol P6.4), or None.
     """
 
-    def __init__(self, session: Session, pending: Pending, timeout: float | None) -> None:
-        self._session = session
+    def __init__(self, requests: Requests, pending: Pending, timeout: float | None) -> None:
+        self._requests = requests
         self._pending = pending
         self._timeout = timeout
         self._is_submitted = False
@@ -91,12 +91,12 @@ class Stream:
         """Ask the server to stop; go on iterating to see what came before it did."""
         self._is_cancelled = True
         if self._is_submitted:
-            self._session.cancel(self._pending)
+            self._requests.cancel(self._pending)
 
     def close(self) -> None:
         """Take no more; the server is told if it still runs."""
         if self._is_submitted:
-            self._session.abandon(self._pending)
+            self._requests.abandon(self._pending)
 
     def _count(self, frame: Frame) -> None:
         """Know how much of the text was taken, for a snapshot has all of it."""
@@ -108,10 +108,10 @@ class Stream:
 
     def _submit(self) -> None:
         if not self._is_submitted:
-            self._session.submit(self._pending)
+            self._requests.submit(self._pending)
             self._is_submitted = True
             if self._is_cancelled:
-                self._session.cancel(self._pending)
+                self._requests.cancel(self._pending)
 
     def _finish(self, frame: Frame) -> None:
         """Keep the terminal frame, or raise what it says."""

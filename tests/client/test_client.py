@@ -232,12 +232,12 @@ def test_a_slow_consumer_slows_the_server_and_nobody_else(served: Served) -> Non
                 iterator = aiter(stream)
                 await anext(iterator)
                 await asyncio.sleep(0.3)
-                held = session._buffered
+                held = session.flow._buffered
                 assert held < 50_000 + 2000
                 assert await client.call("websocket.echo", 1, timeout=5) == 1
                 rest = [chunk async for chunk in iterator]
             assert len(rest) == 4999
-            assert session._buffered == 0
+            assert session.flow._buffered == 0
 
     run(main())
 

@@ -61,8 +61,8 @@ def test_two_hundred_streams_survive_random_cuts(served: Served) -> None:
             assert proxy.cuts > 20
             proxy.mean = None
             for client in clients:
-                assert not client._session.pending
-                assert client._session._buffered == 0
+                assert not client._session.requests.pending
+                assert client._session.flow._buffered == 0
                 await client.aclose()
 
     run(main())
@@ -188,7 +188,7 @@ def test_a_deploy_loses_nothing(tmp_path: Path) -> None:
                 await anext(frames)
                 first.process.terminate()
                 async with asyncio.timeout(5):
-                    while client._session.draining_until is None:
+                    while client._session._draining.until is None:
                         await anext(frames)
                 waiting = asyncio.create_task(client.call("websocket.echo", "for the new one"))
                 rest = [frame async for frame in frames]
