@@ -335,3 +335,40 @@ assert.equal(await client.call("websocket.echo", 1, { id: "\u{1f600}" }), 1);
 await client.close();
 """
     node(served.port, tmp_path, script)
+
+
+@pytest.mark.node
+def test_an_option_that_is_no_such_is_refused_and_named(served: Served, tmp_path: Path) -> None:
+    """A misspelt name, another type and a number out of bounds are told at once, with what is allowed."""
+    script = r"""
+const refused = async (make, type, message) => {
+  const error = await Promise.resolve().then(make).then(() => assert.fail("accepted"), (error) => error);
+  assert.equal(error.constructor, type, String(error));
+  assert.equal(error.message, message);
+};
+await refused(() => connect({ timeOut: 5 }), TypeError, '"timeOut" is no option of connect: it takes clientId, token,'
+  + " resume, timeout, backoff, openTimeout, compact, buffer, onState, onSession, WebSocket");
+await refused(() => connect({ constructor: 5 }), TypeError, '"constructor" is no option of connect: it takes clientId,'
+  + " token, resume, timeout, backoff, openTimeout, compact, buffer, onState, onSession, WebSocket");
+await refused(() => connect({ token: 5 }), TypeError, '"token" of connect is a string or function, not number');
+await refused(() => connect({ openTimeout: null }), TypeError, '"openTimeout" of connect is a number, not null');
+await refused(() => gsws.connect(url, 5), TypeError, "the options of connect are an object");
+await refused(() => connect({ backoff: { wait: 5 } }), TypeError,
+  '"wait" is no option of backoff: it takes base, cap, patience');
+await refused(() => connect({ backoff: { base: -1 } }), RangeError,
+  '"base" of backoff is a number from 0 to Infinity, not -1');
+for (const [timeout, shown] of [[-5, "-5"], [NaN, "NaN"], [Infinity, "Infinity"]]) {
+  await refused(() => connect({ timeout }), RangeError,
+    `"timeout" of connect is a number from 0 to 2147483647, not ${shown}`);
+}
+const client = await connect({ clientId: undefined, timeout: null, backoff: { base: 20, patience: Infinity } });
+await refused(() => client.call("websocket.echo", 1, { timeout: "5" }), TypeError,
+  '"timeout" of a request is a number or null, not string');
+await refused(() => client.stream("websocket.echo", 1, { idempotency: "k" }), TypeError, '"idempotency" is no option'
+  + " of a request: it takes timeout, signal, idempotencyKey, idempotent, id, meta");
+await refused(() => client.follow(client.share(), "x", { after: -2 }), RangeError,
+  '"after" of follow is a number from -1 to Infinity, not -2');
+assert.equal(await client.call("websocket.echo", 1, { timeout: undefined, signal: new AbortController().signal }), 1);
+await client.close();
+"""
+    node(served.port, tmp_path, script)

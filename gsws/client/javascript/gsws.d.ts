@@ -39,7 +39,7 @@ export interface Options {
   token?: string | (() => string | Promise<string>);
   /** Whether to connect again and go on after a cut; true if left out. */
   resume?: boolean;
-  /** Milliseconds for a call, and between two frames of a stream; 60,000 if left out. */
+  /** Milliseconds for a call, and between two frames of a stream; 60,000 if left out, null for no deadline. */
   timeout?: number | null;
   /**
    * Milliseconds: the first wait at most, every wait at most, and how long without a connection until the client gives
@@ -225,5 +225,6 @@ export declare class Client {
  * Connect to a server.
  *
  * @param url `ws://` or `wss://`; the page's own host if left out.
+ * @throws {TypeError} If an option is unknown or of another type; `RangeError` if it is out of its bounds.
  */
 export declare function connect(url?: string, options?: Options): Promise<Client>;

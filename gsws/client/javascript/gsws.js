@@ -17,7 +17,8 @@
  *   asked for each connection, and before a JSON Web Token expires. What it throws is the client's end, unless the
  *   network failed.
  * @property {boolean} [resume] Whether to connect again and go on after a cut; true if left out.
- * @property {number | null} [timeout] Milliseconds for a call, and between two frames of a stream; 60,000 if left out.
+ * @property {number | null} [timeout] Milliseconds for a call, and between two frames of a stream; 60,000 if left out,
+ *   null for no deadline.
  * @property {{base?: number, cap?: number, patience?: number}} [backoff] Milliseconds: the first wait at most, every
  *   wait at most, and how long without a connection until the client gives up (250, 15,000, 120,000); time in which
  *   the device is offline or asleep does not count.
@@ -60,6 +61,22 @@ const DOUBT = 3000;
 /** How often a request is sent again at most. */
 const TRIES = 5;
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** What options take; a time is one that a timer can wait for. */
+const TIME = { takes: ["number"], least: 0, most: LONGEST_TIMER };
+const LIMIT = { ...TIME, takes: ["number", "null"] };
+const SIZE = { takes: ["number"], least: 0, most: Infinity };
+const SWITCH = { takes: ["boolean"] };
+const TEXT = { takes: ["string"] };
+const FUNCTION = { takes: ["function"] };
+const OBJECT = { takes: ["object"] };
+const CLIENT_OPTIONS = { clientId: TEXT, token: { takes: ["string", "function"] }, resume: SWITCH, timeout: LIMIT,
+  backoff: OBJECT, openTimeout: TIME, compact: SWITCH, buffer: SIZE, onState: FUNCTION, onSession: FUNCTION,
+  WebSocket: FUNCTION };
+const BACKOFF_OPTIONS = { base: SIZE, cap: SIZE, patience: SIZE };
+/** What an id may be is told where it is taken. */
+const REQUEST_OPTIONS = { timeout: LIMIT, signal: OBJECT, idempotencyKey: TEXT, idempotent: SWITCH, id: {}, meta: OBJECT };
+const FOLLOW_OPTIONS = { after: { ...SIZE, least: -1 }, compact: SWITCH, timeout: LIMIT, signal: OBJECT };
 
 /** Whatever the client throws. */
 export class GswsError extends Error {
@@ -1060,8 +1077,9 @@ export class Client {
    * @returns {Promise<any>}
    */
   async call(event, payload = null, options = {}) {
-    const limit = options.timeout === undefined ? this.#options.timeout ?? 60000 : options.timeout;
-    const stream = this.stream(event, payload, { ...options, timeout: null });
+    check("a request", REQUEST_OPTIONS, options);
+    const limit = this.#limit(options);
+    const stream = this.#ask(event, payload, options, null);
     const timer = limit === null ? undefined : setTimeout(() => stream.close(new AnswerTimeout(event, limit)), limit);
     try {
       const text = await stream.text();
@@ -1080,10 +1098,15 @@ export class Client {
    * @returns {Stream}
    */
   stream(event, payload = null, options = {}) {
+    check("a request", REQUEST_OPTIONS, options);
+    return this.#ask(event, payload, options, this.#limit(options));
+  }
+
+  /** @param {string} event @param {any} payload @param {RequestOptions} options @param {number | null} limit */
+  #ask(event, payload, options, limit) {
     const meta = { ...options.meta };
     if (options.idempotencyKey !== undefined) meta.idempotency_key = options.idempotencyKey;
     const body = { eventtype: event, payload, ...(Object.keys(meta).length ? { meta } : {}) };
-    const limit = options.timeout === undefined ? this.#options.timeout ?? 60000 : options.timeout;
     return new Stream(this.#session, this.#session.submit(body, options), limit);
   }
 
@@ -1106,10 +1129,15 @@ export class Client {
    * @returns {Stream}
    */
   follow({ session, secret }, id, options = {}) {
-    const limit = options.timeout === undefined ? this.#options.timeout ?? 60000 : options.timeout;
+    check("follow", FOLLOW_OPTIONS, options);
     const follow = { share: { session, secret }, after: options.after ?? -1, compact: options.compact !== false };
     const request = this.#session.make(id, { eventtype: "gsws.follow" }, options, follow);
-    return new Stream(this.#session, request, limit);
+    return new Stream(this.#session, request, this.#limit(options));
+  }
+
+  /** @param {{timeout?: number | null}} options @returns {number | null} */
+  #limit({ timeout = this.#options.timeout }) {
+    return timeout === undefined ? 60000 : timeout;
   }
 
   /** What the server sends without being asked, from now on. @returns {AsyncGenerator<Push>} */
@@ -1148,10 +1176,36 @@ export class Client {
  *
  * @param {string} [url] `ws://` or `wss://`; the page's own host if left out.
  * @param {Options} [options]
+ * @throws {TypeError} If an option is unknown or of another type; `RangeError` if it is out of its bounds.
  * @returns {Promise<Client>}
  */
 export async function connect(url, options = {}) {
+  check("connect", CLIENT_OPTIONS, options);
+  check("backoff", BACKOFF_OPTIONS, options.backoff ?? {});
   return new Client(url ?? location.origin.replace(/^http/, "ws") + "/", { ...options }).open();
+}
+
+/**
+ * Refuse options that are unknown, of another type or out of bounds; what is `undefined` is left out.
+ *
+ * @param {string} of Whose options they are.
+ * @param {Record<string, {takes?: string[], least?: number, most?: number}>} kinds
+ * @param {any} options
+ */
+function check(of, kinds, options) {
+  if (typeof options !== "object" || options === null) throw new TypeError(`the options of ${of} are an object`);
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(kinds, name)) {
+      throw new TypeError(`"${name}" is no option of ${of}: it takes ${Object.keys(kinds).join(", ")}`);
+    }
+    const { takes, least = 0, most = 0 } = kinds[name];
+    if (!takes || value === undefined) continue;
+    const type = value === null ? "null" : typeof value;
+    if (!takes.includes(type)) throw new TypeError(`"${name}" of ${of} is a ${takes.join(" or ")}, not ${type}`);
+    if (type === "number" && !(value >= least && value <= most)) {
+      throw new RangeError(`"${name}" of ${of} is a number from ${least} to ${most}, not ${value}`);
+    }
+  }
 }
 
 /** Whether it is a chunk of text and nothing more: such are what a snapshot stands for. @param {Frame} frame */
