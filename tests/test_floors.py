@@ -21,8 +21,9 @@ FLOORS: Mapping[str, int] = {
     "__about__": 0,
     "errors": 0,
     "types": 0,
-    "source": 0,
+    "text": 0,
     "diagnostics": 1,
+    "yaml": 1,
     "schema": 2,
     "project": 2,
     "protocol": 2,
@@ -47,9 +48,8 @@ FLOORS: Mapping[str, int] = {
 
 # Siblings of one floor that may nevertheless import: the importer first.
 SIBLINGS = {
-    ("source", "errors"),
-    ("source", "types"),
     ("errors", "types"),
+    ("yaml", "diagnostics"),
     ("project", "schema"),
     ("eventsources", "plugins"),
     ("datasources", "plugins"),
@@ -61,7 +61,7 @@ CONFINED: Mapping[str, tuple[str, ...]] = {
     "websockets": ("gsws.runtime.transport", "gsws.client", "gsws.testing"),  # the last two: clients
     "jsonschema_rs": ("gsws.schema",),
     "jsonschema": ("gsws.schema",),
-    "ruamel": ("gsws.source", "gsws.scaffold", "gsws.cli"),  # reading; and edits that keep comments
+    "ruamel": ("gsws.yaml", "gsws.scaffold", "gsws.cli"),  # reading; and edits that keep comments
     "typer": ("gsws.cli",),
     "jinja2": ("gsws.scaffold", "gsws.codegen"),
     "watchfiles": ("gsws.reload",),
@@ -82,7 +82,8 @@ UNKNOWN = {("runtime", "eventsources"), ("runtime", "datasources")}
 # Folders that must stay free of a library or an idea.
 FORBIDDEN: Mapping[str, frozenset[str]] = {
     "protocol": frozenset({"asyncio", "socket", "ssl", "threading", "ruamel", "websockets", "uvloop"}),
-    "source": frozenset({"asyncio"}),
+    "text": frozenset({"asyncio"}),
+    "yaml": frozenset({"asyncio"}),
     "diagnostics": frozenset({"asyncio"}),
 }
 
@@ -176,18 +177,18 @@ def test_the_package_is_really_read() -> None:
     """The check sees the whole package: an empty walk would pass everything."""
     rooms = {room(name) for name, _ in modules(PACKAGE)}
 
-    assert rooms >= {"__init__", "errors", "types", "source", "diagnostics"}
+    assert rooms >= {"__init__", "errors", "types", "text", "diagnostics"}
 
 
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("source/a.py", "from gsws.diagnostics import Finding\n", "above"),
-        ("source/a.py", "def f():\n    import gsws.cli.entry\n", "above"),
-        ("source/a.py", "from ..runtime import hub\n", "above"),
-        ("source/__init__.py", "from ..runtime import hub\n", "above"),
-        ("source/deep/__init__.py", "from ...runtime.hub import Hub\n", "above"),
-        ("source/a.py", "from gsws import runtime\n", "above"),
+        ("text/a.py", "from gsws.diagnostics import Finding\n", "above"),
+        ("text/a.py", "def f():\n    import gsws.cli.entry\n", "above"),
+        ("text/a.py", "from ..runtime import hub\n", "above"),
+        ("text/__init__.py", "from ..runtime import hub\n", "above"),
+        ("text/deep/__init__.py", "from ...runtime.hub import Hub\n", "above"),
+        ("text/a.py", "from gsws import runtime\n", "above"),
         ("protocol/a.py", "from gsws import GSStatus\n", "above"),
         ("protocol/a.py", "from .. import GSStatus\n", "above"),
         ("protocol/a.py", "import importlib\nimportlib.import_module('gsws.runtime')\n", "above"),
@@ -200,7 +201,7 @@ def test_the_package_is_really_read() -> None:
         ("runtime/a.py", "from gsws.datasources import documents\n", "must not know"),
         ("eventsources/a.py", "from gsws.protocol import codec\n", "imports only"),
         ("runtime/hub.py", "import websockets.frames\n", "only gsws.runtime.transport"),
-        ("errors.py", "from gsws.source import Span\n", "a sibling of"),
+        ("errors.py", "from gsws.text.span import Span\n", "a sibling of"),
         ("novel/a.py", "", "has no floor"),
         ("novel.py", "", "has no floor"),
     ],

@@ -14,7 +14,10 @@ from typing import Any, Final
 
 from gsws.diagnostics import Edit, Finding, Severity
 from gsws.project import Project
-from gsws.source import Document, LineIndex, Pointer, Span, parse_yaml
+from gsws.text.lines import LineIndex
+from gsws.text.span import Pointer, Span
+from gsws.yaml.document import Document
+from gsws.yaml.reading import parse_yaml
 
 __all__ = ["harmed"]
 

@@ -8,7 +8,7 @@ from gsws.cli import output
 from gsws.cli.repair import replace_file
 from gsws.codegen.editor import schema_files
 from gsws.plugins.registry import facts
-from gsws.source.modeline import SCHEMA_FOLDER, with_modeline
+from gsws.yaml.modeline import SCHEMA_FOLDER, with_modeline
 
 __all__ = ["named", "put", "refresh", "state", "write_schemas"]
 

@@ -18,8 +18,8 @@ from gsws.codegen.metaschema import definitions_file, group_schema, schema_schem
 from gsws.project.eventshape import EVENT
 from gsws.project.settings import SETTINGS_SHAPE
 from gsws.project.specs import PluginFacts
-from gsws.source.modeline import SCHEMA_FOLDER
 from gsws.types import JSONObject
+from gsws.yaml.modeline import SCHEMA_FOLDER
 
 __all__ = ["editor_schemas", "schema_files"]
 

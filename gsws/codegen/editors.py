@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gsws.source.modeline import SCHEMA_FOLDER
+from gsws.yaml.modeline import SCHEMA_FOLDER
 
 __all__ = ["SettingsRefused", "jetbrains_mapping", "vscode_settings"]
 

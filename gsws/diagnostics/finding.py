@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 __all__ = ["Edit", "Finding", "Fix", "Label", "Severity"]
 

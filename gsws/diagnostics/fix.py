@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gsws.diagnostics.finding import Edit, Finding
-from gsws.source.text import LineIndex
+from gsws.text.lines import LineIndex
 
 __all__ = ["Repair", "apply_fixes"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gsws.source.scalars import UNREPRESENTABLE, resolve
+from gsws.yaml.scalars import UNREPRESENTABLE, resolve
 
 __all__ = ["advice"]
 

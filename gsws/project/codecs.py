@@ -17,7 +17,7 @@ import msgspec
 from gsws.project.cache import ProjectCache
 from gsws.project.pymodule import ModuleFacts
 from gsws.project.store import Codec, DiskStore
-from gsws.source.document import Document, marked, marks_of
+from gsws.yaml.document import Document, marked, marks_of
 
 __all__ = ["CODECS", "disk_cache"]
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding
 from gsws.project.report import error, type_name
-from gsws.source.scalars import UNREPRESENTABLE, resolve
-from gsws.source.span import Pointer
-from gsws.source.yaml import Document
+from gsws.text.span import Pointer
+from gsws.yaml.document import Document
+from gsws.yaml.scalars import UNREPRESENTABLE, resolve
 
 __all__ = ["VARIABLES", "from_variables", "variables_of"]
 

@@ -11,7 +11,7 @@ from gsws.diagnostics.finding import Finding, Label
 from gsws.project.events import Draft
 from gsws.project.report import error, quoted
 from gsws.project.specs import EventSpec
-from gsws.source.span import Span
+from gsws.text.span import Span
 from gsws.types import JSONValue
 
 __all__ = ["declaration_findings"]

@@ -7,9 +7,9 @@ from typing import Any
 
 from gsws.diagnostics.finding import Finding
 from gsws.project.report import error, quoted
-from gsws.source.span import Pointer
-from gsws.source.yaml import Document
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
+from gsws.yaml.document import Document
 
 __all__ = ["envelope_findings"]
 

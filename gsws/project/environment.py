@@ -13,7 +13,7 @@ from typing import Final
 
 from gsws.diagnostics.finding import Finding
 from gsws.project.report import error
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 __all__ = ["parse_dotenv"]
 

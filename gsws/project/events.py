@@ -20,9 +20,9 @@ from gsws.project.shapes import Check, check
 from gsws.project.specs import RateSpec
 from gsws.project.units import duration
 from gsws.project.unsaid import once, unsaid
-from gsws.source.span import Pointer, Span
-from gsws.source.yaml import Document
+from gsws.text.span import Pointer, Span
 from gsws.types import JSONValue, is_protocol_name
+from gsws.yaml.document import Document
 
 __all__ = ["DEFAULT_SCHEMA", "Draft", "DraftFile", "Part", "authz_contradictions", "draft_events", "key_names"]
 

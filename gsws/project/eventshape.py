@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gsws.project.lookups import Area
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 
 __all__ = ["AUTHZ", "EVENT", "area_of"]
 

@@ -17,8 +17,8 @@ from gsws.project.parameters import INJECTABLE, LIFESPAN
 from gsws.project.report import error, quoted
 from gsws.project.sources import CheckedFile
 from gsws.project.specs import HandlerRef
-from gsws.source.span import Pointer, Span
-from gsws.source.yaml import Document
+from gsws.text.span import Pointer, Span
+from gsws.yaml.document import Document
 
 __all__ = ["HOOKS", "hook_findings", "resolve_lifespan"]
 

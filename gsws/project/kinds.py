@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from gsws.project.report import quoted
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = [

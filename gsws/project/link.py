@@ -23,9 +23,9 @@ from gsws.project.naming import check_signature, unfound
 from gsws.project.report import error, quoted, warning
 from gsws.project.sources import KNOWN_TYPES
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, SourceSpec
-from gsws.source.span import Pointer
-from gsws.source.yaml import Document
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
+from gsws.yaml.document import Document
 
 if TYPE_CHECKING:
     from gsws.schema import Definitions, Validator

@@ -40,8 +40,8 @@ from gsws.project.shadowing import helper_names, shadowing_findings
 from gsws.project.sources import CheckedFile, check_datasource, check_source, name_finding
 from gsws.project.sourcespecs import source_specs
 from gsws.project.specs import DatasourceSpec, PluginFacts, Project, Settings
-from gsws.source.span import Pointer, Span
-from gsws.source.yaml import Document
+from gsws.text.span import Pointer, Span
+from gsws.yaml.document import Document
 
 if TYPE_CHECKING:
     from gsws.schema import Definitions

@@ -14,11 +14,11 @@ from typing import Any, Final, Literal, TypeAlias
 
 from gsws.diagnostics.finding import Finding
 from gsws.project.report import did_you_mean, error, type_name
-from gsws.source.scalars import UNREPRESENTABLE, resolve
-from gsws.source.span import Pointer, Span
-from gsws.source.text import LineIndex
-from gsws.source.yaml import Document
+from gsws.text.lines import LineIndex
+from gsws.text.span import Pointer, Span
 from gsws.types import JSONValue
+from gsws.yaml.document import Document
+from gsws.yaml.scalars import UNREPRESENTABLE, resolve
 
 __all__ = ["Area", "Expanded", "Lookups", "Unresolved", "expand", "plain"]
 

@@ -14,7 +14,7 @@ from gsws.diagnostics.suggest import distance, nearest
 from gsws.project.parameters import INJECTABLE
 from gsws.project.report import error, quoted, replace
 from gsws.project.specs import HandlerRef
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 __all__ = ["Unfound", "check_signature", "refused_name", "unfound"]
 

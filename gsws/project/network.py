@@ -18,7 +18,7 @@ from gsws.diagnostics.finding import Finding, Label
 from gsws.project.lookups import Unresolved
 from gsws.project.report import error, quoted, warning
 from gsws.project.sources import CheckedFile
-from gsws.source.span import Pointer, Span
+from gsws.text.span import Pointer, Span
 
 __all__ = ["dialled", "is_loopback", "network_findings", "port_conflicts"]
 

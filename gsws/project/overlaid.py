@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gsws.source.span import Pointer, Span
-from gsws.source.yaml import Document
+from gsws.text.span import Pointer, Span
 from gsws.types import JSONValue
+from gsws.yaml.document import Document
 
 __all__ = ["overlaid"]
 

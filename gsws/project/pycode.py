@@ -19,7 +19,7 @@ from gsws.project.rules.blocking import blocking_calls
 from gsws.project.rules.ignores import Ignore, ignores_in_python
 from gsws.project.rules.isolation import isolated
 from gsws.project.rules.secrets import secrets_in_python
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 __all__ = ["CodeFacts", "Emit", "Import", "read_code"]
 

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from gsws.project.pycode import CodeFacts, Import, read_code
 from gsws.project.specs import Parameter
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 __all__ = ["Function", "Import", "ModuleFacts", "read_module"]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
-from gsws.source.span import Span
-from gsws.source.text import split_lines
+from gsws.text.lines import split_lines
+from gsws.text.span import Span
 
 __all__ = ["FunctionNode", "PythonSource", "nodes_of", "own_nodes"]
 

@@ -14,8 +14,9 @@ from gsws.project.handlers import HandlerIndex, IndexedModule
 from gsws.project.pymodule import ModuleFacts, read_module
 from gsws.project.report import error
 from gsws.project.shadowing import case_collisions
-from gsws.source.span import Span
-from gsws.source.yaml import Document, parse_yaml
+from gsws.text.span import Span
+from gsws.yaml.document import Document
+from gsws.yaml.reading import parse_yaml
 
 __all__ = ["YAML", "Reader"]
 

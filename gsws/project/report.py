@@ -12,8 +12,9 @@ from typing import Final
 
 from gsws.diagnostics.finding import Edit, Finding, Fix, Label, Severity
 from gsws.diagnostics.suggest import nearest
-from gsws.source.span import Span
-from gsws.source.yaml import Document, ProblemKind
+from gsws.text.span import Span
+from gsws.yaml.document import Document
+from gsws.yaml.syntax import ProblemKind
 
 __all__ = ["article", "did_you_mean", "error", "problems_of", "quoted", "replace", "type_name", "warning"]
 

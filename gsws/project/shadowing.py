@@ -12,7 +12,7 @@ from typing import Final
 
 from gsws.diagnostics.finding import Finding, Label
 from gsws.project.report import error
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 __all__ = ["case_collisions", "helper_names", "shadowing_findings"]
 

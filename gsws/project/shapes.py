@@ -39,9 +39,9 @@ from gsws.project.kinds import (
 from gsws.project.lookups import Expanded, Unresolved
 from gsws.project.report import article, did_you_mean, error, quoted, replace, type_name, warning
 from gsws.project.units import MAX_DURATION, MAX_SIZE, duration, size
-from gsws.source.scalars import UNREPRESENTABLE, resolve
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
+from gsws.yaml.scalars import UNREPRESENTABLE, resolve
 
 __all__ = ["Check", "check"]
 

@@ -20,7 +20,7 @@ from gsws.project.report import error, problems_of, quoted, replace
 from gsws.project.shapes import check
 from gsws.project.specs import PluginFacts
 from gsws.project.unsaid import once, unsaid
-from gsws.source.span import Pointer, Span
+from gsws.text.span import Pointer, Span
 
 __all__ = ["KNOWN_TYPES", "CheckedFile", "check_datasource", "check_source", "name_finding"]
 

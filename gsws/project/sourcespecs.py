@@ -13,7 +13,7 @@ from gsws.project.hooks import HOOKS, hook_findings
 from gsws.project.link import resolve_authz, resolve_function
 from gsws.project.sources import CheckedFile
 from gsws.project.specs import AuthzSpec, HandlerRef, SourceSpec
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 
 __all__ = ["source_specs"]
 

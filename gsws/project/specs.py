@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gsws.diagnostics.finding import Finding, Severity
 from gsws.diagnostics.mask import Mask
-from gsws.source.span import Span
+from gsws.text.span import Span
 from gsws.types import JSONValue
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from gsws.project.handlers import HandlerIndex
     from gsws.schema import Definitions, Validator
-    from gsws.source.yaml import Document
+    from gsws.yaml.document import Document
 
 __all__ = [
     "AuthzSpec",

@@ -175,10 +175,8 @@ def _stamp() -> bytes:
         module = import_module(name)
         known.update(f"{name}\0{getattr(module, '__version__', '')}\0".encode())
     folder = Path(__file__).resolve().parents[1]
-    for part in ("source", "diagnostics", "schema", "project", "project/rules"):
-        with os.scandir(folder / part) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.name.endswith(".py"):
-                    facts = entry.stat()
-                    known.update(f"{part}/{entry.name}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+    for part in ("text", "diagnostics", "yaml", "schema", "project"):
+        for path in sorted((folder / part).rglob("*.py")):
+            facts = path.stat()
+            known.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
     return known.digest()

@@ -14,8 +14,8 @@ from gsws.diagnostics.finding import Finding
 from gsws.project.kinds import dotted
 from gsws.project.lookups import Expanded
 from gsws.project.report import error, quoted
-from gsws.source.span import Pointer
-from gsws.source.text import LineIndex
+from gsws.text.lines import LineIndex
+from gsws.text.span import Pointer
 
 __all__ = ["GUARDS", "once", "unsaid"]
 

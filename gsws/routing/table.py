@@ -21,7 +21,7 @@ from gsws.routing.context import Invocation
 from gsws.routing.functions import Functions
 from gsws.routing.modules import ModuleSet
 from gsws.schema.compile import Validator
-from gsws.source.span import Span
+from gsws.text.span import Span
 from gsws.types import FrozenDict, frozen
 
 __all__ = ["Authz", "Build", "Hooks", "Route", "RouteTable", "SharedState", "build_table"]

@@ -25,7 +25,7 @@ from gsws.schema.references import (
     uri_of,
 )
 from gsws.schema.remark import Remark, no_value
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["Rewritten", "rewrite"]

@@ -26,7 +26,7 @@ from gsws.schema.remark import Remark
 from gsws.schema.unknown import unknown_format, unknown_keywords
 from gsws.schema.wording import tick
 from gsws.schema.work import Work
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["check_schema", "has_fancy_pattern", "isolated"]

@@ -17,7 +17,7 @@ from typing import Any, Final
 from gsws.schema.bundle import Rewritten
 from gsws.schema.drafts import DATA, DEFAULT, LIST, MAP, Draft, draft_of
 from gsws.schema.references import Target, at, fragment_of, pointer_text, uri_of
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["Closed", "close"]

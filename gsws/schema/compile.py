@@ -27,9 +27,9 @@ from gsws.schema.explain import Explainer, SchemaError
 from gsws.schema.references import Resource, Target, uri_of
 from gsws.schema.remark import Remark, place
 from gsws.schema.work import Work
-from gsws.source.document import Document
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
+from gsws.yaml.document import Document
 
 __all__ = ["Compiled", "Validator", "Verdicts", "compile_schema"]
 

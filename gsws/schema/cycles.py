@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from gsws.schema.references import Resource, Target, at
 from gsws.schema.remark import Remark
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 
 __all__ = ["endless"]
 

@@ -21,7 +21,7 @@ from gsws.schema.engine import registry_of
 from gsws.schema.references import Files, Resource, Target, at, schemas_in, uri_of
 from gsws.schema.remark import Remark, place
 from gsws.schema.work import Work
-from gsws.source.document import Document
+from gsws.yaml.document import Document
 
 __all__ = ["Definitions", "Reach"]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = [

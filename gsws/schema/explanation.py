@@ -15,7 +15,7 @@ from gsws.schema.drafts import Draft
 from gsws.schema.engine import EngineError
 from gsws.schema.references import pointer_text
 from gsws.schema.wording import kind_of, list_of, quote, sentence
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["MAX_QUESTIONS", "Oracle", "Run"]

@@ -17,7 +17,7 @@ from gsws.schema.reason import reason
 from gsws.schema.remark import Remark
 from gsws.schema.wording import tick
 from gsws.schema.work import Work, parts_of
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["bad_samples", "contradictions"]

@@ -12,7 +12,7 @@ from gsws.schema.drafts import DRAFTS, LIST, MAP, ONE, Draft
 from gsws.schema.engine import meta_valid
 from gsws.schema.remark import Remark
 from gsws.schema.wording import tick
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["fits_keyword", "unknown_draft", "wrong_keywords"]

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote, urljoin
 
 from gsws.schema.drafts import DEFAULT, DRAFTS, draft_of, walk
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = [

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gsws.diagnostics.finding import Edit, Finding, Fix, Label, Severity
-from gsws.source.document import Document
-from gsws.source.span import Pointer, Span
+from gsws.text.span import Pointer, Span
+from gsws.yaml.document import Document
 
 __all__ = ["Remark", "no_value", "place"]
 

@@ -17,7 +17,7 @@ from gsws.schema.meta import fits_keyword
 from gsws.schema.references import value_at
 from gsws.schema.remark import Remark
 from gsws.schema.wording import tick
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["unknown_format", "unknown_keywords"]

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from gsws.schema.drafts import ONE
 from gsws.schema.references import Resource, Target, at
 from gsws.schema.remark import Remark
-from gsws.source.span import Pointer
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["MAX_STEPS", "Work", "parts_of"]

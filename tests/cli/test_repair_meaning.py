@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gsws.cli.repair import repair_project
-from gsws.source import parse_yaml
+from gsws.yaml.reading import parse_yaml
 from tests.cli.support import inside
 
 HEAD = "# yaml-language-server: $schema=../.gsws/schemas/event.schema.json\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gsws.source.modeline import modeline
+from gsws.yaml.modeline import modeline
 from tests.cli.support import inside
 
 

@@ -14,8 +14,8 @@ from gsws.codegen.editor import editor_schemas, schema_files
 from gsws.plugins.registry import facts
 from gsws.project.specs import PluginFacts
 from gsws.scaffold.templates import find_template, template_names
-from gsws.source.modeline import has_modeline, modeline, schema_for
-from gsws.source.yaml import parse_yaml
+from gsws.yaml.modeline import has_modeline, modeline, schema_for
+from gsws.yaml.reading import parse_yaml
 from tests.docs.pages import blocks, pages
 
 FANCY = PluginFacts(

@@ -19,8 +19,8 @@ from gsws.ai.models import UnknownModel
 from gsws.datasources.chat_model import plugin
 from gsws.plugins.registry import facts
 from gsws.project import load_project
-from gsws.source import parse_yaml
 from gsws.testing.gemini import FakeGemini
+from gsws.yaml.reading import parse_yaml
 from tests.runtime.support import served, write
 
 EVENTS = "websocket.ask: {fn: ask}\n"

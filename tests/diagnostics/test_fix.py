@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from gsws.diagnostics import Edit, Finding, Fix, Severity
 from gsws.diagnostics.fix import apply_fixes
-from gsws.source.span import Span
-from gsws.source.text import LineIndex
+from gsws.text.lines import LineIndex
+from gsws.text.span import Span
 
 
 def finding(*edits: tuple[int, int, int, int, str], path: str = "p") -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gsws.diagnostics.finding import Finding, Severity
 from gsws.diagnostics.grouping import grouped
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 
 def habit(message: str, line: int, severity: Severity = Severity.WARNING, code: str = "GS402") -> Finding:

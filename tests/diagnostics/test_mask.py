@@ -10,7 +10,7 @@ import pytest
 
 from gsws.diagnostics import Edit, Finding, Fix, Label, Severity
 from gsws.diagnostics.mask import Mask, names_a_secret
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 TOKEN = "Tk4vbN81qqLm27Zz"
 

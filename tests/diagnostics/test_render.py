@@ -6,7 +6,7 @@ import json
 
 from gsws.diagnostics import Edit, Finding, Fix, Label, Severity
 from gsws.diagnostics.render import render_concise, render_full, render_json
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 EVENT = '"websocket.stream":\n  fn: stream_gemni\n'
 NOT_FOUND = Finding(

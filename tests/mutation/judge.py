@@ -18,7 +18,7 @@ from pathlib import Path
 from gsws.diagnostics import Finding, Severity
 from gsws.plugins.registry import facts
 from gsws.project import ProjectCache, load_project
-from gsws.source import parse_yaml
+from gsws.yaml.reading import parse_yaml
 from tests.mutation.meaning import changes, is_meant, role, words_in
 from tests.mutation.mutants import Mutant
 from tests.mutation.samples import ENVIRON

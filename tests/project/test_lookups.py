@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gsws.project.lookups import Lookups, Unresolved, expand
-from gsws.source.yaml import parse_yaml
+from gsws.yaml.reading import parse_yaml
 
 LOOKUPS = Lookups(
     {"PORT": "9000", "NAME": "ann", "EMPTY": "", "YES": "true", "ZIP": "0123", "BAD": "\udc80", "LONG": "9" * 5000},

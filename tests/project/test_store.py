@@ -15,7 +15,7 @@ from gsws.plugins.registry import facts
 from gsws.project import ProjectCache, load_project
 from gsws.project.codecs import CODECS, disk_cache
 from gsws.project.store import DiskStore, cache_folder
-from gsws.source import parse_yaml
+from gsws.yaml.reading import parse_yaml
 from tests.mutation.mutants import mutants
 from tests.mutation.samples import ENVIRON, RICH
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gsws.diagnostics.render import render_full
 from gsws.schema import Compiled, Definitions, compile_schema
-from gsws.source import parse_yaml
+from gsws.yaml.reading import parse_yaml
 
 
 class Schema:

@@ -9,7 +9,7 @@ import pytest
 
 from gsws.schema import Definitions, compile_schema
 from gsws.schema.drafts import DRAFTS
-from gsws.source import parse_yaml
+from gsws.yaml.reading import parse_yaml
 from tests.schema.test_engines import Corpus
 
 DOCUMENT = parse_yaml("events/e.yaml", b"e: 1\n")

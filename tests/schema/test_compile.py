@@ -6,7 +6,7 @@ import pytest
 
 from gsws.diagnostics import CATALOGUE, Severity
 from gsws.schema import Definitions, compile_schema
-from gsws.source import parse_yaml
+from gsws.yaml.reading import parse_yaml
 from tests.schema.helpers import Schema
 
 

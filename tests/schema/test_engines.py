@@ -15,7 +15,7 @@ import pytest
 
 from gsws.schema import Definitions, compile_schema
 from gsws.schema.drafts import DRAFTS
-from gsws.source import parse_yaml
+from gsws.yaml.reading import parse_yaml
 
 ORACLES = {
     "draft 2020-12": jsonschema.Draft202012Validator,

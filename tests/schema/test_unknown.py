@@ -6,7 +6,7 @@ import pytest
 
 from gsws.diagnostics import Severity
 from gsws.diagnostics.fix import apply_fixes
-from gsws.source import parse_yaml
+from gsws.yaml.reading import parse_yaml
 from tests.schema.helpers import Schema
 
 SEVEN = "$schema: http://json-schema.org/draft-07/schema#\n"

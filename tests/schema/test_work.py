@@ -11,7 +11,7 @@ import pytest
 
 from gsws.schema import Definitions, compile_schema
 from gsws.schema.check import isolated
-from gsws.source import parse_yaml
+from gsws.yaml.reading import parse_yaml
 from tests.schema.helpers import Schema
 
 DOCUMENT = parse_yaml("events/e.yaml", b"e: 1\n")

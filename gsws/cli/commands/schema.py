@@ -12,7 +12,7 @@ from gsws.codegen.editor import schema_files
 from gsws.codegen.editors import SettingsRefused, jetbrains_mapping, vscode_settings
 from gsws.plugins.registry import facts
 from gsws.project.discovery import SETTINGS, base_of, list_files
-from gsws.source.modeline import with_modeline
+from gsws.yaml.modeline import with_modeline
 
 __all__ = ["run"]
 

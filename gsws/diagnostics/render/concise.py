@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from gsws.diagnostics.finding import Finding
 from gsws.diagnostics.mask import PROCESS
-from gsws.source.text import visible
+from gsws.text.terminal import visible
 
 __all__ = ["render_concise"]
 

@@ -13,8 +13,9 @@ from typing import Final
 
 from gsws.diagnostics.finding import Finding, Severity
 from gsws.diagnostics.mask import PROCESS
-from gsws.source.span import Span
-from gsws.source.text import expand, split_lines, visible
+from gsws.text.lines import split_lines
+from gsws.text.span import Span
+from gsws.text.terminal import expand, visible
 
 __all__ = ["render_full"]
 

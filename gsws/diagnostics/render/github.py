@@ -13,7 +13,7 @@ from typing import Final
 from gsws.diagnostics.catalogue import CATALOGUE
 from gsws.diagnostics.finding import Finding, Severity
 from gsws.diagnostics.mask import PROCESS
-from gsws.source.text import visible
+from gsws.text.terminal import visible
 
 __all__ = ["render_github"]
 

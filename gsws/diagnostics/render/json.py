@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, Fix, Severity
 from gsws.diagnostics.mask import PROCESS
-from gsws.source.span import Span
+from gsws.text.span import Span
 from gsws.types import JSONObject
 
 __all__ = ["SCHEMA_VERSION", "finding_object", "render_json"]

@@ -15,7 +15,7 @@ from gsws.__about__ import __version__
 from gsws.diagnostics.catalogue import CATALOGUE, Entry
 from gsws.diagnostics.finding import Finding, Fix, Label, Severity
 from gsws.diagnostics.mask import PROCESS
-from gsws.source.span import Span
+from gsws.text.span import Span
 from gsws.types import JSONObject
 
 __all__ = ["render_sarif"]

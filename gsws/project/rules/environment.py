@@ -15,10 +15,10 @@ from gsws.project.discovery import file_inside
 from gsws.project.report import quoted, warning
 from gsws.project.rules.gitindex import is_tracked
 from gsws.project.rules.scope import Scope
-from gsws.source.span import Pointer, Span
-from gsws.source.text import LineIndex, split_lines
-from gsws.source.yaml import Document
+from gsws.text.lines import LineIndex, split_lines
+from gsws.text.span import Pointer, Span
 from gsws.types import JSONValue
+from gsws.yaml.document import Document
 
 __all__ = ["development_in_production", "exposed_dotenv", "incomplete_example"]
 

@@ -13,10 +13,10 @@ from gsws.project.discovery import file_inside
 from gsws.project.report import quoted, replace, warning
 from gsws.project.rules.scope import Scope
 from gsws.project.rules.secrets import secrets_by_shape, secrets_in_document
-from gsws.source.modeline import has_modeline, modeline
-from gsws.source.span import Span
-from gsws.source.text import LineIndex
-from gsws.source.yaml import Document
+from gsws.text.lines import LineIndex
+from gsws.text.span import Span
+from gsws.yaml.document import Document
+from gsws.yaml.modeline import has_modeline, modeline
 
 __all__ = ["no_editor_schema", "secrets", "unquoted_keys"]
 

@@ -14,7 +14,7 @@ from gsws.project.handlers import IndexedModule, module_of
 from gsws.project.report import quoted, warning
 from gsws.project.rules.scope import Scope
 from gsws.project.specs import EventSpec
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 __all__ = ["heavy_imports", "undeclared_emits", "unused_modules"]
 

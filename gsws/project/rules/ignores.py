@@ -17,10 +17,10 @@ from gsws.diagnostics.catalogue import CATALOGUE
 from gsws.diagnostics.finding import Edit, Finding, Fix, Severity
 from gsws.diagnostics.suggest import nearest
 from gsws.project.report import quoted, warning
-from gsws.source.comments import comments_of
-from gsws.source.span import Span
-from gsws.source.text import LineIndex, split_lines
-from gsws.source.yaml import Document
+from gsws.text.lines import LineIndex, split_lines
+from gsws.text.span import Span
+from gsws.yaml.comments import comments_of
+from gsws.yaml.document import Document
 
 __all__ = ["Ignore", "apply", "can_ignore", "ignores_in_document", "ignores_in_python"]
 

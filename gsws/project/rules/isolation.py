@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from gsws.diagnostics.finding import Finding
 from gsws.project.report import error
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 __all__ = ["isolated"]
 

@@ -13,7 +13,7 @@ from gsws.project.customenv import VARIABLES
 from gsws.project.discovery import SETTINGS
 from gsws.project.report import warning
 from gsws.project.rules.scope import Scope
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 __all__ = ["misplaced_files"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from gsws.diagnostics.finding import Finding, Severity
 from gsws.project.events import Draft
 from gsws.project.rules.scope import Scope
-from gsws.source.span import Pointer
-from gsws.source.yaml import Document
+from gsws.text.span import Pointer
 from gsws.types import JSONValue
+from gsws.yaml.document import Document
 
 __all__ = ["loose_schemas"]
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gsws.diagnostics.finding import Edit, Finding
-from gsws.source.span import Pointer
-from gsws.source.text import LineIndex
-from gsws.source.yaml import Document
+from gsws.text.lines import LineIndex
+from gsws.text.span import Pointer
+from gsws.yaml.document import Document
 
 __all__ = ["without_risky_fixes"]
 

@@ -14,7 +14,7 @@ from gsws.project.handlers import HandlerIndex
 from gsws.project.pymodule import ModuleFacts
 from gsws.project.sources import CheckedFile
 from gsws.project.specs import EventSpec, Settings, SourceSpec
-from gsws.source.yaml import Document
+from gsws.yaml.document import Document
 
 if TYPE_CHECKING:
     from collections.abc import Callable

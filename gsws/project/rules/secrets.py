@@ -16,9 +16,9 @@ from gsws.diagnostics.finding import Finding, Label
 from gsws.diagnostics.mask import PROCESS
 from gsws.project.pysource import PythonSource
 from gsws.project.report import error
-from gsws.source.span import Pointer, Span
-from gsws.source.text import LineIndex
-from gsws.source.yaml import Document
+from gsws.text.lines import LineIndex
+from gsws.text.span import Pointer, Span
+from gsws.yaml.document import Document
 
 __all__ = ["Masked", "secrets_by_shape", "secrets_in_document", "secrets_in_python"]
 

@@ -20,8 +20,8 @@ from gsws.diagnostics.suggest import nearest
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.grantfile import GrantFile, GrantFileError, read_grants
 from gsws.runtime.identity.verdict import Refused, Unavailable, Verified, subject_of
-from gsws.source.yaml import parse_yaml
 from gsws.types import GSActor
+from gsws.yaml.reading import parse_yaml
 
 __all__ = ["ApiKey", "KeyFile", "KeyFileError", "hash_of", "read_keys"]
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.grantfile import GrantFile, GrantFileError, read_grants
-from gsws.source.yaml import parse_yaml
 from gsws.types import GSActor
+from gsws.yaml.reading import parse_yaml
 
 __all__ = ["Revoked", "RevokedFile", "read_revoked"]
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from gsws.source import parse_yaml
 from gsws.testing.gemini.plausible import plausible_turn
 from gsws.testing.gemini.request import Request
 from gsws.testing.gemini.turn import Turn, TurnError, turn_from
+from gsws.yaml.reading import parse_yaml
 
 __all__ = ["Answering", "Script", "Scripted", "read_script"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from gsws.diagnostics import Finding, Severity
 from gsws.diagnostics.render.concise import render_concise
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 
 def finding(path: str | None) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gsws.diagnostics import Finding, Severity
 from gsws.diagnostics.render import render_github
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 
 def finding(message: str = "message", span: Span | None = None, **more) -> Finding:

@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator
 
 from gsws.diagnostics import CATALOGUE, Edit, Finding, Fix, Label, Severity
 from gsws.diagnostics.render import render_sarif
-from gsws.source.span import Span
+from gsws.text.span import Span
 
 
 def closed(*required: str, **properties) -> dict:

@@ -10,11 +10,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from gsws.source.culprit import culprit
+from gsws.yaml.blame import blamed_line
 
 if TYPE_CHECKING:
-    from gsws.source.span import Span
-    from gsws.source.text import LineIndex
+    from gsws.text.lines import LineIndex
+    from gsws.text.span import Span
 
 __all__ = ["Problem", "ProblemKind", "swallowed_comment", "syntax_problem"]
 
@@ -152,7 +152,7 @@ def syntax_problem(path: str, lines: LineIndex, error: Any) -> Problem:
         return special
 
     if getattr(error, "context", None) not in _OPEN:
-        blamed = culprit(lines, line)
+        blamed = blamed_line(lines, line)
         if blamed is not None:
             return _elsewhere(path, lines, blamed, line)
     offset = _onto_text(lines.text, offset)

@@ -2,7 +2,7 @@
 Which line a syntax error is the fault of: often one before the line where the parser stumbles.
 
 Lines near the place are repaired for trial, and the text is parsed again; the line whose repair heals it is to blame.
-How an error is worded is `gsws.source.problem`'s matter.
+How an error is worded is `gsws.yaml.syntax`'s matter.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from _ruamel_yaml import CParser
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import StreamEndEvent
 
-from gsws.source.text import LineIndex
+from gsws.text.lines import LineIndex
 
-__all__ = ["culprit"]
+__all__ = ["blamed_line"]
 
 _MAX_TEXT: Final = 64_000
 """Trials parse the text a few times; a longer one is not worth that."""
@@ -27,7 +27,7 @@ _WITHOUT_COLON: Final = re.compile(r"\s*(?:- +)?[\"']?[\w$./-]+[\"']?(?:[ :]\S.*
 _KEY: Final = re.compile(r"\s*(?:- +)*(?:\"[^\"]*\"|'[^']*'|[^\s#\"'{}\[\],&*!|>%@`][^#]*?):(?:\s|$)")
 
 
-def culprit(lines: LineIndex, number: int) -> int | None:
+def blamed_line(lines: LineIndex, number: int) -> int | None:
     """
     The line, from 1, that must be changed for the text to be YAML; None if that is not known or it is ``number``.
 

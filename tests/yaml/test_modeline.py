@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gsws.source.modeline import has_modeline, modeline, schema_for, with_modeline
+from gsws.yaml.modeline import has_modeline, modeline, schema_for, with_modeline
 
 
 @pytest.mark.parametrize(

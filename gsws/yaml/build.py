@@ -21,12 +21,12 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 
-from gsws.source.decode import guard, unguard
-from gsws.source.document import Place
-from gsws.source.notes import MAX_DEPTH, MAX_NODES, Notes, Unusable, short
-from gsws.source.scalars import UNREPRESENTABLE, resolve
-from gsws.source.text import LineIndex
+from gsws.text.lines import LineIndex
 from gsws.types import JSONValue
+from gsws.yaml.decode import guard, unguard
+from gsws.yaml.document import Place
+from gsws.yaml.notes import MAX_DEPTH, MAX_NODES, Notes, Unusable, short
+from gsws.yaml.scalars import UNREPRESENTABLE, resolve
 
 __all__ = ["MAX_ALIASED", "Builder"]
 
@@ -50,7 +50,7 @@ class Builder:
     Attributes:
         notes: What is wrong.
         places: For the identity of every mapping and list, the places of its entries by key or index.
-        marks: What places are indexes of; see `gsws.source.document.Place`.
+        marks: What places are indexes of; see `gsws.yaml.document.Place`.
         root: The place of the whole data.
         shared: Where values stand, by their first offset, that aliases stand for too.
     """

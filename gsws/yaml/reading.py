@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from ruamel.yaml.error import YAMLError
 
-from gsws.source.build import MAX_ALIASED, Builder
-from gsws.source.decode import MAX_BYTES, decode, forbidden
-from gsws.source.document import Document
-from gsws.source.notes import MAX_DEPTH, MAX_NODES, Unusable
-from gsws.source.problem import Problem, ProblemKind, syntax_problem
-from gsws.source.text import LineIndex
+from gsws.text.lines import LineIndex
+from gsws.yaml.build import MAX_ALIASED, Builder
+from gsws.yaml.decode import MAX_BYTES, decode, forbidden
+from gsws.yaml.document import Document
+from gsws.yaml.notes import MAX_DEPTH, MAX_NODES, Unusable
+from gsws.yaml.syntax import Problem, ProblemKind, syntax_problem
 
 __all__ = [
     "MAX_ALIASED",

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gsws.source.problem import Problem
-from gsws.source.span import Span
-from gsws.source.text import LineIndex, split_lines
+from gsws.text.lines import LineIndex, split_lines
+from gsws.text.span import Span
+from gsws.yaml.syntax import Problem
 
 __all__ = ["MAX_BYTES", "decode", "forbidden", "guard", "unguard"]
 

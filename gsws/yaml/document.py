@@ -1,7 +1,7 @@
 """
 A parsed YAML file: plain data and a span for every key and value, computed when asked for.
 
-How it is built lives in `gsws.source.build`; what keys mean is no matter of this floor.
+How it is built lives in `gsws.yaml.build`; what keys mean is no matter of this floor.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from gsws.source.problem import Problem
-from gsws.source.span import Pointer, Span
-from gsws.source.text import LineIndex
+from gsws.text.lines import LineIndex
+from gsws.text.span import Pointer, Span
 from gsws.types import JSONValue
+from gsws.yaml.syntax import Problem
 
 __all__ = ["Document", "Place", "marked", "marks_of"]
 
@@ -189,7 +189,7 @@ def _entries(data: JSONValue) -> int:
 
 
 def _number(data: JSONValue, places: dict[int, Any], at: Place) -> Place:
-    """Give every entry its place, in the order in which `gsws.source.build` meets their ends; returns the next one."""
+    """Give every entry its place, in the order in which `gsws.yaml.build` meets their ends; returns the next one."""
     if isinstance(data, dict):
         found: dict[str, Place] = {}
         for key, value in data.items():

@@ -7,10 +7,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from gsws.source.problem import Problem, ProblemKind, swallowed_comment
-from gsws.source.scalars import misread_as, resolve
-from gsws.source.span import Span
-from gsws.source.text import LineIndex
+from gsws.text.lines import LineIndex
+from gsws.text.span import Span
+from gsws.yaml.scalars import misread_as, resolve
+from gsws.yaml.syntax import Problem, ProblemKind, swallowed_comment
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "Notes", "Unusable", "short"]
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from gsws.source import Span, parse_yaml
-from gsws.source.yaml import MAX_DEPTH
+from gsws.text.span import Span
+from gsws.yaml.reading import MAX_DEPTH, parse_yaml
 
 
 def parse(text: str | bytes):

@@ -12,8 +12,8 @@ from _ruamel_yaml import CParser
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import ScalarEvent, StreamEndEvent
 
-from gsws.source.decode import guard
-from gsws.source.document import Document
+from gsws.yaml.decode import guard
+from gsws.yaml.document import Document
 
 __all__ = ["comments_of"]
 
