@@ -15,7 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
 from gsws.ai import history, retry, run
-from gsws.ai.meters import Count
+from gsws.ai.budget.count import Count
 from gsws.ai.turns import TURNS
 from tests.ai.support import Context, Model, agent, call, calls, collect, done, finish, kinds, only, text, until
 
