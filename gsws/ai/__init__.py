@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gsws.ai.budget import Budget as Budget
     from gsws.ai.healing import prepare as prepare
     from gsws.ai.models import chat_model as chat_model
-    from gsws.ai.offline import OfflineModel as OfflineModel
+    from gsws.ai.models.offline import OfflineModel as OfflineModel
     from gsws.ai.retrieval import FolderIndex as FolderIndex
     from gsws.ai.retrieval import Passage as Passage
     from gsws.ai.retrieval import Retriever as Retriever
@@ -48,7 +48,7 @@ __all__ = [
 _LAZY = {
     "Budget": "gsws.ai.budget",
     "FolderIndex": "gsws.ai.retrieval",
-    "OfflineModel": "gsws.ai.offline",
+    "OfflineModel": "gsws.ai.models.offline",
     "Passage": "gsws.ai.retrieval",
     "Retriever": "gsws.ai.retrieval",
     "ThreadStore": "gsws.ai.threads",

@@ -60,7 +60,7 @@ def build_candidate(
         ValueError: If the provider's class refuses an argument.
     """
     if spec.provider == OFFLINE:
-        from gsws.ai.offline import OfflineModel
+        from gsws.ai.models.offline import OfflineModel
 
         return Candidate(spec, OfflineModel())
     build = {"google_genai": _google, "openai": _openai, "anthropic": _anthropic, "ollama": _ollama}[spec.provider]

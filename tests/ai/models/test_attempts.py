@@ -7,8 +7,8 @@ from langchain_core.exceptions import ModelAPIError, ModelAuthenticationError, M
 
 from gsws.ai.models.attempts import Attempts, RetryPolicy
 from gsws.ai.models.candidates import Candidate
+from gsws.ai.models.offline import OfflineModel
 from gsws.ai.models.spec import ModelSpec
-from gsws.ai.offline import OfflineModel
 
 POLICY = RetryPolicy(retries=2, first_pause=1.0, longest_pause=10.0)
 

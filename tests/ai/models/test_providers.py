@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from gsws.ai.models import UnknownModel, chat_model
+from gsws.ai.models.offline import OfflineModel
 from gsws.ai.models.providers import MAX_CONNECTIONS
-from gsws.ai.offline import OfflineModel
 from gsws.errors import EnvironmentFailure
 
 

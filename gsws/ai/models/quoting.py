@@ -1,8 +1,8 @@
 """
 Which sentences of some passages answer a question best, written out with citations and a list of sources.
 
-Plain word matching, nothing learnt: `gsws.ai.offline` answers with it when no language model is configured.
-How a passage is taken apart is `gsws.ai.units`'.
+Plain word matching, nothing learnt: `gsws.ai.models.offline` answers with it when no language model is configured.
+How a passage is taken apart is `gsws.ai.models.units`'.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import Final
 
+from gsws.ai.models.units import LONGEST_SENTENCE, Unit, content_words, units_of
 from gsws.ai.retrieval.stopwords import GENERIC
-from gsws.ai.units import LONGEST_SENTENCE, Unit, content_words, units_of
 
 __all__ = ["content_words", "quote"]
 

@@ -3,7 +3,7 @@ The model of a project without a key: it looks a question up and quotes what it 
 
 A chat model like any other, so that the same graph runs with it: it calls the bound retrieval tool, then answers
 from the tool's passages. No network, no key, nothing imported beyond langchain-core. It writes nothing of its
-own: which sentences are quoted is `gsws.ai.quoting`.
+own: which sentences are quoted is `gsws.ai.models.quoting`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from gsws.ai.quoting import content_words, quote
+from gsws.ai.models.quoting import content_words, quote
 
 __all__ = ["NOTICE", "OfflineModel"]
 

@@ -1,7 +1,7 @@
 """
 A passage taken apart: sentences, list items, rows of tables and code blocks, each with what it stands under.
 
-What is quoted of them is decided in `gsws.ai.quoting`.
+What is quoted of them is decided in `gsws.ai.models.quoting`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from langgraph.graph import MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
 from gsws.ai.models import chat_model
-from gsws.ai.offline import NOTICE, OfflineModel
+from gsws.ai.models.offline import NOTICE, OfflineModel
 
 PASSAGES = [
     {
@@ -251,7 +251,7 @@ def test_structured_output_is_refused_plainly() -> None:
 def test_it_imports_no_provider_and_no_graph() -> None:
     """A project without a key pays for langchain-core only."""
     code = (
-        "import sys; import gsws.ai.offline; heavy = ('langgraph', 'langchain_google_genai', 'google.genai'); "
+        "import sys; import gsws.ai.models.offline; heavy = ('langgraph', 'langchain_google_genai', 'google.genai'); "
         "print([name for name in heavy if name in sys.modules])"
     )
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gsws.ai.quoting import MOST_CHARACTERS, content_words, quote
+from gsws.ai.models.quoting import MOST_CHARACTERS, content_words, quote
 
 
 def passage(text: str, source: str = "a.md", **facts: str) -> dict[str, str]:
