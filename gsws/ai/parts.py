@@ -13,10 +13,10 @@ from typing import Any, Final, Protocol
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langgraph.types import Interrupt
 
-from gsws.ai.citations import count
 from gsws.ai.failures import TurnFailed, finish_of
 from gsws.ai.frames import clean, jsonable, reasoning_of, text_of
 from gsws.ai.observer import CallEnd, Observer
+from gsws.ai.retrieval.citations import count
 from gsws.ai.toolcalls import ToolCalls
 from gsws.protocol.answer import Frame
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.types import Command
 
-from gsws.ai.citations import numbered
 from gsws.ai.frames import bounded, jsonable, passages, text_of
+from gsws.ai.retrieval.citations import numbered
 from gsws.protocol.answer import Frame
 
 __all__ = ["ToolCalls"]

@@ -12,8 +12,8 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from gsws.ai.agent import Caller, conversation_of
-from gsws.ai.citations import numbered
 from gsws.ai.frames import clean, jsonable, passages, text_of
+from gsws.ai.retrieval.citations import numbered
 
 __all__ = ["history"]
 

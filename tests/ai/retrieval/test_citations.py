@@ -9,7 +9,7 @@ from langchain_core.tools import tool
 from langgraph.types import interrupt
 
 from gsws.ai import history, prepare, resume, retrieval_tool, run
-from gsws.ai.citations import numbered
+from gsws.ai.retrieval.citations import numbered
 from tests.ai.support import Model, agent, calls, collect, done, finish, only
 
 
