@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from gsws.ai.agent import run as run
     from gsws.ai.agent import send as send
     from gsws.ai.budget import Budget as Budget
-    from gsws.ai.healing import prepare as prepare
     from gsws.ai.models import chat_model as chat_model
     from gsws.ai.models.offline import OfflineModel as OfflineModel
     from gsws.ai.retrieval import FolderIndex as FolderIndex
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
     from gsws.ai.retrieval import retrieval_tool as retrieval_tool
     from gsws.ai.threads import ThreadStore as ThreadStore
     from gsws.ai.threads import thread_id as thread_id
-    from gsws.ai.transcript import history as history
+    from gsws.ai.threads.history_repair import prepare as prepare
+    from gsws.ai.threads.transcript import history as history
 
 __all__ = [
     "Budget",
@@ -53,8 +53,8 @@ _LAZY = {
     "Retriever": "gsws.ai.retrieval",
     "ThreadStore": "gsws.ai.threads",
     "chat_model": "gsws.ai.models",
-    "history": "gsws.ai.transcript",
-    "prepare": "gsws.ai.healing",
+    "history": "gsws.ai.threads.transcript",
+    "prepare": "gsws.ai.threads.history_repair",
     "resume": "gsws.ai.agent",
     "retrieval_tool": "gsws.ai.retrieval",
     "retry": "gsws.ai.agent",

@@ -2,7 +2,7 @@
 Run any compiled graph as a stream of protocol frames: ask, answer again, go on after a question to a person.
 
 The entry points for handlers and what they may be given. One turn's life is `gsws.ai.turn`; reading what a thread
-said is `gsws.ai.transcript`.
+said is `gsws.ai.threads.transcript`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from gsws.ai.conversation import Conversation
 from gsws.ai.failures import TurnFailed
-from gsws.ai.healing import answers_for
+from gsws.ai.threads.conversation import Conversation
+from gsws.ai.threads.history_repair import answers_for
 from gsws.ai.threads.naming import thread_id
 from gsws.ai.turn import Opening, Settings, turn
 from gsws.protocol.answer import Frame

@@ -18,14 +18,14 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from gsws.ai.budget.count import Count
-from gsws.ai.conversation import Conversation, tool_nodes
 from gsws.ai.deadlines import Deadlines
 from gsws.ai.failures import FAILURES, Failure, TurnFailed, failure_of
 from gsws.ai.frames import error_frame
 from gsws.ai.observer import Observer
 from gsws.ai.parts import Meter, Parts
+from gsws.ai.threads.conversation import Conversation, tool_nodes
+from gsws.ai.threads.queue import TURNS, Busy, key_of
 from gsws.ai.tracing import tracing_as
-from gsws.ai.turns import TURNS, Busy, key_of
 from gsws.protocol.answer import Frame
 
 __all__ = ["Opening", "Settings", "turn"]

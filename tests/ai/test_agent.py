@@ -19,7 +19,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Send, interrupt
 
 from gsws.ai import history, resume, retry, run, send
-from gsws.ai.turns import TURNS
+from gsws.ai.threads.queue import TURNS
 from tests.ai.support import Context, Model, agent, call, calls, collect, done, finish, kinds, only, text, until
 
 DELETED: list[str] = []

@@ -14,7 +14,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from gsws.ai import Budget, history, retry, run
 from gsws.ai.models import ResilientChatModel, RetryPolicy, chat_model
-from gsws.ai.turns import TURNS
+from gsws.ai.threads.queue import TURNS
 from gsws.testing.gemini import APIError, Call, FakeGemini, Turn
 from tests.ai.support import Context, agent, collect, finish, kinds, only, text, until
 

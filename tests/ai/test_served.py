@@ -204,6 +204,6 @@ def test_the_events_timeout_ends_the_request(service: Served, gemini: FakeGemini
 
 
 def busy() -> int:
-    from gsws.ai.turns import TURNS
+    from gsws.ai.threads.queue import TURNS
 
     return len(TURNS)

@@ -16,7 +16,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from gsws.ai import history, retry, run
 from gsws.ai.budget.count import Count
-from gsws.ai.turns import TURNS
+from gsws.ai.threads.queue import TURNS
 from tests.ai.support import Context, Model, agent, call, calls, collect, done, finish, kinds, only, text, until
 
 

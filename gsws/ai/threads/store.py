@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from gsws.ai.threads.address import read_address
 from gsws.ai.threads.errors import ThreadStoreError
 from gsws.ai.threads.naming import subject_key, subject_name, thread_id
+from gsws.ai.threads.queue import TURNS, Busy, key_of, mark
 from gsws.ai.threads.summary import Row, SubjectInfo, ThreadInfo, info, when
-from gsws.ai.turns import TURNS, Busy, key_of, mark
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from gsws.ai import prepare
-from gsws.ai.healing import answers_for, heal
+from gsws.ai.threads.history_repair import answers_for, heal
 
 
 def asks(*ids: str, content: Any = "") -> AIMessage:

@@ -7,7 +7,7 @@ import copy
 
 import pytest
 
-from gsws.ai.turns import Busy, Turns, key_of, mark
+from gsws.ai.threads.queue import Busy, Turns, key_of, mark
 from tests.ai.support import finish
 
 
