@@ -11,10 +11,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gsws.ai.agent import resume as resume
-    from gsws.ai.agent import retry as retry
-    from gsws.ai.agent import run as run
-    from gsws.ai.agent import send as send
     from gsws.ai.budget import Budget as Budget
     from gsws.ai.models import chat_model as chat_model
     from gsws.ai.models.offline import OfflineModel as OfflineModel
@@ -26,6 +22,10 @@ if TYPE_CHECKING:
     from gsws.ai.threads import thread_id as thread_id
     from gsws.ai.threads.history_repair import prepare as prepare
     from gsws.ai.threads.transcript import history as history
+    from gsws.ai.turn.agent import resume as resume
+    from gsws.ai.turn.agent import retry as retry
+    from gsws.ai.turn.agent import run as run
+    from gsws.ai.turn.agent import send as send
 
 __all__ = [
     "Budget",
@@ -55,11 +55,11 @@ _LAZY = {
     "chat_model": "gsws.ai.models",
     "history": "gsws.ai.threads.transcript",
     "prepare": "gsws.ai.threads.history_repair",
-    "resume": "gsws.ai.agent",
+    "resume": "gsws.ai.turn.agent",
     "retrieval_tool": "gsws.ai.retrieval",
-    "retry": "gsws.ai.agent",
-    "run": "gsws.ai.agent",
-    "send": "gsws.ai.agent",
+    "retry": "gsws.ai.turn.agent",
+    "run": "gsws.ai.turn.agent",
+    "send": "gsws.ai.turn.agent",
     "thread_id": "gsws.ai.threads.naming",
 }
 

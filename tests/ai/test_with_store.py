@@ -10,7 +10,7 @@ import pytest
 
 from gsws.ai import ThreadStore, history, resume, retry, run
 from tests.ai.support import Model, agent, call, collect, done, finish, only, text, until
-from tests.ai.test_agent import DELETED, approving
+from tests.ai.turn.test_agent import DELETED, approving
 
 
 def test_a_cancelled_turn_is_kept_and_retried_after_a_restart(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 What a model's exception says about trying again: the same model, another one, or neither.
 
 Exceptions are judged by what providers have in common (LangChain's classes, an HTTP status, a module), so that
-no provider is imported here. Names and texts for clients are `gsws.ai.failures`; waiting is
+no provider is imported here. Names and texts for clients are `gsws.ai.turn.failures`; waiting is
 `gsws.ai.models.attempts`.
 """
 

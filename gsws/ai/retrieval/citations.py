@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
-from gsws.ai.frames import passages
+from gsws.ai.content import passages
 
 __all__ = ["count", "number", "numbered"]
 

@@ -14,9 +14,9 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage, trim_messages
 from langchain_core.messages.utils import count_tokens_approximately
 
-from gsws.ai.failures import TurnFailed, finish_of
-from gsws.ai.frames import text_of
+from gsws.ai.content import text_of
 from gsws.ai.retrieval.citations import number
+from gsws.ai.turn.failures import TurnFailed, finish_of
 
 __all__ = ["answers_for", "heal", "prepare"]
 

@@ -1,7 +1,7 @@
 """
 The frames of a turn: their payloads, and making anything that tools and nodes produce fit for JSON.
 
-When which frame is due is the business of `gsws.ai.parts` and `gsws.ai.turn`.
+When which frame is due is the business of `gsws.ai.turn.frame_translator` and `gsws.ai.turn.lifecycle`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
-from gsws.ai.failures import Failure
+from gsws.ai.turn.failures import Failure
 from gsws.protocol.answer import Frame
 
 __all__ = ["bounded", "clean", "error_frame", "jsonable", "passages", "reasoning_of", "text_of"]

@@ -2,7 +2,7 @@
 What goes wrong in a turn, as stable names: from a provider's exception or finish reason to an error of the protocol.
 
 The sentences are ours: what a provider or a tool said goes to the log, never to a client. How an error becomes a
-frame is in `gsws.ai.frames`.
+frame is in `gsws.ai.content`.
 """
 
 from __future__ import annotations

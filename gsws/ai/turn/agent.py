@@ -1,8 +1,8 @@
 """
 Run any compiled graph as a stream of protocol frames: ask, answer again, go on after a question to a person.
 
-The entry points for handlers and what they may be given. One turn's life is `gsws.ai.turn`; reading what a thread
-said is `gsws.ai.threads.transcript`.
+The entry points for handlers and what they may be given. One turn's life is `gsws.ai.turn.lifecycle`; reading what a
+thread said is `gsws.ai.threads.transcript`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from gsws.ai.failures import TurnFailed
 from gsws.ai.threads.conversation import Conversation
 from gsws.ai.threads.history_repair import answers_for
 from gsws.ai.threads.naming import thread_id
-from gsws.ai.turn import Opening, Settings, turn
+from gsws.ai.turn.failures import TurnFailed
+from gsws.ai.turn.lifecycle import Opening, Settings, turn
 from gsws.protocol.answer import Frame
 from gsws.types import GSStatus
 

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from gsws.ai.deadlines import Deadlines
+from gsws.ai.turn.deadlines import Deadlines
 from tests.ai.support import finish
 
 
@@ -119,7 +119,7 @@ def test_an_end_that_was_a_cancellation() -> None:
 
 def test_a_wait_that_swallows_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who catches the first cancellation gets a second one, and both are taken back."""
-    monkeypatch.setattr("gsws.ai.deadlines._AGAIN", 0.05)
+    monkeypatch.setattr("gsws.ai.turn.deadlines._AGAIN", 0.05)
 
     async def scenario() -> None:
         deadlines = Deadlines(0.02, 5)

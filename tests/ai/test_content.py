@@ -11,7 +11,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import BaseModel
 
-from gsws.ai.frames import bounded, clean, jsonable, passages, reasoning_of, text_of
+from gsws.ai.content import bounded, clean, jsonable, passages, reasoning_of, text_of
 from gsws.protocol.codec import encode
 
 VALUES = st.recursive(

@@ -22,7 +22,7 @@ from langchain_core.exceptions import (
 from langgraph.errors import GraphRecursionError, InvalidUpdateError, NodeTimeoutError
 
 from gsws.ai.budget import BudgetExceeded
-from gsws.ai.failures import FAILURES, TurnFailed, failure_of, finish_of
+from gsws.ai.turn.failures import FAILURES, TurnFailed, failure_of, finish_of
 
 
 class Status(Exception):
@@ -166,7 +166,7 @@ def test_ends_that_are_no_answer(metadata: dict[str, Any], spoke: bool, name: st
 
 def test_every_failure_is_in_the_reference() -> None:
     """docs/reference/agent-frames.md has each name with its code and whether it may be tried again."""
-    page = (Path(__file__).parents[2] / "docs" / "reference" / "agent-frames.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "agent-frames.md").read_text()
 
     for failure in FAILURES.values():
         assert f"| `{failure.name}` | {failure.code} | {'yes' if failure.retryable else 'no'} |" in page, failure.name

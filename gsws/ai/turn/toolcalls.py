@@ -2,8 +2,8 @@
 The tool calls of a turn as frames: each begins once and has one outcome, wherever it is run.
 
 A tool that LangChain runs is told of by its callbacks; one that a node runs by itself only by the message that
-answers the call. What tools found is kept until the text that uses it. Everything else is `gsws.ai.parts`'.
-Every frame has a ``message``, if an empty one: clients in the field read just that.
+answers the call. What tools found is kept until the text that uses it. Everything else is
+`gsws.ai.turn.frame_translator`'. Every frame has a ``message``, if an empty one: clients in the field read just that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.types import Command
 
-from gsws.ai.frames import bounded, jsonable, passages, text_of
+from gsws.ai.content import bounded, jsonable, passages, text_of
 from gsws.ai.retrieval.citations import numbered
 from gsws.protocol.answer import Frame
 

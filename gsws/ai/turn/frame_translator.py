@@ -1,8 +1,9 @@
 """
 From the parts of LangGraph's stream to the frames of a turn.
 
-Text as it comes, sources before the text that used them, usage after each model call; tools are `gsws.ai.toolcalls`'.
-What the terminal frame says is worked out here too; when a turn ends, and how it fails, is `gsws.ai.turn`'s.
+Text as it comes, sources before the text that used them, usage after each model call; tools are
+`gsws.ai.turn.toolcalls`'. What the terminal frame says is worked out here too; when a turn ends, and how it fails, is
+`gsws.ai.turn.lifecycle`'s.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Any, Final, Protocol
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from langgraph.types import Interrupt
 
-from gsws.ai.failures import TurnFailed, finish_of
-from gsws.ai.frames import clean, jsonable, reasoning_of, text_of
-from gsws.ai.observer import CallEnd, Observer
+from gsws.ai.content import clean, jsonable, reasoning_of, text_of
 from gsws.ai.retrieval.citations import count
-from gsws.ai.toolcalls import ToolCalls
+from gsws.ai.turn.failures import TurnFailed, finish_of
+from gsws.ai.turn.observer import CallEnd, Observer
+from gsws.ai.turn.toolcalls import ToolCalls
 from gsws.protocol.answer import Frame
 
 __all__ = ["Meter", "Parts", "Said"]

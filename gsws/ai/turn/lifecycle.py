@@ -2,7 +2,7 @@
 One turn of a graph, from its first frame to its terminal one, and what must be tidied up however it ends.
 
 The graph is iterated in the caller's own task: cancelling that task, or closing the generator, ends the graph and
-with it the request to the provider. What the frames say is `gsws.ai.parts`'.
+with it the request to the provider. What the frames say is `gsws.ai.turn.frame_translator`'.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from gsws.ai.budget.count import Count
-from gsws.ai.deadlines import Deadlines
-from gsws.ai.failures import FAILURES, Failure, TurnFailed, failure_of
-from gsws.ai.frames import error_frame
-from gsws.ai.observer import Observer
-from gsws.ai.parts import Meter, Parts
+from gsws.ai.content import error_frame
 from gsws.ai.threads.conversation import Conversation, tool_nodes
 from gsws.ai.threads.queue import TURNS, Busy, key_of
-from gsws.ai.tracing import tracing_as
+from gsws.ai.turn.deadlines import Deadlines
+from gsws.ai.turn.failures import FAILURES, Failure, TurnFailed, failure_of
+from gsws.ai.turn.frame_translator import Meter, Parts
+from gsws.ai.turn.observer import Observer
+from gsws.ai.turn.tracing import tracing_as
 from gsws.protocol.answer import Frame
 
 __all__ = ["Opening", "Settings", "turn"]

@@ -332,7 +332,7 @@ def test_an_outside_cancel_wins_over_a_deadline_at_the_same_moment() -> None:
 
 def test_a_store_that_hangs_does_not_hold_a_cancelled_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """If what was said cannot be stored in time, the log says so, and the thread is free for the next turn."""
-    monkeypatch.setattr("gsws.ai.turn._SETTLE", 0.05)
+    monkeypatch.setattr("gsws.ai.turn.lifecycle._SETTLE", 0.05)
     model = Model(["one ", asyncio.Event()], ["fine", done()])
     context = Context()
 
