@@ -1,11 +1,14 @@
-"""URLs as they may be shown: without what lets somebody in."""
+"""URLs: their query, and how they may be shown, which is without what lets somebody in."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import parse_qsl
 
-__all__ = ["without_secrets"]
+__all__ = ["query_of", "without_secrets"]
+
+_MAX_FIELDS: Final = 1000
 
 _USER: Final = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/?#\"'<>]*@")
 _PARAMETER: Final = re.compile(
@@ -14,6 +17,13 @@ _PARAMETER: Final = re.compile(
     r"(?:s|_id)?=)[^\s&#\"'<>;]+",
     re.IGNORECASE,
 )
+
+
+def query_of(query: str) -> list[tuple[str, str]]:
+    """Read the keys and values of a query in the order written; the first thousand, as many as anybody needs."""
+    if not query:
+        return []
+    return parse_qsl("&".join(query.split("&", _MAX_FIELDS)[:_MAX_FIELDS]), keep_blank_values=True)
 
 
 def without_secrets(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from gsws.errors import ServeError
 from gsws.plugins.listening import AuthnConfig, ListenConfig
+from gsws.protocol.urls import query_of
 from gsws.runtime.identity.apikeys import KeyFile
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.credential import (
@@ -20,7 +21,6 @@ from gsws.runtime.identity.credential import (
     Credential,
     cookies_of,
     credential_of,
-    query_of,
     without,
 )
 from gsws.runtime.identity.expiry import Expiries, Expiry, Holder

@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import unquote_plus
 
+from gsws.protocol.urls import query_of
 from gsws.runtime.identity.verdict import Refused
 from gsws.runtime.transport import Handshake
 
-__all__ = ["MAX_CREDENTIAL", "TOKEN_PROTOCOL", "Credential", "cookies_of", "credential_of", "query_of", "without"]
+__all__ = ["MAX_CREDENTIAL", "TOKEN_PROTOCOL", "Credential", "cookies_of", "credential_of", "without"]
 
 MAX_CREDENTIAL: Final = 8192
 """Characters of the longest credential that is looked at."""
@@ -26,7 +27,6 @@ TOKEN_PROTOCOL: Final = "gsws.token."  # noqa: S105  # a prefix, no secret
 """Beginning of the subprotocol that carries a token (protocol P3.2)."""
 
 _TEXT: Final = re.compile(r"[\x21-\x7e]+")
-_MAX_FIELDS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,6 @@ def credential_of(handshake: Handshake, *, cookie: str | None, query: str | None
     )
 
 
-def query_of(query: str) -> list[tuple[str, str]]:
-    """Read a query; more than 64 fields are none."""
-    try:
-        return parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_FIELDS) if query else []
-    except ValueError:
-        return []
-
-
 def cookies_of(handshake: Handshake) -> Iterator[tuple[str, str]]:
     """The cookies in the order sent; one name may come twice."""
     for line in handshake.headers.get_all("Cookie"):
@@ -112,8 +104,6 @@ def _found(handshake: Handshake, cookie: str | None, query: str | None) -> Itera
         if offered.startswith(TOKEN_PROTOCOL):
             yield Credential(_decoded(offered[len(TOKEN_PROTOCOL) :]))
     if query is not None:
-        if handshake.query.count("&") >= _MAX_FIELDS:
-            raise Refused("the query has too many fields")
         for name, text in query_of(handshake.query):
             if name == query:
                 yield Credential(_checked(text, "query"))

@@ -13,7 +13,6 @@ from collections.abc import Set
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
 
 from gsws.errors import ConnectionClosed
 from gsws.protocol.answer import Answer, error_payload, frame
@@ -21,6 +20,7 @@ from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
 from gsws.protocol.quoting import is_id, quoted
+from gsws.protocol.urls import query_of
 from gsws.runtime.dispatch.admission import Throttle, is_over_rate, is_refused, slow_down
 from gsws.runtime.dispatch.renewal import Refusal, Renewed, renew
 from gsws.runtime.requests.idempotency import digest_of
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Client", "label_of"]
 
 _LABEL_LENGTH: Final = 128
-_MAX_FIELDS: Final = 1000
 _READ: Final = 0.05
 """Seconds in which what a client had sent is read before it is closed at a shutdown."""
 
@@ -50,7 +49,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 def label_of(query: str) -> str:
     """Read a connection's label from its query (P4.1); control characters are dropped, 128 characters are kept."""
-    for key, value in _fields(query):
+    for key, value in query_of(query):
         if key == "clientId" and (label := _CONTROL.sub("", value)[:_LABEL_LENGTH]):
             return label
     return f"anon-{uuid.uuid4()}"
@@ -140,7 +139,7 @@ class Client(Scheduler):
     def query(self) -> dict[str, str]:
         """The connection's query, the first value of each key."""
         result: dict[str, str] = {}
-        for key, value in _fields(self.connection.query):
+        for key, value in query_of(self.connection.query):
             result.setdefault(key, value)
         return result
 
@@ -396,13 +395,6 @@ class Client(Scheduler):
         """
         self.source.counters.add(f"errors.{name}")
         self._send(frame("stream.error", error_payload(name, message, **details), id))
-
-
-def _fields(query: str) -> list[tuple[str, str]]:
-    """The keys and values of a query, as many as anybody needs."""
-    if not query:
-        return []
-    return parse_qsl("&".join(query.split("&", _MAX_FIELDS)[:_MAX_FIELDS]), keep_blank_values=True)
 
 
 def _shown(id: RequestId) -> str:
