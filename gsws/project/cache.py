@@ -17,7 +17,7 @@ from gsws.project.discovery import Entry
 
 if TYPE_CHECKING:
     from gsws.project.store import DiskStore
-    from gsws.schema import Verdicts
+    from gsws.schema import SoundSchemas
 
 __all__ = ["ProjectCache", "ReadFailure"]
 
@@ -56,11 +56,11 @@ class ProjectCache:
 
     Attributes:
         store: What an earlier process made of files, or None.
-        verdicts: The schemas that it found nothing wrong with, or None.
+        sound: The schemas that it found nothing wrong with, or None.
     """
 
     store: DiskStore | None = None
-    verdicts: Verdicts | None = None
+    sound: SoundSchemas | None = None
     _files: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     _seen: dict[tuple[str, str], _Kept] = field(default_factory=dict)
     _derived: dict[tuple[Any, ...], tuple[Any, Any]] = field(default_factory=dict)

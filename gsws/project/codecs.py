@@ -38,11 +38,11 @@ def disk_cache(root: Path, environ: Mapping[str, str] | None = None) -> ProjectC
     if (os.environ if environ is None else environ).get("GSWS_NO_CACHE"):
         return ProjectCache()
     store = DiskStore(root, CODECS)
-    return ProjectCache(store, _Verdicts(store))
+    return ProjectCache(store, _SoundSchemas(store))
 
 
-class _Verdicts:
-    """Schemas without a fault, by the hash of their text and surroundings; see `gsws.schema.Verdicts`."""
+class _SoundSchemas:
+    """Schemas without a fault, by the hash of their text and surroundings; see `gsws.schema.SoundSchemas`."""
 
     def __init__(self, store: DiskStore) -> None:
         self._store = store

@@ -209,7 +209,7 @@ class Linker:
             document=draft.document,
             pointer=part.place if part.place is not None else (draft.written,),
             definitions=self.definitions,
-            verdicts=self.cache.verdicts,
+            sound=self.cache.sound,
             strict=strict,
         )
 

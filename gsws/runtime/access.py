@@ -18,30 +18,30 @@ from gsws.types import GSStatus
 __all__ = ["discard", "is_yes", "refusal_of"]
 
 
-def is_yes(verdict: Any) -> bool:
-    """Whether a verdict lets somebody in."""
-    if verdict is True:
+def is_yes(answer: Any) -> bool:
+    """Whether an answer lets somebody in."""
+    if answer is True:
         return True
-    status = written_status(verdict)
+    status = written_status(answer)
     if status is None or status.success is not True:
         return False
     # As it was written: a status leaves out a code that is no plain number.
-    code = verdict.code if isinstance(verdict, GSStatus) else verdict.get("code")
+    code = answer.code if isinstance(answer, GSStatus) else answer.get("code")
     return code is None or (isinstance(code, int) and not isinstance(code, bool) and code < 400)
 
 
-def refusal_of(verdict: Any, message: str) -> GSStatus | None:
+def refusal_of(answer: Any, message: str) -> GSStatus | None:
     """
-    Turn a verdict into the refusal that is answered, or None if it is a yes.
+    Turn an answer into the refusal that is answered, or None if it is a yes.
 
     Args:
-        verdict: What the function returned; what a status says of code, message and data is kept.
-        message: What is said if the verdict says nothing.
+        answer: What the function returned; what a status says of code, message and data is kept.
+        message: What is said if the answer says nothing.
     """
-    if is_yes(verdict):
+    if is_yes(answer):
         return None
-    discard(verdict)
-    status = written_status(verdict)
+    discard(answer)
+    status = written_status(answer)
     if status is None:
         return GSStatus(False, 403, message)
     code, text = status.code, status.message

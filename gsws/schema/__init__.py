@@ -4,8 +4,8 @@ JSON Schema: compiled once when the project loads, asked on every message, expla
 `Definitions` are the project's shared schemas; nothing here reads a file or the network.
 """
 
-from gsws.schema.compile import Compiled, Validator, Verdicts, compile_schema
+from gsws.schema.compile import Compiled, SoundSchemas, Validator, compile_schema
 from gsws.schema.definitions import Definitions
 from gsws.schema.explain import SchemaError
 
-__all__ = ["Compiled", "Definitions", "SchemaError", "Validator", "Verdicts", "compile_schema"]
+__all__ = ["Compiled", "Definitions", "SchemaError", "SoundSchemas", "Validator", "compile_schema"]

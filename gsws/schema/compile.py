@@ -31,7 +31,7 @@ from gsws.text.span import Pointer
 from gsws.types import JSONValue
 from gsws.yaml.document import Document
 
-__all__ = ["Compiled", "Validator", "Verdicts", "compile_schema"]
+__all__ = ["Compiled", "SoundSchemas", "Validator", "compile_schema"]
 
 _MAX_KEPT: Final = 8192
 _HARMLESS: Final = frozenset({"GS402", "GS409", "GS410"})
@@ -93,7 +93,7 @@ class _Later(Validator):
         return getattr(made, name)
 
 
-class Verdicts(Protocol):
+class SoundSchemas(Protocol):
     """Schemas that an earlier process found nothing wrong with."""
 
     def good(self, key: bytes) -> tuple[tuple[str, str], ...] | None:
@@ -133,7 +133,7 @@ def compile_schema(
     document: Document,
     pointer: Pointer,
     definitions: Definitions,
-    verdicts: Verdicts | None = None,
+    sound: SoundSchemas | None = None,
     strict: bool = False,
 ) -> Compiled:
     """
@@ -144,15 +144,15 @@ def compile_schema(
         document: Where it stands, for spans and for relative references.
         pointer: Its place in the document.
         definitions: What its references may lead to.
-        verdicts: What is known from before; for whoever checks schemas and hardly uses them.
+        sound: What is known from before; for whoever checks schemas and hardly uses them.
         strict: Whether the validator refuses keys that the schema does not describe; what is found is the same.
     """
     folder = dirname(document.path)
     key = ((b"strict " if strict else b"") + _written(schema), folder, definitions.names)
     kept = _kept.get(key)
     if kept is None or any(definitions.digest(path) != digest for path, digest in kept.digests):
-        if verdicts is not None:
-            return _judged(schema, key, folder, document, pointer, definitions, verdicts, strict)
+        if sound is not None:
+            return _judged(schema, key, folder, document, pointer, definitions, sound, strict)
         kept = _compile(schema, folder, definitions, strict)
         if len(_kept) >= _MAX_KEPT:
             _kept.pop(next(iter(_kept)))
@@ -169,13 +169,13 @@ def _judged(
     document: Document,
     pointer: Pointer,
     definitions: Definitions,
-    verdicts: Verdicts,
+    sound: SoundSchemas,
     strict: bool,
 ) -> Compiled:
     """By what is known from before if that still holds; nothing is kept in memory."""
     text, folder, names = key
     short = hashlib.blake2b(b"\0".join((folder.encode(), names.encode(), text)), digest_size=16).digest()
-    digests = verdicts.good(short)
+    digests = sound.good(short)
     if digests is not None and all(definitions.digest(path) == digest for path, digest in digests):
 
         def compiled() -> Validator:
@@ -187,7 +187,7 @@ def _judged(
         return Compiled(_Later(compiled), ())
     kept = _compile(schema, folder, definitions, strict)
     if not kept.remarks and kept.validator is not None:
-        verdicts.learn(short, kept.digests)
+        sound.learn(short, kept.digests)
     findings = [place(remark, document, pointer) for remark in kept.remarks]
     findings.sort(key=lambda finding: finding.span or document.key_span(pointer))
     return Compiled(kept.validator, tuple(findings))

@@ -1,5 +1,5 @@
 """
-The Autobahn test suite against the echo server: finding it, running it, reading its verdicts.
+The Autobahn test suite against the echo server: finding it, running it, reading its results.
 
 The suite runs on CPython 2.7. It is looked for in this order: the program named by ``GSWS_WSTEST``; ``wstest`` on PATH;
 a copy in the cache (``~/.cache/gsws/autobahn``), installed there when a CPython 2.7 is at hand, e.g. from pyenv.
@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ALL_GROUPS", "FAST_GROUPS", "SuiteMissing", "Verdict", "find_suite", "run_suite"]
+__all__ = ["ALL_GROUPS", "FAST_GROUPS", "CaseResult", "SuiteMissing", "find_suite", "run_suite"]
 
 FAST_GROUPS = ("1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*")
 ALL_GROUPS = (*FAST_GROUPS, "9.*", "12.*", "13.*")
@@ -44,7 +44,7 @@ class SuiteMissing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CaseResult:
     """
     What the suite says of one case.
 
@@ -92,7 +92,7 @@ def find_suite() -> list[str]:
     return [python, "-c", _RUN, str(cache)]
 
 
-def run_suite(suite: list[str], groups: tuple[str, ...], loop: str, timeout: float) -> list[Verdict]:
+def run_suite(suite: list[str], groups: tuple[str, ...], loop: str, timeout: float) -> list[CaseResult]:
     """
     Run the suite against an echo server of its own.
 
@@ -124,7 +124,7 @@ def run_suite(suite: list[str], groups: tuple[str, ...], loop: str, timeout: flo
         if not report.exists():
             raise AssertionError(f"the suite wrote no report:\n{process.stdout[-2000:]}")
         cases = json.loads(report.read_text(encoding="utf-8"))["gsws"]
-    return [Verdict(case, facts["behavior"], facts["behaviorClose"]) for case, facts in sorted(cases.items())]
+    return [CaseResult(case, facts["behavior"], facts["behaviorClose"]) for case, facts in sorted(cases.items())]
 
 
 def main() -> int:
@@ -140,12 +140,12 @@ def main() -> int:
         print(missing, file=sys.stderr)
         return 4
     began = time.monotonic()
-    verdicts = run_suite(suite, groups, arguments.loop, timeout=3600)
-    for verdict in verdicts:
-        if not verdict.passed:
-            print(f"{verdict.case}: {verdict.behavior}, close {verdict.behavior_close}")
-    failed = sum(not verdict.passed for verdict in verdicts)
-    print(f"{len(verdicts)} cases, {failed} not passed, {time.monotonic() - began:.0f} s")
+    results = run_suite(suite, groups, arguments.loop, timeout=3600)
+    for result in results:
+        if not result.passed:
+            print(f"{result.case}: {result.behavior}, close {result.behavior_close}")
+    failed = sum(not result.passed for result in results)
+    print(f"{len(results)} cases, {failed} not passed, {time.monotonic() - began:.0f} s")
     return 1 if failed else 0
 
 

@@ -29,9 +29,9 @@ def suite() -> list[str]:
 @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
 def test_autobahn(suite: list[str], loop: str) -> None:
     """Framing, pings, reserved bits, opcodes, fragmentation, UTF-8, closing: every case strictly."""
-    verdicts = run_suite(suite, FAST_GROUPS, loop, timeout=240)
-    assert [verdict for verdict in verdicts if not verdict.passed] == []
-    assert len(verdicts) == 247
+    results = run_suite(suite, FAST_GROUPS, loop, timeout=240)
+    assert [result for result in results if not result.passed] == []
+    assert len(results) == 247
 
 
 @pytest.mark.autobahn
@@ -40,6 +40,6 @@ def test_autobahn(suite: list[str], loop: str) -> None:
 def test_autobahn_limits_and_compression(suite: list[str]) -> None:
     """Messages of 16 MiB, in fragments of 64 bytes, and permessage-deflate in all its variants."""
     groups = tuple(group for group in ALL_GROUPS if group not in FAST_GROUPS)
-    verdicts = run_suite(suite, groups, "uvloop", timeout=3000)
-    assert [verdict for verdict in verdicts if not verdict.passed] == []
-    assert len(verdicts) == 270
+    results = run_suite(suite, groups, "uvloop", timeout=3000)
+    assert [result for result in results if not result.passed] == []
+    assert len(results) == 270

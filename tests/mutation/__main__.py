@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.mutation.judge import Score, Verdict, Workbench, score
+from tests.mutation.judge import Judgement, Score, Workbench, score
 from tests.mutation.mutants import mutants
 from tests.mutation.samples import samples
 
@@ -28,25 +28,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             share = options.count // 4 if name == "starter" else options.count - options.count // 4
             found = score(Workbench(Path(folder), files), mutants(files, options.seed + number), share)
         print(f"{name}: {found}")
-        whole.verdicts += found.verdicts
+        whole.judgements += found.judgements
         whole.left_out += found.left_out
         if options.misses:
-            for verdict in found.verdicts:
-                _show(verdict, files[verdict.mutant.path])
+            for judgement in found.judgements:
+                _show(judgement, files[judgement.mutant.path])
     print(f"seed {options.seed}: {whole}")
     return 0 if all(getattr(whole, name) >= goal for name, goal in GOALS) else 1
 
 
-def _show(verdict: Verdict, before: str) -> None:
-    if verdict.caught and verdict.line and verdict.suggestion is not False:
+def _show(judgement: Judgement, before: str) -> None:
+    if judgement.caught and judgement.line and judgement.suggestion is not False:
         return
-    mutant = verdict.mutant
-    what = "MISSED" if not verdict.caught else "LINE" if not verdict.line else "SUGGESTION"
+    mutant = judgement.mutant
+    what = "MISSED" if not judgement.caught else "LINE" if not judgement.line else "SUGGESTION"
     print(f"{what} {mutant.path}:{mutant.line} {mutant.kind} {mutant.word!r} -> {mutant.typo!r}")
     old, new = before.splitlines(), mutant.text.splitlines()
     print("  -", (old[mutant.line - 1 : mutant.line] or [""])[0])
     print("  +", (new[mutant.line - 1 : mutant.line] or [""])[0])
-    for finding in verdict.findings[:3]:
+    for finding in judgement.findings[:3]:
         place = f"{finding.span.path}:{finding.span.line}" if finding.span else ""
         print(f"    {place} {finding.code} {finding.message} = {finding.help}")
 

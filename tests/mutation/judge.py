@@ -23,11 +23,11 @@ from tests.mutation.meaning import changes, is_meant, role, words_in
 from tests.mutation.mutants import Mutant
 from tests.mutation.samples import ENVIRON
 
-__all__ = ["Score", "Verdict", "Workbench", "score"]
+__all__ = ["Judgement", "Score", "Workbench", "score"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """``suggestion`` is None where no name is near, so that nothing can be suggested."""
 
     mutant: Mutant
@@ -39,30 +39,30 @@ class Verdict:
 
 @dataclass(slots=True)
 class Score:
-    """Sums over verdicts; rates are parts of one."""
+    """Sums over judgements; rates are parts of one."""
 
-    verdicts: list[Verdict] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)
     left_out: int = 0
 
     @property
     def caught(self) -> float:
-        return _rate(verdict.caught for verdict in self.verdicts)
+        return _rate(judgement.caught for judgement in self.judgements)
 
     @property
     def line(self) -> float:
-        return _rate(verdict.line for verdict in self.verdicts)
+        return _rate(judgement.line for judgement in self.judgements)
 
     @property
     def suggestion(self) -> float:
-        return _rate(verdict.suggestion for verdict in self.verdicts if verdict.suggestion is not None)
+        return _rate(judgement.suggestion for judgement in self.judgements if judgement.suggestion is not None)
 
     @property
     def suggestible(self) -> int:
-        return sum(verdict.suggestion is not None for verdict in self.verdicts)
+        return sum(judgement.suggestion is not None for judgement in self.judgements)
 
     def __str__(self) -> str:
         return (
-            f"{len(self.verdicts)} mutants: caught {self.caught:.1%}, right line {self.line:.1%}, "
+            f"{len(self.judgements)} mutants: caught {self.caught:.1%}, right line {self.line:.1%}, "
             f"right suggestion {self.suggestion:.1%} of {self.suggestible}; {self.left_out} equivalent ones left out"
         )
 
@@ -86,7 +86,7 @@ class Workbench:
         found = load_project(self.folder, environ=ENVIRON, plugins=self._plugins, cache=self._cache).findings
         return tuple(finding for finding in found if finding.severity is not Severity.INFO)
 
-    def judge(self, mutant: Mutant) -> Verdict | None:
+    def judge(self, mutant: Mutant) -> Judgement | None:
         """Try one mutant; None if it is equivalent."""
         if not self._is_meant(mutant):
             return None
@@ -106,7 +106,7 @@ class Workbench:
         # What a file cannot be read for is what a person repairs first.
         new.sort(key=lambda finding: finding.severity is not Severity.ERROR)
         line = any(self._is_there(mutant, finding) for finding in new)
-        return Verdict(mutant, bool(new), line, self._suggestion(mutant, new), tuple(new))
+        return Judgement(mutant, bool(new), line, self._suggestion(mutant, new), tuple(new))
 
     def _is_meant(self, mutant: Mutant) -> bool:
         before = self.files[mutant.path]
@@ -190,16 +190,16 @@ def score(bench: Workbench, made: Iterator[Mutant], count: int) -> Score:
     """Judge ``count`` mutants that are not equivalent."""
     result = Score()
     seen: set[tuple[str, str]] = set()
-    while len(result.verdicts) < count:
+    while len(result.judgements) < count:
         mutant = next(made)
         if (mutant.path, mutant.text) in seen:
             continue
         seen.add((mutant.path, mutant.text))
-        verdict = bench.judge(mutant)
-        if verdict is None:
+        judgement = bench.judge(mutant)
+        if judgement is None:
             result.left_out += 1
         else:
-            result.verdicts.append(verdict)
+            result.judgements.append(judgement)
     return result
 
 

@@ -34,7 +34,7 @@ def test_corruptions_are_caught_located_and_repaired(tmp_path: Path) -> None:
     whole = Score()
     for number, (name, files) in enumerate(samples().items()):
         bench = Workbench(tmp_path / name, files)
-        whole.verdicts += score(bench, mutants(files, SEED + number), 100 if name == "starter" else 300).verdicts
+        whole.judgements += score(bench, mutants(files, SEED + number), 100 if name == "starter" else 300).judgements
 
     assert whole.suggestible >= 100
     assert whole.caught >= 0.95, str(whole)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from gsws.ai.models.attempts import RetryPolicy
-from gsws.ai.models.failures import Verdict, http_status, judge, retry_after
+from gsws.ai.models.failures import RetryAdvice, http_status, judge, retry_after
 from gsws.ai.models.providers import build_candidate
 from gsws.ai.models.resilient import ResilientChatModel
 from gsws.ai.models.spec import OFFLINE, ModelSpec, UnknownModel, parse_spec
@@ -17,9 +17,9 @@ from gsws.ai.models.warming import warm_up
 __all__ = [
     "ModelSpec",
     "ResilientChatModel",
+    "RetryAdvice",
     "RetryPolicy",
     "UnknownModel",
-    "Verdict",
     "chat_model",
     "http_status",
     "judge",

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gsws.ai.models.failures import Verdict, judge, retry_after
+from gsws.ai.models.failures import RetryAdvice, judge, retry_after
 
 if TYPE_CHECKING:
     from gsws.ai.models.candidates import Candidate
@@ -72,15 +72,15 @@ class Attempts:
             Exception: When nothing is left to try: the last error of the first model, which is the one that the
                 project chose; the others are in the log.
         """
-        verdict = judge(error)
-        if verdict is Verdict.RETRY and self._retry < self._policy.retries:
+        advice = judge(error)
+        if advice is RetryAdvice.RETRY and self._retry < self._policy.retries:
             pause = self._policy.pause(self._retry, retry_after(error))
             if pause is not None:
                 self._retry += 1
                 return pause
         if self._position == 0:
             self._first_error = error
-        if verdict is not Verdict.GIVE_UP and self._position + 1 < len(self._candidates):
+        if advice is not RetryAdvice.GIVE_UP and self._position + 1 < len(self._candidates):
             self._position += 1
             self._retry = 0
             return 0.0

@@ -23,7 +23,7 @@ from langchain_core.exceptions import (
     ModelPermissionDeniedError,
 )
 
-__all__ = ["Verdict", "http_status", "judge", "retry_after"]
+__all__ = ["RetryAdvice", "http_status", "judge", "retry_after"]
 
 RETRYABLE_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _TRANSPORTS = frozenset({"aiohttp", "httpcore", "httpx", "httpx2"})
@@ -31,7 +31,7 @@ _CONNECTION_CLASSES = frozenset({"APIConnectionError", "ClientError", "NetworkEr
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
-class Verdict(Enum):
+class RetryAdvice(Enum):
     """What may help after a failure before the first token."""
 
     RETRY = "retry"
@@ -44,7 +44,7 @@ class Verdict(Enum):
     """The request or the key is wrong: trying elsewhere would hide it."""
 
 
-def judge(error: BaseException) -> Verdict:
+def judge(error: BaseException) -> RetryAdvice:
     """
     Tell what to do after a model failed before its first token.
 
@@ -52,20 +52,20 @@ def judge(error: BaseException) -> Verdict:
     a fallback would hide a mistake that is there for every message.
     """
     if isinstance(error, ModelNotFoundError):
-        return Verdict.FALL_BACK
+        return RetryAdvice.FALL_BACK
     if isinstance(
         error,
         ModelAuthenticationError | ModelPermissionDeniedError | ModelInvalidRequestError | ContextOverflowError,
     ):
-        return Verdict.GIVE_UP
+        return RetryAdvice.GIVE_UP
     if isinstance(error, ModelError) and error.is_retryable:
-        return Verdict.RETRY
+        return RetryAdvice.RETRY
     status = http_status(error)
     if status == 404:
-        return Verdict.FALL_BACK
+        return RetryAdvice.FALL_BACK
     if status is not None:
-        return Verdict.RETRY if status in RETRYABLE_STATUS else Verdict.GIVE_UP
-    return Verdict.RETRY if _is_connection_failure(error) else Verdict.GIVE_UP
+        return RetryAdvice.RETRY if status in RETRYABLE_STATUS else RetryAdvice.GIVE_UP
+    return RetryAdvice.RETRY if _is_connection_failure(error) else RetryAdvice.GIVE_UP
 
 
 def http_status(error: BaseException) -> int | None:

@@ -20,7 +20,7 @@ from langchain_core.exceptions import (
     ModelTimeoutError,
 )
 
-from gsws.ai.models.failures import Verdict, http_status, judge, retry_after
+from gsws.ai.models.failures import RetryAdvice, http_status, judge, retry_after
 
 
 class StatusError(Exception):
@@ -49,39 +49,39 @@ def wrapped(cause: Exception) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict"),
+    ("error", "advice"),
     [
-        (ModelRateLimitError(), Verdict.RETRY),
-        (ModelAPIError(), Verdict.RETRY),
-        (ModelConnectionError(), Verdict.RETRY),
-        (ModelTimeoutError(), Verdict.RETRY),
-        (ModelNotFoundError(), Verdict.FALL_BACK),
-        (ModelAuthenticationError(), Verdict.GIVE_UP),
-        (ModelPermissionDeniedError(), Verdict.GIVE_UP),
-        (ModelInvalidRequestError(), Verdict.GIVE_UP),
-        (ContextOverflowError(), Verdict.GIVE_UP),
-        (ServerError(503, {"error": {}}), Verdict.RETRY),
-        (google(429), Verdict.RETRY),
-        (google(404), Verdict.FALL_BACK),
-        (google(400), Verdict.GIVE_UP),
-        (StatusError(529), Verdict.RETRY),
-        (StatusError(401), Verdict.GIVE_UP),
-        (StatusError(404), Verdict.FALL_BACK),
-        (httpx.ConnectError("refused"), Verdict.RETRY),
-        (httpx.ReadError("reset"), Verdict.RETRY),
-        (httpx.RemoteProtocolError("closed"), Verdict.RETRY),
-        (APIConnectionError(), Verdict.RETRY),
-        (ConnectionResetError(), Verdict.RETRY),
-        (TimeoutError(), Verdict.RETRY),
-        (socket.gaierror(-2, "unknown name"), Verdict.RETRY),
-        (FileNotFoundError(), Verdict.GIVE_UP),
-        (ValueError("a defect"), Verdict.GIVE_UP),
+        (ModelRateLimitError(), RetryAdvice.RETRY),
+        (ModelAPIError(), RetryAdvice.RETRY),
+        (ModelConnectionError(), RetryAdvice.RETRY),
+        (ModelTimeoutError(), RetryAdvice.RETRY),
+        (ModelNotFoundError(), RetryAdvice.FALL_BACK),
+        (ModelAuthenticationError(), RetryAdvice.GIVE_UP),
+        (ModelPermissionDeniedError(), RetryAdvice.GIVE_UP),
+        (ModelInvalidRequestError(), RetryAdvice.GIVE_UP),
+        (ContextOverflowError(), RetryAdvice.GIVE_UP),
+        (ServerError(503, {"error": {}}), RetryAdvice.RETRY),
+        (google(429), RetryAdvice.RETRY),
+        (google(404), RetryAdvice.FALL_BACK),
+        (google(400), RetryAdvice.GIVE_UP),
+        (StatusError(529), RetryAdvice.RETRY),
+        (StatusError(401), RetryAdvice.GIVE_UP),
+        (StatusError(404), RetryAdvice.FALL_BACK),
+        (httpx.ConnectError("refused"), RetryAdvice.RETRY),
+        (httpx.ReadError("reset"), RetryAdvice.RETRY),
+        (httpx.RemoteProtocolError("closed"), RetryAdvice.RETRY),
+        (APIConnectionError(), RetryAdvice.RETRY),
+        (ConnectionResetError(), RetryAdvice.RETRY),
+        (TimeoutError(), RetryAdvice.RETRY),
+        (socket.gaierror(-2, "unknown name"), RetryAdvice.RETRY),
+        (FileNotFoundError(), RetryAdvice.GIVE_UP),
+        (ValueError("a defect"), RetryAdvice.GIVE_UP),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.name,
 )
-def test_each_kind_of_failure_is_judged(error: Exception, verdict: Verdict) -> None:
+def test_each_kind_of_failure_is_judged(error: Exception, advice: RetryAdvice) -> None:
     """Passing failures are retried, a missing model is replaced, mistakes end the call."""
-    assert judge(error) is verdict
+    assert judge(error) is advice
 
 
 @pytest.mark.parametrize(
