@@ -12,7 +12,8 @@ from gsws.cli import keysfile, output
 from gsws.cli.here import no_project
 from gsws.cli.suggest import did_you_mean
 from gsws.project import find_root, load_project
-from gsws.runtime.identity.apikeys import ApiKey, KeyFileError, hash_of, read_keys
+from gsws.runtime.identity.apikeys import ApiKey, hash_of, read_keys
+from gsws.runtime.identity.grantfile import GrantFileError
 from gsws.runtime.identity.verdict import Refused, subject_of
 
 __all__ = ["add", "revoke", "show"]
@@ -199,7 +200,7 @@ def _tell_unread(path: Path) -> None:
 def _read(path: Path) -> tuple[ApiKey, ...]:
     try:
         return read_keys(path)
-    except KeyFileError as error:
+    except GrantFileError as error:
         raise output.Failure(str(error)) from None
 
 

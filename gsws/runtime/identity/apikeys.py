@@ -18,19 +18,14 @@ from typing import Any, Final
 
 from gsws.diagnostics.suggest import nearest
 from gsws.runtime.identity.checking import CheckThreads
-from gsws.runtime.identity.grantfile import GrantFile, GrantFileError, read_grants
+from gsws.runtime.identity.grantfile import GrantFile, GrantFileError, parse_grants
 from gsws.runtime.identity.verdict import Refused, Unavailable, Verified, subject_of
 from gsws.types import GSActor
-from gsws.yaml.reading import parse_yaml
 
-__all__ = ["ApiKey", "KeyFile", "KeyFileError", "hash_of", "read_keys"]
+__all__ = ["ApiKey", "KeyFile", "hash_of", "read_keys"]
 
 _HASH: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
 _MEMBERS: Final = ("id", "subject", "hash", "scopes", "expires", "created", "description")
-
-
-class KeyFileError(GrantFileError):
-    """A file of keys that cannot be used; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +49,24 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     Read a file of keys.
 
     Raises:
-        KeyFileError: If it cannot be read, has no list, or an entry is wrong.
+        GrantFileError: If it cannot be read, has no list, or an entry is wrong.
     """
-    try:
-        raw = read_grants(path)
-    except OSError as error:
-        raise KeyFileError(f"`{path.name}` cannot be read: {error.strerror}") from None
-    document = parse_yaml(path.name, raw)
-    for problem in document.problems:
-        if problem.kind != "ambiguous-scalar":
-            raise KeyFileError(f"{path.name}:{problem.span.line}: {problem.message}")
+    document = parse_grants(path)
     data = document.data
     if not isinstance(data, dict) or set(data) != {"keys"} or not isinstance(data["keys"], list):
         # An empty file may be what a full disk left of one with keys; nobody's key is revoked by that.
         empty = "; the list without keys is `keys: []`" if data is None or data in ({}, {"keys": None}) else ""
-        raise KeyFileError(f"{path.name}: expected `keys:` with a list, and nothing else{empty}")
+        raise GrantFileError(f"{path.name}: expected `keys:` with a list, and nothing else{empty}")
     found: list[ApiKey] = []
     for index, entry in enumerate(data["keys"]):
         try:
             key = _entry(entry)
         except ValueError as error:
             line = document.value_span(("keys", index)).line
-            raise KeyFileError(f"{path.name}:{line}: this key is wrong: {error}") from None
+            raise GrantFileError(f"{path.name}:{line}: this key is wrong: {error}") from None
         if any(other.id == key.id or other.digest == key.digest for other in found):
             line = document.value_span(("keys", index)).line
-            raise KeyFileError(f"{path.name}:{line}: the `id` or `hash` of this key is there already")
+            raise GrantFileError(f"{path.name}:{line}: the `id` or `hash` of this key is there already")
         found.append(key)
     return tuple(found)
 

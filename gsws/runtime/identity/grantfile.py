@@ -18,8 +18,10 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from gsws.errors import GSWSError
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.verdict import Unavailable
+from gsws.yaml.document import Document
+from gsws.yaml.reading import parse_yaml
 
-__all__ = ["MAX_BYTES", "GrantFile", "GrantFileError", "read_grants"]
+__all__ = ["MAX_BYTES", "GrantFile", "GrantFileError", "parse_grants", "read_grants"]
 
 MAX_BYTES: Final = 2**20
 
@@ -207,17 +209,33 @@ def read_grants(path: Path) -> bytes:
     Read a small regular file.
 
     Raises:
-        GrantFileError: If it is none, or too large.
-        OSError: If it cannot be read.
+        GrantFileError: If it is none, too large, or cannot be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise GrantFileError(f"`{path.name}` is no regular file")
-        data = file.read(MAX_BYTES + 1)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise GrantFileError(f"`{path.name}` is no regular file")
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise GrantFileError(f"`{path.name}` cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
         raise GrantFileError(f"`{path.name}` is larger than {MAX_BYTES} bytes")
     return data
+
+
+def parse_grants(path: Path) -> Document:
+    """
+    Read a small file of YAML without a fault.
+
+    Raises:
+        GrantFileError: If it is none.
+    """
+    document = parse_yaml(path.name, read_grants(path))
+    for problem in document.problems:
+        if problem.kind != "ambiguous-scalar":
+            raise GrantFileError(f"{path.name}:{problem.span.line}: {problem.message}")
+    return document
 
 
 def _outcome(value: object) -> str:

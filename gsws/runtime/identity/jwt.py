@@ -143,8 +143,6 @@ def _read_pem(path: Path) -> _Pem:
     try:
         data = read_grants(path)
         return hashlib.sha256(data).digest(), key_of_pem(data)
-    except OSError as error:
-        raise GrantFileError(f"the file cannot be read: {error.strerror}") from None
     except UnusableKey as error:
         raise GrantFileError(str(error)) from None
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gsws.runtime.identity.checking import CheckThreads
-from gsws.runtime.identity.grantfile import GrantFile, GrantFileError, read_grants
+from gsws.runtime.identity.grantfile import GrantFile, GrantFileError, parse_grants
 from gsws.types import GSActor
-from gsws.yaml.reading import parse_yaml
 
 __all__ = ["Revoked", "RevokedFile", "read_revoked"]
 
@@ -76,15 +75,7 @@ def read_revoked(path: Path) -> Revoked:
     Raises:
         GrantFileError: If it cannot be read, or is not what it should be; an empty one is being written.
     """
-    try:
-        raw = read_grants(path)
-    except OSError as error:
-        raise GrantFileError(f"`{path.name}` cannot be read: {error.strerror}") from None
-    document = parse_yaml(path.name, raw)
-    for problem in document.problems:
-        if problem.kind != "ambiguous-scalar":
-            raise GrantFileError(f"{path.name}:{problem.span.line}: {problem.message}")
-    data = document.data
+    data = parse_grants(path).data
     if not isinstance(data, dict) or set(data) - set(_MEMBERS):
         raise GrantFileError(f"{path.name}: expected `subjects:` and `jti:` with lists, and nothing else")
     return Revoked(*(_texts(path.name, name, data.get(name)) for name in _MEMBERS))

@@ -12,7 +12,8 @@ from websockets.exceptions import InvalidStatus
 
 from gsws.errors import ServeError
 from gsws.runtime.identity import expiry
-from gsws.runtime.identity.apikeys import KeyFileError, hash_of, read_keys
+from gsws.runtime.identity.apikeys import hash_of, read_keys
+from gsws.runtime.identity.grantfile import GrantFileError
 from tests.runtime.identity.support import bearer, encoded, refused, source, token, who
 from tests.runtime.support import served, write
 
@@ -221,7 +222,7 @@ def test_keys_and_tokens_side_by_side(tmp_path):
 def test_a_wrong_file_stops_the_start(tmp_path, text, words):
     """Nothing that was meant is left out in silence; the message never shows what stands there."""
     path = write(tmp_path, "keys.yaml", text)
-    with pytest.raises(KeyFileError) as error:
+    with pytest.raises(GrantFileError) as error:
         read_keys(path)
     assert words in str(error.value)
     assert KEY not in str(error.value)
@@ -234,7 +235,7 @@ def test_only_an_empty_list_has_no_keys(tmp_path):
     """It ends the connections; a file that says nothing may be what a full disk left, and is an error."""
     assert read_keys(write(tmp_path, "other.yaml", "# none\nkeys: []\n")) == ()
     for text in ("", "# none\n", "keys:\n", "{}\n"):
-        with pytest.raises(KeyFileError, match=r"`keys: \[\]`"):
+        with pytest.raises(GrantFileError, match=r"`keys: \[\]`"):
             read_keys(write(tmp_path, "other.yaml", text))
     with served(tmp_path, files(entry())) as running, running.client(additional_headers=key(KEY)) as ann:
         running.write("keys.yaml", "keys: []\n")
