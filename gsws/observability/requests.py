@@ -105,6 +105,9 @@ class AccessLines:
             "event_key": request.route.key,
             "outcome": outcome,
             "duration_ms": round(seconds * 1000, 3),
+            "queue_ms": 0.0 if begun is None else round((getattr(request, "started", begun) - begun) * 1000, 3),
+            "bytes_in": request.size,
+            "bytes_out": getattr(request.answer, "bytes", len(request.last or b"")),
             "request": request.request_id,
         }
         if error is not None:

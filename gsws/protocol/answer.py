@@ -280,6 +280,31 @@ class Answer:
         return data
 
 
+class CountedAnswer(Answer):
+    """
+    An answer of which somebody wants to know how large it is.
+
+    Attributes:
+        bytes: Of all its frames so far.
+    """
+
+    __slots__ = ("bytes",)
+
+    def __init__(self, id: RequestId | None) -> None:
+        super().__init__(id)
+        self.bytes = 0
+
+    def repeat(self, last: bytes) -> bytes | None:
+        data = super().repeat(last)
+        self.bytes += 0 if data is None else len(data)
+        return data
+
+    def _frame(self, eventtype: str, payload: JSONObject) -> bytes:
+        data = super()._frame(eventtype, payload)
+        self.bytes += len(data)
+        return data
+
+
 class SilentAnswer(Answer):
     """
     The answer to a message without an id, whose success nobody is sent (P5.1) but who repeats it may be.

@@ -115,10 +115,24 @@ def test_access_lines(observed):
         ("websocket.greet", "refused", "schema_violation", 400),
     ]
     assert all(line["event"] == "request" and line["client"] == "test" and line["peer"] == "127.0.0.1" for line in told)
+    assert all(0 <= line["queue_ms"] <= line["duration_ms"] for line in told[:5])
+    assert told[0]["bytes_in"] - told[1]["bytes_in"] == len('"name": "private"')
+    assert told[0]["bytes_out"] < told[1]["bytes_out"]
     assert told[1]["chunks"] == 3
     assert 0 < told[1]["first_chunk_ms"] < told[1]["duration_ms"]
     assert "subject" not in told[0]
     assert "private" not in "".join(lines)
+
+
+def test_an_access_line_tells_how_long_a_request_waited(observed):
+    """``queue_ms`` is what it waited for those before it, and no part of its handler's time."""
+    running, lines = observed(lambda write: AccessLines(AccessSpec(requests=1.0), write))
+    with running.client() as client:
+        client.send("websocket.wait", {}, id=1)
+        client.ask("websocket.greet", {})
+    waited, greeted = map(json.loads, lines)
+    assert waited["queue_ms"] < 90 < waited["duration_ms"]
+    assert 90 < greeted["queue_ms"] <= greeted["duration_ms"]
 
 
 def test_what_has_an_access_line(observed):
@@ -170,4 +184,4 @@ def test_when_there_are_lines(tmp_path, settings, arguments, shown):
         client.recv(5)
         if shown is not None:
             running.wait_for(shown)
-    assert shown is not None or "greet" not in running.output.split("wscat")[-1].replace("websocket.greet -> greet", "")
+    assert shown is not None or "ok websocket.greet" not in running.output

@@ -23,7 +23,8 @@ class Observer(Protocol):
         """
         A request has its terminal frame, or will never have one; told once for each.
 
-        ``request.begun`` is `time.perf_counter` when it was taken in, ``request.first`` that of a stream's beginning,
+        ``request.begun`` is `time.perf_counter` when it was taken in, ``request.started`` when it waited no
+        longer and ``request.first`` when its stream began, if they did; ``request.answer`` is a `CountedAnswer`,
         ``request.aborted`` why it was ended from outside, ``request.last`` the terminal frame if one was sent.
         """
 

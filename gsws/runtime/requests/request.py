@@ -72,6 +72,7 @@ class Request:
         aborted_at: Loop time of that.
         generator: What came of a call that was not known to give a stream, until it is iterated.
         begun: `time.perf_counter` at which it was taken in, while somebody observes requests; None otherwise.
+        started: `time.perf_counter` at which it waited no longer, if it is observed and did.
         first: `time.perf_counter` at which its stream began, if it is observed and did.
         sent: Frames that the handler sent by itself without having to wait for the client.
         size: Bytes of the message.
@@ -103,6 +104,7 @@ class Request:
         "route",
         "sent",
         "size",
+        "started",
         "task",
         "violation",
     )
@@ -134,6 +136,7 @@ class Request:
         self.generator: AsyncIterator[Any] | None = None
         self.sent = 0
         self.begun: float | None = None
+        self.started: float
         self.first: float
         self.size = size
         self.place = 0

@@ -12,6 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine
 from contextvars import copy_context
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.protocol.errors import ERROR_HEAD, error_name
@@ -251,6 +252,8 @@ class Scheduler:
 
     def _unwait(self, request: Request) -> None:
         """A request waits no longer; if it was in the queue there is room for another one."""
+        if request.begun is not None:
+            request.started = perf_counter()
         place, request.place = request.place, 0
         if place == _BESIDE:
             self._beside().waiting -= 1

@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.errors import ConnectionClosed
-from gsws.protocol.answer import Answer, error_payload, frame
+from gsws.protocol.answer import Answer, CountedAnswer, error_payload, frame
 from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
@@ -191,6 +191,7 @@ class Client(Scheduler):
             request.digest = digest_of(data, whole=route.whole)
         if source.observer is not None:
             request.begun = perf_counter()
+            request.answer = CountedAnswer(id)
         self.schedule(request)
 
     def binary(self, data: bytes) -> None:
