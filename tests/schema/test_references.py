@@ -182,9 +182,9 @@ def test_long_chains_and_wide_definitions_compile_quickly():
     import time
 
     chain = "".join(f"K{n}: {{$ref: '#/K{n + 1}'}}\n" for n in range(100)) + "K100: {type: string}\n"
-    started = time.perf_counter()
+    started = time.process_time()
     schema = Schema("$ref: '#/definitions/chain/K0'", {"definitions/chain.yaml": chain})
     assert schema.codes == []
     assert schema.definitions.findings() == ()
     assert schema.explain(5) == [("", "type", "expected string, got integer 5")]
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -351,11 +351,11 @@ def test_nesting_up_to_the_limit_is_fine():
     ids=range(11),
 )
 def test_hostile_files_take_bounded_time(text):
-    started = time.perf_counter()
+    started = time.process_time()
     document = parse(text)
     document.value_span(())
     document.key_span(("a",))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert len(document.problems) <= 100
 
 
