@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LOCK ?= tests/requirements.txt
 PYTEST_ARGS ?=
 # How many processes run the tests, which wait more than they compute.
-JOBS ?= 3
+JOBS ?= 4
 BENCH_ARGS ?=
 SOAK_ARGS ?=
 
@@ -29,7 +29,7 @@ demo: $(VENV)/.installed  ## Serve the agent template, offline, and ask it a que
 	@$(BIN)/python tests/tools/demo.py
 
 test: lint  ## Lint, type-check and test, as CI does
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 again: $(VENV)/.dev  ## Run what failed once more, one after the other
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(PYTEST_ARGS)
@@ -37,7 +37,7 @@ again: $(VENV)/.dev  ## Run what failed once more, one after the other
 test-newest:  ## Test with the newest release of every dependency, in an environment of its own
 	$(MAKE) VENV=build/newest LOCK= build/newest/.dev
 	build/newest/bin/python -m pip list --format freeze --exclude-editable >build/newest/releases.txt
-	build/newest/bin/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	build/newest/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lock: $(VENV)/.made  ## Write tests/requirements.txt anew: the newest releases, with their hashes
 	@$(PIP) install --quiet uv
