@@ -79,10 +79,10 @@ class FakeConnection:
         self._is_over = False
 
     @property
-    def unexcused(self) -> int:
+    def backlog_beyond_replay(self) -> int:
         return self.buffered
 
-    def excuse(self) -> None:
+    def mark_replay(self) -> None:
         """Everything is read at once here."""
 
     def send_text(self, data: bytes) -> None:

@@ -249,7 +249,7 @@ class Client(Scheduler):
             return
         connection.send_prepared(prepared)
         most = self.source.send_buffer
-        if connection.buffered > most and connection.unexcused > most:
+        if connection.buffered > most and connection.backlog_beyond_replay > most:
             connection.close(CloseCode.SLOW_CONSUMER, "slow consumer")
             self._leave_rooms()
 

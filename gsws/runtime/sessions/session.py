@@ -213,7 +213,7 @@ class SessionClient(Client):
                 self.connection.send_prepared(prepared)
             if kept.missed:
                 self._send(frame("gsws.lost", {"missed": kept.missed}))
-        self.connection.excuse()
+        self.connection.mark_replay()
 
     def offer(self, prepared: bytes) -> bool:
         """Push a frame, or keep it for the client that may come back; False if there is no room for it."""

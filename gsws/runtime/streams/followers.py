@@ -159,7 +159,7 @@ def follow(client: SessionClient, message_id: RequestId | None, payload: Any) ->
     for id, state in found.items():
         for data in replay(id, state):
             client.say(data)
-    client.connection.excuse()
+    client.connection.mark_replay()
     _refuse(client, [id for id in free if id not in found], "resume_lost", "its frames are not held")
     in_use = [id for id in wanted if id not in free]
     _refuse(client, in_use, "duplicate_id", "a request or a followed stream with this id is running here")

@@ -149,7 +149,7 @@ class Connection(HoldingHalf):
         """
         if not self.is_open:
             raise self._closed_error()
-        if self.paused and self.unexcused > self._listener.options.send_buffer:
+        if self.paused and self.backlog_beyond_replay > self._listener.options.send_buffer:
             self.close(4430, "slow consumer")
             return
         self._queue(frame)

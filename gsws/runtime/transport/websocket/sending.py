@@ -39,7 +39,7 @@ class SendingHalf(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_excused",
+        "_replayed",
         "_listener",
         "_pending",
         "_progress",
@@ -64,7 +64,7 @@ class SendingHalf(asyncio.Protocol):
         self._pending: list[bytes] = []
         self._size = 0
         self._written = 0
-        self._excused = 0
+        self._replayed = 0
         self._scheduled = False
         self._progress = 0
         self._stall: Timer | None = None
@@ -77,13 +77,13 @@ class SendingHalf(asyncio.Protocol):
         return self._size + (self._transport.get_write_buffer_size() if self._alive() else 0)
 
     @property
-    def unexcused(self) -> int:
-        """Bytes that wait to be sent, without those that waited at the last `excuse`."""
-        return min(self.buffered, self._written + self._size - self._excused)
+    def backlog_beyond_replay(self) -> int:
+        """Bytes that wait to be sent, without those that waited at the last `mark_replay`."""
+        return min(self.buffered, self._written + self._size - self._replayed)
 
-    def excuse(self) -> None:
+    def mark_replay(self) -> None:
         """What waits now was asked for at once: pushes that come behind it are not to blame on a slow reader."""
-        self._excused = self._written + self._size
+        self._replayed = self._written + self._size
 
     async def drain(self) -> None:
         """Wait until the peer reads fast enough again, or the connection is closed; that is no error here."""
