@@ -25,7 +25,6 @@ CIRCLES_LEFT = {
     "gsws.runtime.service",
     "gsws.runtime.sessions",
     "gsws.runtime.sources",
-    "gsws.runtime.transport",
 }
 
 MOST_LINES = 450
@@ -35,7 +34,6 @@ MOST_METHODS = 60
 LARGE_LEFT = {
     "gsws.runtime.sessions.client.Client",
     "gsws.runtime.sessions.session.SessionClient",
-    "gsws.runtime.transport.websocket.connection.Connection",
 }
 
 Graph = Mapping[str, frozenset[str]]

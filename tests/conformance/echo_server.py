@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import signal
 
-from gsws.runtime.transport import Connection, Handshake, Listener, ListenOptions
+from gsws.runtime.transport import Connection, Handshake, Listener, ListenOptions, Port
 
 
 class Echo:
@@ -45,9 +45,9 @@ class EchoApplication:
 
 async def serve(options: ListenOptions) -> None:
     """Serve until SIGTERM or SIGINT; prints the port when it is bound."""
-    listener = Listener(EchoApplication(), options)
+    listener = Listener(Port(EchoApplication(), options))
     await listener.start()
-    print(listener.port, flush=True)
+    print(listener.port.number, flush=True)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -159,7 +159,7 @@ def test_a_handshake_across_a_reload_stays_anonymous(tmp_path):
         clients = []
         connecting = threading.Thread(target=lambda: clients.append(stack.enter_context(running.client())))
         connecting.start()
-        places = running.service._listeners["websocket"]._listener.limits
+        places = running.service._listeners["websocket"]._port.limits
         running.wait_for(lambda: places.taken == 1)
         running.write("eventsources/websocket.yaml", source(authn="{fn: work.who}"))
         running.reload("eventsources/websocket.yaml")
@@ -238,7 +238,7 @@ def test_limits_per_address_can_be_switched_on_while_serving(tmp_path):
             with running.client(), contextlib.suppress(Exception), running.client():
                 raise AssertionError("a third connection")
             assert error(client.ask("websocket.echo", 1)) is None
-        running.wait_for(lambda: not running.service._listeners["websocket"]._listener.limits.taken)
+        running.wait_for(lambda: not running.service._listeners["websocket"]._port.limits.taken)
         assert [entry for entry in running.logs if entry["level"] in ("error", "exception")] == []
 
 

@@ -385,6 +385,6 @@ def test_the_counters_are_shown_to_this_machine_in_development(tmp_path):
         assert get(running, "/gsws/counters", host="rebound.example")[0] == 404
         for header in ("X-Forwarded-For: 203.0.113.1", "X-Forwarded-Proto: https", "CF-Connecting-IP: 203.0.113.1"):
             assert get(running, "/gsws/counters", header)[0] == 404
-        listener = running.service._listeners["websocket"]._listener
-        listener.options = replace(listener.options, development=False)
+        port = running.service._listeners["websocket"]._port
+        port.options = replace(port.options, development=False)
         assert get(running, "/gsws/counters")[0] == 404

@@ -42,7 +42,7 @@ from gsws.runtime.sources.drain import end_requests, finish_requests
 from gsws.runtime.sources.options import listen_options
 from gsws.runtime.sources.push import Pushes, check_broadcast
 from gsws.runtime.threads import ThreadPool
-from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, Receiver
+from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, Port, Receiver
 from gsws.runtime.transport.certificate import Certificate
 from gsws.runtime.transport.http.origins import authority_of, origin_allowed
 from gsws.runtime.wheel import Wheel
@@ -276,14 +276,15 @@ class LiveListener:
         self._is_shut = False
         self._certificate = None if config.tls is None else Certificate(config.tls, root, live.wheel, live.logger)
         options = listen_options(config, development=development, base=base, certificate=self._certificate)
-        self._listener = Listener(self, options, live.counters)
+        self._port = Port(self, options, live.counters)
+        self._listener = Listener(self._port)
         self._reporter = Reporter(live.counters, live.wheel, live.logger)
         live.configure(config)
         live.identify(self._identity(config))
 
     @property
     def address(self) -> tuple[str, int]:
-        return self.config.host, self._listener.port
+        return self.config.host, self._port.number
 
     async def start(self) -> None:
         if self.live.identity is not None:
@@ -336,9 +337,9 @@ class LiveListener:
             self._identify_anew(config)
         self.config = replace(config, host=self.config.host, port=self.config.port, tls=self.config.tls)
         self.live.configure(config)
-        before = self._listener.options
+        before = self._port.options
         options = listen_options(config, development=before.development, base=self._base)
-        self._listener.options = replace(options, host=before.host, port=before.port, ssl=before.ssl)
+        self._port.options = replace(options, host=before.host, port=before.port, ssl=before.ssl)
         if config.origins != before_origins:
             self._check_origins()
 
@@ -385,7 +386,7 @@ class LiveListener:
         for client in tuple(self.live.clients):
             connection = client.connection
             if connection.origin is not None and not origin_allowed(
-                [connection.origin], *authority_of(connection.authority), self._listener.options
+                [connection.origin], *authority_of(connection.authority), self._port.options
             ):
                 client.close(CloseCode.FORBIDDEN, "this origin may no longer connect")
 

@@ -1,16 +1,25 @@
 """
 The transport: sockets, HTTP handshakes, WebSocket framing, back-pressure and heartbeats.
 
-A `Listener` accepts connections for one `Application`; each upgraded socket is a `Connection`, and what arrives on
-it goes to the `Receiver` that the application gave for it. Nothing here knows JSON, events or handlers, and
-nothing outside of this package imports `websockets`.
+A `Port` is what the sockets of one `Application` share, and a `Listener` lets them in; each one that is upgraded is a
+`Connection`, and what arrives on it goes to the `Receiver` that the application gave for it. Nothing here knows JSON,
+events or handlers, and nothing outside of this package imports `websockets`.
 """
 
 from __future__ import annotations
 
-from gsws.runtime.transport.interface import Application, Handshake, Headers, HTTPRefusal, ListenOptions, Receiver
+from gsws.runtime.transport.interface import (
+    Application,
+    Connection,
+    Handshake,
+    Headers,
+    HTTPRefusal,
+    ListenOptions,
+    Receiver,
+)
 from gsws.runtime.transport.listener import Listener
-from gsws.runtime.transport.websocket.connection import Connection, encode_frame
+from gsws.runtime.transport.port import Port
+from gsws.runtime.transport.websocket.framing import encode_frame
 
 __all__ = [
     "Application",
@@ -20,6 +29,7 @@ __all__ = [
     "Headers",
     "ListenOptions",
     "Listener",
+    "Port",
     "Receiver",
     "encode_frame",
 ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from gsws.protocol.closecodes import CloseCode
-from gsws.runtime.transport.websocket.framing import Framing
 from gsws.runtime.wheel import Wheel
 
-__all__ = ["check_close_code", "close_name", "cut_reason", "end_stream", "outcome"]
+__all__ = ["check_close_code", "close_name", "cut_reason", "end_stream"]
 
 RETRY = 0.05
 
@@ -30,16 +29,6 @@ def cut_reason(reason: str) -> str:
 def close_name(code: int) -> str:
     """Name the counter of a close code; those that only a client can have chosen share one."""
     return f"closes.{code}" if code in _COUNTED else "closes.other"
-
-
-def outcome(framing: Framing) -> tuple[int, str, bool]:
-    """Return code and reason of whoever closed first, and whether that was the peer; 1006 if nobody did."""
-    received, sent = framing.close_rcvd, framing.close_sent
-    if received is not None and (sent is None or framing.close_rcvd_then_sent):
-        return int(received.code), received.reason, True
-    if sent is not None:
-        return int(sent.code), sent.reason, False
-    return 1006, "", False
 
 
 def end_stream(transport: asyncio.Transport, wheel: Wheel) -> None:

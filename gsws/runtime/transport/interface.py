@@ -1,5 +1,5 @@
 """
-What the transport and its application say to each other: options, the handshake, and two Protocols.
+What the transport and its application say to each other: options, requests, and three Protocols.
 
 No sockets and no asyncio here.
 """
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from gsws.runtime.rate import Rate
-    from gsws.runtime.transport.websocket.connection import Connection
 
-__all__ = ["Application", "HTTPRefusal", "Handshake", "Headers", "ListenOptions", "Receiver"]
+__all__ = ["Application", "Connection", "HTTPRefusal", "Handshake", "Headers", "ListenOptions", "Receiver"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +169,118 @@ class Receiver(Protocol):
         """
 
 
+class Connection(Protocol):
+    """
+    One open WebSocket, as the runtime sees it; also what stands in for one: a sink, a test's double, a relay.
+
+    Everything is called on the event loop, nothing blocks it. Messages arrive, and leave, in the order sent.
+
+    Attributes:
+        id: Made by the server, unique, unguessable.
+        host: Address of the peer.
+        port: Port of the peer.
+        authority: ``Host`` of the handshake, as sent.
+        path: Path of the handshake, percent-encoded.
+        query: Query of the handshake, without ``?``; whoever finds a credential in it takes it out.
+        origin: ``Origin`` of the handshake, or None.
+        subprotocol: What was negotiated, or None.
+        is_open: Whether messages can be sent.
+        paused: Whether the peer reads too slowly; nothing is read from it meanwhile.
+        close_code: Close code once the connection is closed, else None.
+        close_reason: Close reason once the connection is closed, else None.
+        closed_by_peer: Whether the peer closed it, by a close frame that came before one of ours.
+    """
+
+    id: str
+    host: str
+    port: int
+    authority: str
+    path: str
+    query: str
+    origin: str | None
+    subprotocol: str | None
+    is_open: bool
+    paused: bool
+    close_code: int | None
+    close_reason: str | None
+    closed_by_peer: bool
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait to be sent."""
+
+    @property
+    def backlog_beyond_replay(self) -> int:
+        """Bytes that wait to be sent, without those that waited at the last `mark_replay`."""
+
+    @property
+    def was_heard(self) -> bool:
+        """Whether anything came since the last `probe`, or heartbeat."""
+
+    def mark_replay(self) -> None:
+        """What waits now was asked for at once: pushes that come behind it are not to blame on a slow reader."""
+
+    def send_text(self, data: bytes) -> None:
+        """
+        Queue one text message; what one turn of the event loop queues leaves in one write.
+
+        Args:
+            data: Valid UTF-8; not checked.
+
+        Raises:
+            ConnectionClosed: If the connection is not open.
+        """
+
+    def send_binary(self, data: bytes) -> None:
+        """
+        Queue one binary message.
+
+        Raises:
+            ConnectionClosed: If the connection is not open.
+        """
+
+    def send_prepared(self, frame: bytes) -> None:
+        """
+        Push a frame made by `encode_frame`, the same bytes for many connections (protocol P9.3, P11.2).
+
+        A connection that already has more than ``send_buffer`` bytes waiting is closed with 4430 instead.
+
+        Raises:
+            ConnectionClosed: If the connection is not open.
+        """
+
+    async def drain(self) -> None:
+        """Wait until the peer reads fast enough again, or the connection is closed; that is no error here."""
+
+    def hold(self) -> None:
+        """Deliver no message until `release` was called as often; what is delivered now is the last one."""
+
+    def release(self) -> None:
+        """Undo one `hold`; does nothing if there is none, or the connection was closed meanwhile."""
+
+    def entrust(self, receiver: Receiver) -> None:
+        """Give what comes from now on to another receiver; does nothing once the connection is no longer open."""
+
+    def probe(self) -> None:
+        """Ask the peer for a sign of life that `was_heard` tells of."""
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """
+        Begin the closing handshake; the connection is cut if the peer does not answer in ``close_timeout``.
+
+        What was sent before leaves first; nothing can be sent after. Does nothing to a connection not open.
+
+        Args:
+            code: 1000 to 1003, 1007 to 1014 or 3000 to 4999.
+            reason: At most 123 bytes of UTF-8; the rest is cut off.
+
+        Raises:
+            ValueError: If the code may not be sent.
+        """
+
+
 class Application(Protocol):
-    """Whom a `Listener` serves."""
+    """Whom a `Port` is for."""
 
     def authorize(self, handshake: Handshake) -> HTTPRefusal | Awaitable[HTTPRefusal | None] | None:
         """Refuse an upgrade, or let it pass with None; may be a coroutine, within ``handshake_timeout``."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from gsws.runtime.transport import Connection, Handshake, Listener, ListenOptions
+from gsws.runtime.transport import Connection, Handshake, Listener, ListenOptions, Port
 
 DEADLINE = 10.0
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -97,11 +97,12 @@ class Server:
         self.problems: list[str] = []
         self.loop = loop_factory(loop_name)
         self.loop.set_exception_handler(lambda _loop, context: self.problems.append(repr(context)))
-        self.listener = Listener(self.app, replace(options, port=0))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+        self.shared = self.call(lambda: Port(self.app, replace(options, port=0)))
+        self.listener = Listener(self.shared)
         self.run(self.listener.start())
-        self.port = self.listener.port
+        self.port = self.shared.number
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)

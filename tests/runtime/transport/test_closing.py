@@ -32,7 +32,7 @@ def test_client_closes(serve, code):
     with server.connect() as client:
         client.send_frame(CLOSE, struct.pack("!H", code) + "grüß".encode())
         assert client.expect_close(code) == "grüß"
-    eventually(lambda: not server.listener.connections)
+    eventually(lambda: not server.shared.connections)
     assert closings(server) == [(code, "grüß")]
 
 
@@ -52,7 +52,7 @@ def test_nothing_after_a_close_is_read(serve):
     with server.connect() as client:
         client.send(frame(CLOSE, b"\x03\xe8") + frame(TEXT, b"late") * 100 + frame(PING) + b"\xff" * 1000)
         client.expect_close(1000)
-    eventually(lambda: not server.listener.connections)
+    eventually(lambda: not server.shared.connections)
     assert closings(server) == [(1000, "")]
     assert server.app.events.empty()
 
@@ -74,7 +74,7 @@ def test_p7_4_server_closes(serve):
         client.send_frame(TEXT, b"ignored")
         client.send_frame(CLOSE, struct.pack("!H", 4501))
         client.expect_close(4501)
-    eventually(lambda: not server.listener.connections)
+    eventually(lambda: not server.shared.connections)
     assert (connection.close_code, connection.close_reason) == (4501, "unauthorized")
     assert server.app.next() == ("closed", (4501, "unauthorized"))
     assert server.app.events.empty()
@@ -88,7 +88,7 @@ def test_peer_that_does_not_answer_a_close(serve):
         server.call(lambda: connection.close(1000))
         assert server.app.next() == ("closed", (1000, ""))
         client.expect_close(1000)
-    eventually(lambda: not server.listener.connections)
+    eventually(lambda: not server.shared.connections)
 
 
 def test_peer_that_closes_but_keeps_the_socket(serve):
@@ -97,7 +97,7 @@ def test_peer_that_closes_but_keeps_the_socket(serve):
     with server.connect() as client:
         client.shake_close()
         assert server.app.next() == ("closed", (1000, ""))
-        eventually(lambda: not server.listener.connections)
+        eventually(lambda: not server.shared.connections)
 
 
 def test_ping_flood_during_the_closing_handshake(serve):
@@ -109,7 +109,7 @@ def test_ping_flood_during_the_closing_handshake(serve):
         began = time.monotonic()
         client.send_until_cut(frame(PING, b"x" * 100) * 100)
         assert time.monotonic() - began < 5
-    eventually(lambda: not server.listener.connections)
+    eventually(lambda: not server.shared.connections)
 
 
 def test_simultaneous_close(serve):
@@ -210,7 +210,7 @@ def test_who_goes_on_sending_after_a_close_is_cut(serve, monkeypatch):
         with pytest.raises(OSError):  # noqa: PT012  # a reset or a broken pipe, whichever comes
             while sent < 2**26:
                 sent += client.socket.send(frame(TEXT, b"x" * 60_000))
-        eventually(lambda: not server.listener.connections)
+        eventually(lambda: not server.shared.connections)
         assert connection.close_code == 4429
 
 
@@ -225,9 +225,9 @@ def test_unclean_ends(serve):
                 client.send(frame(TEXT, b"x" * 3000) * 20)
             if n % 2:
                 client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    eventually(lambda: not server.listener.connections and not server.listener.sockets)
-    eventually(lambda: len(server.listener.wheel) == 0)
-    assert server.listener.limits.taken == 0
+    eventually(lambda: not server.shared.connections and not server.shared.sockets)
+    eventually(lambda: len(server.shared.wheel) == 0)
+    assert server.shared.limits.taken == 0
     assert len(closings(server)) == len(server.app.connections)
 
 
@@ -243,7 +243,7 @@ def test_closed_connections_are_freed(serve):
             reference = weakref.ref(connection)
             framing = weakref.ref(connection._framing)
             client.shake_close()
-        eventually(lambda: not server.listener.connections)
+        eventually(lambda: not server.shared.connections)
         del connection
         server.app.connections.clear()
         eventually(lambda: framing() is None)
@@ -257,7 +257,7 @@ def test_p10_2_listener_closes(serve):
     server = serve(close_timeout=0.3)
     with server.connect() as polite, server.connect() as deaf, Client(server.port) as half:
         half.send(b"GET / HT")
-        eventually(lambda: len(server.listener.connections) == 2)
+        eventually(lambda: len(server.shared.connections) == 2)
         import threading
 
         answer = threading.Thread(
@@ -268,7 +268,7 @@ def test_p10_2_listener_closes(serve):
         server.run(server.listener.close(1001, "bye", timeout=0.6))
         assert time.monotonic() - began < 5
         answer.join(5)
-        assert not server.listener.connections
+        assert not server.shared.connections
         deaf.expect(CLOSE, b"\x03\xe9bye")
         assert half.read_to_end() == b""
         with pytest.raises(OSError):

@@ -46,8 +46,8 @@ def test_p9_3_ping_flood(serve):
         assert server.call(lambda: connection.buffered) < 2**20
         assert sent < 2**25
         assert server.app.next() == ("closed", (1006, ""))
-    eventually(lambda: not server.listener.connections)
-    assert server.listener.counters.read() == {"closes.1006": 1, "limits.stall": 1}
+    eventually(lambda: not server.shared.connections)
+    assert server.shared.counters.read() == {"closes.1006": 1, "limits.stall": 1}
 
 
 def test_small_requests_with_large_replies(serve):
@@ -59,7 +59,7 @@ def test_small_requests_with_large_replies(serve):
         flood(client, frame(TEXT, b"x") * 30_000, 0.5)
         assert server.call(lambda: connection.buffered) < 2**20
         assert server.app.events.qsize() < 200
-        eventually(lambda: not server.listener.connections)
+        eventually(lambda: not server.shared.connections)
 
 
 def test_slow_reader_that_reads_is_kept(serve):
@@ -165,7 +165,7 @@ def test_replies_of_one_read_leave_in_one_write(serve):
     with server.connect() as client:
         connection = eventually(lambda: server.app.connections)[0]
         writes = []
-        transport = connection._transport
+        transport = connection._outbox.transport
 
         class Counting:
             def __getattr__(self, name):
@@ -175,7 +175,7 @@ def test_replies_of_one_read_leave_in_one_write(serve):
                 writes.append(len(data))
                 transport.write(data)
 
-        connection._transport = Counting()
+        connection._outbox.transport = Counting()
         client.send(frame(TEXT, b"x" * 10) * 20)
         for _ in range(20):
             client.expect(TEXT, b"x" * 10)

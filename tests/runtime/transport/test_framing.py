@@ -9,8 +9,7 @@ import pytest
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from gsws.runtime.transport.websocket.connection import encode_frame
-from gsws.runtime.transport.websocket.framing import Framing
+from gsws.runtime.transport.websocket.framing import Framing, encode_frame
 from tests.runtime.transport.harness import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame
 
 LIMIT = 20_000

@@ -266,8 +266,8 @@ def test_immediate_disconnects(serve):
         if size % 2:  # a reset instead of an end
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.socket.close()
-    eventually(lambda: not server.listener.connections and not server.listener.sockets)
-    eventually(lambda: len(server.listener.wheel) == 0)
+    eventually(lambda: not server.shared.connections and not server.shared.sockets)
+    eventually(lambda: len(server.shared.wheel) == 0)
     assert server.upgrade().status == 101
 
 
@@ -290,12 +290,12 @@ def test_address_limit(serve):
     server.app.authorize = lambda handshake: HTTPRefusal(401) if handshake.path == "/no" else None
     for _ in range(5):
         assert server.upgrade("/no").status == 401
-    eventually(lambda: not server.listener.limits.by_address)
+    eventually(lambda: not server.shared.limits.by_address)
     with server.connect() as first, server.connect():
         assert server.upgrade().status == 429
         first.socket.close()
         eventually(lambda: server.upgrade().status == 101)
-    eventually(lambda: not server.listener.limits.by_address)
+    eventually(lambda: not server.shared.limits.by_address)
 
 
 def test_handshakes_of_an_address_have_a_rate(serve):
@@ -312,10 +312,10 @@ def test_idle_sockets_of_one_address_are_limited(serve):
     server = serve(connections_per_ip=1)
     with contextlib.ExitStack() as stack:
         idle = [stack.enter_context(Client(server.port)) for _ in range(1 + SPARE_SOCKETS)]
-        eventually(lambda: len(server.listener.sockets) == len(idle))
+        eventually(lambda: len(server.shared.sockets) == len(idle))
         with Client(server.port) as more:
             assert more.response().status == 429
-    eventually(lambda: not server.listener.sockets)
+    eventually(lambda: not server.shared.sockets)
     assert server.upgrade().status == 101
 
 
@@ -370,7 +370,7 @@ def test_flood_during_authorization(serve):
         with contextlib.suppress(TimeoutError):
             for _ in range(2000):
                 client.send(frame(TEXT, b"x" * 60000))
-        assert max(len(request._buffer) for request in server.listener.sockets) < 2**20
+        assert max(len(request._buffer) for request in server.shared.sockets) < 2**20
         client.socket.settimeout(10)
         assert client.response().status == 503
 
@@ -407,9 +407,9 @@ def test_client_leaves_during_authorization(serve):
     server.app.authorize = authorize
     with Client(server.port) as client:
         client.send(server.upgrade_request())
-        eventually(lambda: server.listener.limits.taken == 1)
+        eventually(lambda: server.shared.limits.taken == 1)
     eventually(lambda: cancelled)
-    eventually(lambda: server.listener.limits.taken == 0)
+    eventually(lambda: server.shared.limits.taken == 0)
 
 
 @pytest.mark.parametrize("kind", ["plain", "coroutine"])
@@ -428,7 +428,7 @@ def test_failing_authorization(serve, kind):
     assert response.status == 500
     assert b"secret" not in response.body
     assert not server.app.handshakes
-    eventually(lambda: server.listener.limits.taken == 0)
+    eventually(lambda: server.shared.limits.taken == 0)
 
 
 def test_failing_application(serve):
@@ -442,7 +442,7 @@ def test_failing_application(serve):
 
     server.app.on_connected = fail
     assert server.upgrade().status == 500
-    eventually(lambda: server.listener.limits.taken == 0)
+    eventually(lambda: server.shared.limits.taken == 0)
     assert server.upgrade().status == 101
 
 

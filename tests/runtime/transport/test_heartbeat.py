@@ -42,7 +42,7 @@ def test_p10_1_dead_peer(serve):
         assert 0.5 < time.monotonic() - began < 3
         assert client.read_to_end() == b""
     assert server.app.next() == ("closed", (4408, "heartbeat missed"))
-    eventually(lambda: not server.listener.connections)
+    eventually(lambda: not server.shared.connections)
 
 
 @pytest.mark.parametrize("answer", ["pong", "message", "ping"])
@@ -83,8 +83,8 @@ def test_no_heartbeat(serve):
     """An interval of 0 switches it off; an idle connection then has nothing on the wheel at all."""
     server = serve(heartbeat_interval=0)
     with server.connect():
-        eventually(lambda: server.listener.connections)
-        eventually(lambda: len(server.listener.wheel) == 0)
+        eventually(lambda: server.shared.connections)
+        eventually(lambda: len(server.shared.wheel) == 0)
 
 
 def test_idle_connections_own_no_task(serve):
@@ -103,7 +103,7 @@ def test_idle_connections_own_no_task(serve):
         return [task for task in asyncio.all_tasks(server.loop) if "call" not in repr(task.get_coro())]
 
     eventually(lambda: server.call(tasks) == [])
-    assert len(server.listener.wheel) == 50
+    assert len(server.shared.wheel) == 50
     for client in clients:
         client.socket.close()
 

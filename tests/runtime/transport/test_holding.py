@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from gsws.runtime.transport.websocket import sending
+from gsws.runtime.transport.websocket import outbox
 from gsws.runtime.transport.websocket.framing import BURST, Framing
 from gsws.runtime.transport.websocket.holding import READ_AHEAD
 from tests.runtime.transport.harness import BINARY, CLOSE, CONT, PING, PONG, TEXT, eventually, frame
@@ -241,7 +241,7 @@ def test_p10_1_a_machine_that_acknowledges_nothing_is_dead(serve, monkeypatch):
     with server.connect() as client:
         send_away(client, MUCH)
         eventually(lambda: taken)
-        monkeypatch.setattr(sending, "_unacknowledged", lambda transport: the(server)._written)
+        monkeypatch.setattr(outbox, "_unacknowledged", lambda transport: the(server)._outbox._written)
         assert ending(server)[0] == 4408
 
 

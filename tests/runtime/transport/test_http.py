@@ -214,7 +214,7 @@ def test_large_files(serve, public):
         time.sleep(0.3)
         assert client.response().body == content
         assert client.read_to_end() == b""
-    eventually(lambda: not server.listener.sockets, 2)
+    eventually(lambda: not server.shared.sockets, 2)
 
 
 def test_large_file_and_a_client_that_leaves_or_stalls(serve, public):
@@ -227,11 +227,11 @@ def test_large_file_and_a_client_that_leaves_or_stalls(serve, public):
         client.read(100_000)
     with Client(server.port, receive_buffer=8192) as stalled:
         stalled.send(request)
-        eventually(lambda: server.listener.sockets)
-        request = next(iter(server.listener.sockets))
+        eventually(lambda: server.shared.sockets)
+        request = next(iter(server.shared.sockets))
         time.sleep(0.2)
         assert server.call(lambda: request._transport is None or request._transport.get_write_buffer_size()) < 2**18
-        eventually(lambda: not server.listener.sockets)
+        eventually(lambda: not server.shared.sockets)
 
 
 def test_file_that_shrinks(serve, public):

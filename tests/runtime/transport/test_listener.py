@@ -16,15 +16,15 @@ import time
 import pytest
 
 from gsws.errors import ServeError
-from gsws.runtime.transport import Listener, ListenOptions
+from gsws.runtime.transport import Listener, ListenOptions, Port
 from tests.runtime.transport.harness import TEXT, App, Client, eventually, frame
 
 
 def start_and_close(options: ListenOptions) -> int:
     async def run() -> int:
-        listener = Listener(App(), options)
+        listener = Listener(Port(App(), options))
         await listener.start()
-        port = listener.port
+        port = listener.port.number
         await listener.close()
         return port
 
@@ -41,7 +41,7 @@ def test_all_addresses_of_a_name():
     """A name with several addresses is bound on all of them, on one port."""
 
     async def run():
-        listener = Listener(App(), ListenOptions(host="localhost", port=0))
+        listener = Listener(Port(App(), ListenOptions(host="localhost", port=0)))
         await listener.start()
         found = {sock.getsockname()[1] for sock in listener._sockets}
         await listener.close()
@@ -96,7 +96,7 @@ def test_privileged_port():
         pass
     else:
         # Root may bind it: look at the sentence alone.
-        from gsws.runtime.transport.listener import bind_error
+        from gsws.runtime.transport.binding import bind_error
 
         assert str(bind_error(PermissionError(13, "x"), "127.0.0.1", 81)).startswith("port 81 needs privileges")
         return
@@ -222,7 +222,7 @@ def test_tls(serve, certificate):
         client.send(frame(TEXT, length=2**40))
         assert client.read_frame()[0] == TEXT
         client.expect_close(1009)
-    eventually(lambda: not server.listener.connections)
+    eventually(lambda: not server.shared.connections)
 
 
 def test_tls_ping_flood(serve, certificate):
@@ -251,5 +251,5 @@ def test_tls_ping_flood(serve, certificate):
         connection = eventually(lambda: server.app.connections)[0]
         eventually(lambda: connection.paused)
         assert server.call(lambda: connection.buffered) < 2**22
-        eventually(lambda: not server.listener.connections)
+        eventually(lambda: not server.shared.connections)
     thread.join(10)

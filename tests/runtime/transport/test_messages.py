@@ -223,7 +223,7 @@ def test_draining_is_bounded(serve):
     with server.connect() as client:
         client.send(frame(TEXT, length=2000))
         client.send_until_cut(b"x", pause=0.05)
-    eventually(lambda: not server.listener.connections)
+    eventually(lambda: not server.shared.connections)
 
 
 @pytest.mark.parametrize("content", [b"", b"x"])

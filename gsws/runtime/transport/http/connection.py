@@ -8,6 +8,7 @@ Deadlines, path, origin and limits are enforced here, in this order: well-formed
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from collections.abc import Awaitable, Iterable
@@ -15,26 +16,21 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
 from gsws.runtime.transport.closing import end_stream
-from gsws.runtime.transport.http.conditions import Unsatisfiable, precondition, wanted_range
-from gsws.runtime.transport.http.files import PublicFile, open_shipped
 from gsws.runtime.transport.http.head import BadRequest, RequestHead, parse_head, response
 from gsws.runtime.transport.http.negotiation import BadHandshake, Terms, negotiate
-from gsws.runtime.transport.http.origins import host_allowed, is_local, origin_allowed
-from gsws.runtime.transport.http.pages import LARGEST_PAGE, page_headers
-from gsws.runtime.transport.http.sendfile import PIECE, Answer, send_file
+from gsws.runtime.transport.http.origins import origin_allowed
+from gsws.runtime.transport.http.sendfile import PIECE, send_file
+from gsws.runtime.transport.http.site import Found, Page, Site
 from gsws.runtime.transport.interface import Handshake, HTTPRefusal
-from gsws.runtime.transport.websocket.connection import Connection
+from gsws.runtime.transport.websocket.connection import WebSocketConnection
 
 if TYPE_CHECKING:
-    from gsws.runtime.transport.listener import Listener
     from gsws.runtime.wheel import Timer
 
 __all__ = ["HTTPConnection"]
 
 EARLY_BYTES = 65536
 """Bytes kept that a client sends before its upgrade is granted."""
-
-COUNTERS = "/gsws/counters"
 
 LINGER = 2.0
 LINGER_BYTES = 2**24
@@ -46,12 +42,13 @@ class HTTPConnection(asyncio.Protocol):
     """One accepted socket, until it is closed or upgraded."""
 
     __slots__ = (
-        "_answered", "_buffer", "_ended", "_host", "_linger", "_listener", "_port", "_reserved", "_resumed", "_seen",
-        "_sending", "_task", "_timer", "_transport",
+        "_answered", "_buffer", "_ended", "_host", "_linger", "_peer_port", "_port", "_reserved", "_resumed", "_seen",
+        "_sending", "_site", "_task", "_timer", "_transport",
     )  # fmt: skip
 
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._port = site.port
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._timer: Timer | None = None
@@ -64,7 +61,7 @@ class HTTPConnection(asyncio.Protocol):
         self._reserved = False
         self._linger = LINGER_BYTES
         self._host = ""
-        self._port = 0
+        self._peer_port = 0
 
     # Called by the event loop
 
@@ -73,11 +70,11 @@ class HTTPConnection(asyncio.Protocol):
         self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
-            self._host, self._port = peer[0].removeprefix("::ffff:"), peer[1]
-        if (refusal := self._listener.arrived(self, self._host)) is not None:
+            self._host, self._peer_port = peer[0].removeprefix("::ffff:"), peer[1]
+        if (refusal := self._port.arrived(self, self._host)) is not None:
             self._refuse(refusal)
             return
-        self._timer = self._listener.wheel.schedule(self._listener.options.handshake_timeout, self._too_late)
+        self._timer = self._port.wheel.schedule(self._port.options.handshake_timeout, self._too_late)
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the request, or of what comes too early or too late."""
@@ -114,7 +111,7 @@ class HTTPConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Let a file wait."""
-        self._resumed = self._listener.loop.create_future()
+        self._resumed = self._port.loop.create_future()
 
     def resume_writing(self) -> None:
         """Let a file go on."""
@@ -122,7 +119,7 @@ class HTTPConnection(asyncio.Protocol):
             self._resumed.set_result(None)
         self._resumed = None
 
-    # Called by the listener
+    # Called by the port
 
     def abort(self) -> None:
         """Cut the socket."""
@@ -153,95 +150,33 @@ class HTTPConnection(asyncio.Protocol):
 
     def _tell_stripped(self, what: str) -> None:
         reason = f"{what}; a proxy in front must speak HTTP/1.1 and pass `Upgrade` and `Connection` on"
-        self._listener.refusals.tell("warning", "refused a handshake", reason, peer=self._host)
-
-    def _is_elsewhere(self, head: RequestHead) -> bool:
-        """Whether a request is for a name that is not ours: a page made that name lead here (DNS rebinding)."""
-        if host_allowed(head.host, self._listener.options):
-            return False
-        self._listener.refusals.tell(
-            "warning",
-            "refused a request",
-            "its `Host` is not one of this service; list it in `hosts` of the event source",
-            host=head.host[:100],
-            peer=self._host,
-        )
-        return True
+        self._port.refusals.tell("warning", "refused a handshake", reason, peer=self._host)
 
     def _plain(self, head: RequestHead) -> None:
-        head_only = head.method == "HEAD"
-        if head.path == "/healthz":
-            self._answer(200, b'{"status":"ok"}', content_type="application/json", head_only=head_only)
-        elif head.path == "/readyz":
-            ready = self._listener.accepting and self._is_ready()
-            body = b'{"status":"ok"}' if ready else b'{"status":"unavailable"}'
-            self._answer(200 if ready else 503, body, content_type="application/json", head_only=head_only)
-        elif self._is_elsewhere(head):
-            self._answer(404, b"not found: this name is not one of the service's `hosts`\n", head_only=head_only)
-        elif head.path == COUNTERS and self._tells(head):
-            self._answer(200, self._listener.facts(), content_type="application/json", head_only=head_only)
-        else:
-            found = None if self._listener.public is None else self._listener.public.open(head.path)
-            extra: tuple[tuple[str, str], ...] = ()
-            if found is None and (found := open_shipped(head.path)) is not None:
-                extra = self._sharing(head)
-            if found is None:
-                self._answer(404, b"not found\n", head_only=head_only)
-            elif isinstance(found, str):
-                query = f"?{head.query}" if head.query else ""
-                self._answer(301, b"", headers=[("Location", found + query)], head_only=head_only)
-            else:
-                self._file(found, head, extra)
-
-    def _sharing(self, head: RequestHead) -> tuple[tuple[str, str], ...]:
-        """Let the pages that may connect take our client as a module, from wherever they are."""
-        origins = head.headers.get_all("Origin")
-        if origins and origin_allowed(origins, head.host, head.port, self._listener.options):
-            return ("Vary", "Origin"), ("Access-Control-Allow-Origin", origins[0])
-        return (("Vary", "Origin"),)
-
-    def _tells(self, head: RequestHead) -> bool:
-        return self._listener.options.development and is_local(self._host, head.host, head.headers)
-
-    def _is_ready(self) -> bool:
-        try:
-            return self._listener.application.ready()
-        except Exception:
-            log.exception("the readiness check failed")
-            return False
-
-    # Private: files
-
-    def _file(self, file: PublicFile, head: RequestHead, extra: tuple[tuple[str, str], ...] = ()) -> None:
-        listener, is_head = self._listener, head.method == "HEAD"
-        try:
-            headers = (*file.headers, *extra)
-            if file.is_page:
-                page = file.read(file.size) if file.size <= LARGEST_PAGE else None
-                headers = (*headers, *page_headers(listener.options.csp, page))
-            answer = _answered(file, head, headers)
-            if is_head or answer.length <= PIECE:
-                body = b"" if is_head or not answer.length else file.read(answer.length, answer.start)
+        found, is_head = self._site.answer(head, self._host), head.method == "HEAD"
+        if isinstance(found, Page):
+            self._answer(
+                found.status, found.body, headers=found.headers, content_type=found.content_type, head_only=is_head
+            )
+        elif is_head or found.length <= PIECE:
+            with contextlib.closing(found.file) as file:
+                body = b"" if is_head or not found.length else file.read(found.length, found.start)
                 self._answer(
-                    answer.status, body, headers=answer.headers, content_type=file.content_type,
-                    length=answer.length, head_only=is_head,
+                    found.status, body, headers=found.headers, content_type=file.content_type,
+                    length=found.length, head_only=is_head,
                 )  # fmt: skip
-                file.close()
-                return
-        except BaseException:
-            file.close()
-            raise
-        self._sending = True
-        self._task = listener.loop.create_task(self._send_file(file, answer))
-        self._task.add_done_callback(lambda _: file.close())  # also if it is cancelled before it begins
+        else:
+            self._sending = True
+            self._task = self._port.loop.create_task(self._send_file(found))
+            self._task.add_done_callback(lambda _: found.file.close())  # also if it is cancelled before it begins
 
-    async def _send_file(self, file: PublicFile, answer: Answer) -> None:
+    async def _send_file(self, found: Found) -> None:
         transport = self._transport
         if transport is None:
             return
         if self._timer is not None:
             self._timer.cancel()
-        if await send_file(file, transport, self._listener, lambda: self._resumed, answer):
+        if await send_file(found, transport, self._site, lambda: self._resumed):
             self._hang_up()
         else:
             self.abort()
@@ -249,7 +184,7 @@ class HTTPConnection(asyncio.Protocol):
     # Private: upgrades
 
     def _upgrade(self, head: RequestHead) -> None:
-        listener, options = self._listener, self._listener.options
+        port, options = self._port, self._port.options
         if options.path is not None and unquote(head.path) != options.path:
             self._answer(404, b"there is no WebSocket on this path\n")
             return
@@ -263,31 +198,31 @@ class HTTPConnection(asyncio.Protocol):
             return
         origins = head.headers.get_all("Origin")
         # A page always says its origin; what says none is a program, which no name can lead astray.
-        if origins and self._is_elsewhere(head):
+        if origins and self._site.is_elsewhere(head, self._host):
             self._answer(403, b"this name is not one of the service's `hosts`\n")
             return
         if not origin_allowed(origins, head.host, head.port, options):
-            listener.refusals.tell(
+            port.refusals.tell(
                 "info", "refused a handshake", "pages of its origin may not connect", origin=", ".join(origins)[:200]
             )
             self._answer(403, b"this origin may not connect\n")
             return
-        refusal = listener.reserve(self._host)
+        refusal = port.reserve(self._host)
         if refusal is not None:
             self._refuse(refusal)
             return
         self._reserved = True
         handshake = Handshake(
-            head.path, head.query, head.headers, self._host, self._port, origins[0] if origins else None,
+            head.path, head.query, head.headers, self._host, self._peer_port, origins[0] if origins else None,
             options.ssl is not None, terms.offered, terms.subprotocol,
         )  # fmt: skip
         try:
-            answer = listener.application.authorize(handshake)
+            answer = port.application.authorize(handshake)
         except Exception:
             self._authorize_failed()
             return
         if inspect.isawaitable(answer):
-            self._task = listener.loop.create_task(self._authorize(answer, handshake, terms))
+            self._task = port.loop.create_task(self._authorize(answer, handshake, terms))
         else:
             self._decide(answer, handshake, terms)
 
@@ -311,13 +246,13 @@ class HTTPConnection(asyncio.Protocol):
         self._answer(500, b"the handshake could not be checked\n")
 
     def _decide(self, answer: HTTPRefusal | None, handshake: Handshake, terms: Terms) -> None:
-        transport, listener = self._transport, self._listener
+        transport, port = self._transport, self._port
         if transport is None or transport.is_closing():
             return
         if answer is not None:
             self._refuse(answer)
             return
-        connection = Connection(listener, transport, listener.new_id(), handshake, terms.extensions)
+        connection = WebSocketConnection(port, transport, port.new_id(), handshake, terms.extensions)
         try:
             connection.begin(terms.response, handshake)
         except Exception:
@@ -329,7 +264,7 @@ class HTTPConnection(asyncio.Protocol):
         self._reserved = False  # the connection gives the place back
         early, self._transport = bytes(self._buffer), None
         transport.set_protocol(connection)
-        listener.opened(connection)
+        port.opened(connection)
         self._leave()
         transport.resume_reading()
         if early:
@@ -355,13 +290,13 @@ class HTTPConnection(asyncio.Protocol):
         if transport is None or self._answered:
             return
         if status >= 400:
-            self._listener.counters.add(f"http.{status}")
+            self._port.counters.add(f"http.{status}")
         transport.write(
             response(
                 status,
                 body,
                 headers,
-                server=self._listener.options.server_name,
+                server=self._port.options.server_name,
                 length=length,
                 content_type=content_type,
                 head_only=head_only,
@@ -378,15 +313,15 @@ class HTTPConnection(asyncio.Protocol):
             self._timer.cancel()
         if transport is None:
             return
-        self._timer = self._listener.wheel.schedule(LINGER, self.abort)
+        self._timer = self._port.wheel.schedule(LINGER, self.abort)
         if self._ended:
             transport.close()
         else:
             transport.resume_reading()
-            end_stream(transport, self._listener.wheel)
+            end_stream(transport, self._port.wheel)
 
     def _too_late(self) -> None:
-        self._listener.counters.add("limits.handshake_timeout")
+        self._port.counters.add("limits.handshake_timeout")
         if self._task is not None:
             self._task.cancel()
             self._answer(503, b"the handshake could not be checked in time\n", headers=[("Retry-After", "5")])
@@ -401,22 +336,5 @@ class HTTPConnection(asyncio.Protocol):
             self._timer = None
         if self._reserved:
             self._reserved = False
-            self._listener.release(self._host)
-        self._listener.departed(self, self._host)
-
-
-def _answered(file: PublicFile, head: RequestHead, headers: tuple[tuple[str, str], ...]) -> Answer:
-    """What a request for a file comes to (RFC 9110): all of it, a part, or why neither."""
-    status = precondition(head.headers, file.etag, file.modified)
-    if status != 200:
-        return Answer(status, headers, 0, 0)
-    if head.method == "GET":
-        try:
-            part = wanted_range(head.headers, file.size, file.etag, file.modified)
-        except Unsatisfiable:
-            return Answer(416, (*headers, ("Content-Range", f"bytes */{file.size}")), 0, 0)
-        if part is not None:
-            start, length = part
-            place = ("Content-Range", f"bytes {start}-{start + length - 1}/{file.size}")
-            return Answer(206, (*headers, place), start, length)
-    return Answer(200, headers, 0, file.size)
+            self._port.release(self._host)
+        self._port.departed(self, self._host)

@@ -1,8 +1,9 @@
 """
 One open WebSocket: an `asyncio.Protocol` between a socket and a `Receiver`.
 
-It begins after the opening handshake (`http`) and knows receiving, heartbeats and closing; frames are `framing`'s,
-flow control is `sending`'s and `holding`'s. An idle connection owns no task and no timer of the event loop.
+It begins after the opening handshake (`http`) and knows receiving, heartbeats and closing; frames are `framing`'s, what
+waits to be sent is `outbox`'s, being held back `holding`'s. An idle connection owns no task and no timer of the event
+loop.
 """
 
 from __future__ import annotations
@@ -10,23 +11,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from websockets.extensions import Extension
 from websockets.protocol import OPEN
 
 from gsws.errors import ConnectionClosed
-from gsws.runtime.transport.closing import check_close_code, cut_reason, end_stream, outcome
+from gsws.runtime.transport.closing import check_close_code, cut_reason, end_stream
+from gsws.runtime.transport.interface import Handshake, Receiver
+from gsws.runtime.transport.port import Port
 from gsws.runtime.transport.websocket.framing import Framing, encode_frame
 from gsws.runtime.transport.websocket.heartbeat import Heartbeat
-from gsws.runtime.transport.websocket.holding import READ_AHEAD, HoldingHalf
+from gsws.runtime.transport.websocket.holding import READ_AHEAD, Hold, has_left
+from gsws.runtime.transport.websocket.outbox import HIGH_WATER, Outbox, Stall
+from gsws.runtime.wheel import Timer
 
-if TYPE_CHECKING:
-    from websockets.extensions import Extension
-
-    from gsws.runtime.transport.interface import Handshake, Receiver
-    from gsws.runtime.transport.listener import Listener
-
-__all__ = ["Connection", "encode_frame"]
+__all__ = ["WebSocketConnection"]
 
 LINGER_BYTES = 2**26
 """Bytes thrown away after the connection was closed or failed: a TCP reset would take our last words."""
@@ -35,25 +35,19 @@ _LAST_WORDS = 0.2  # seconds for the close frame to a peer that missed its heart
 log = logging.getLogger("gsws.transport")
 
 
-class Connection(HoldingHalf):
+class WebSocketConnection(asyncio.Protocol):
     """
-    One open WebSocket.
+    A `gsws.runtime.transport.Connection` with a socket of its own.
+
+    Args:
+        port: What it shares with the other sockets.
+        transport: The socket.
+        identity: Its ``id``.
+        handshake: Where its attributes are from.
+        extensions: As negotiated.
 
     Attributes:
-        id: Made by the server, unique, unguessable.
-        host: Address of the peer.
-        port: Port of the peer.
-        authority: ``Host`` of the handshake, as sent.
-        path: Path of the handshake, percent-encoded.
-        query: Query of the handshake, without ``?``.
-        subprotocol: What was negotiated, or None.
-        origin: ``Origin`` of the handshake, or None.
-        user_agent: ``User-Agent`` of the handshake, or None.
-        is_open: Whether messages can be sent.
-        paused: Whether the peer reads too slowly; nothing is read from it meanwhile.
-        close_code: Close code once the connection is closed, else None.
-        close_reason: Close reason once the connection is closed, else None.
-        closed_by_peer: Whether the peer closed it, by a close frame that came before one of ours.
+        halted: Whether nothing that arrives is delivered: it is paused, or its application holds it back.
     """
 
     __slots__ = (
@@ -61,31 +55,38 @@ class Connection(HoldingHalf):
         "_framing",
         "_heard",
         "_heartbeat",
+        "_hold",
         "_linger",
+        "_outbox",
+        "_port",
         "_receiver",
+        "_stall",
+        "_timer",
         "authority",
         "close_code",
         "close_reason",
         "closed_by_peer",
+        "halted",
         "host",
+        "id",
         "is_open",
         "origin",
         "path",
+        "paused",
         "port",
         "query",
         "subprotocol",
-        "user_agent",
     )
 
     def __init__(
         self,
-        listener: Listener,
+        port: Port,
         transport: asyncio.Transport,
         identity: str,
         handshake: Handshake,
         extensions: list[Extension],
     ) -> None:
-        super().__init__(listener, transport, identity)
+        self.id = identity
         self.host = handshake.host
         self.port = handshake.port
         self.authority = sys.intern(handshake.headers.get("Host", ""))  # one text for all of a host's
@@ -93,103 +94,123 @@ class Connection(HoldingHalf):
         self.query = handshake.query
         self.subprotocol = handshake.subprotocol
         self.origin = handshake.origin
-        self.user_agent = handshake.headers.get("User-Agent")
         self.is_open = True
+        self.paused = False
+        self.halted = False
         self.close_code: int | None = None
         self.close_reason: str | None = None
         self.closed_by_peer = False
-        self._framing: Framing | None = Framing(self, listener.options.message_bytes, extensions)
+        self._port = port
+        self._outbox = Outbox(port.loop, transport)
+        self._framing: Framing | None = Framing(self, port.options.message_bytes, extensions)
         self._receiver: Receiver | None = None
         self._heard = True
         self._heartbeat: Heartbeat | None = None
+        self._hold: Hold | None = None
+        self._stall: Stall | None = None
+        self._timer: Timer | None = None
         self._linger = LINGER_BYTES
 
     def __repr__(self) -> str:
-        return f"<Connection {self.id} {self.host}:{self.port} {'open' if self.is_open else self.close_code}>"
+        return f"<WebSocketConnection {self.id} {self.host}:{self.port} {'open' if self.is_open else self.close_code}>"
 
     # Sending
 
     def send_text(self, data: bytes) -> None:
-        """
-        Queue one text message; what one turn of the event loop queues leaves in one write.
-
-        Args:
-            data: Valid UTF-8; not checked.
-
-        Raises:
-            ConnectionClosed: If the connection is not open.
-        """
         if not self.is_open:
             raise self._closed_error()
         framing = self._framing
         assert framing is not None
-        self._queue(framing.text_frame(data) if framing.extensions else encode_frame(data))
+        self._outbox.queue(framing.text_frame(data) if framing.extensions else encode_frame(data))
 
     def send_binary(self, data: bytes) -> None:
-        """
-        Queue one binary message.
-
-        Raises:
-            ConnectionClosed: If the connection is not open.
-        """
         if not self.is_open:
             raise self._closed_error()
         framing = self._framing
         assert framing is not None
-        self._queue(framing.binary_frame(data))
+        self._outbox.queue(framing.binary_frame(data))
 
     def send_prepared(self, frame: bytes) -> None:
-        """
-        Push a frame made by `encode_frame`, the same bytes for many connections (protocol P9.3, P11.2).
-
-        A connection that already has more than ``send_buffer`` bytes waiting is closed with 4430 instead.
-
-        Raises:
-            ConnectionClosed: If the connection is not open.
-        """
         if not self.is_open:
             raise self._closed_error()
-        if self.paused and self.backlog_beyond_replay > self._listener.options.send_buffer:
+        if self.paused and self.backlog_beyond_replay > self._port.options.send_buffer:
             self.close(4430, "slow consumer")
             return
-        self._queue(frame)
+        self._outbox.queue(frame)
+
+    @property
+    def buffered(self) -> int:
+        return 0 if self._framing is None else self._outbox.buffered
+
+    @property
+    def backlog_beyond_replay(self) -> int:
+        return 0 if self._framing is None else self._outbox.beyond_replay
+
+    def mark_replay(self) -> None:
+        self._outbox.mark_replay()
+
+    async def drain(self) -> None:
+        if self._outbox.size > HIGH_WATER:
+            self._outbox.flush()
+        if self.paused and self._framing is not None:
+            await self._outbox.room()
+
+    # Receiving
+
+    def hold(self) -> None:
+        framing = self._framing
+        if framing is None or not self.is_open:
+            return
+        if self._hold is None:
+            framing.begin_look()
+            self._hold = Hold(self, self._port.wheel)
+        self._hold.count += 1
+        self.halted = True
+
+    def release(self) -> None:
+        hold = self._hold
+        if hold is None:
+            return
+        hold.count -= 1
+        if not hold.count:
+            self._end_hold()
+            self._port.loop.call_soon(self._go_on)
+
+    def entrust(self, receiver: Receiver) -> None:
+        if self._receiver is not None:
+            self._receiver = _Forsaken(receiver) if isinstance(self._receiver, _Forsaken) else receiver
+
+    def probe(self) -> None:
+        self._heard = False
+        self.ping()
+
+    @property
+    def was_heard(self) -> bool:
+        return self._heard
 
     # Closing
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """
-        Begin the closing handshake; the connection is cut if the peer does not answer in ``close_timeout``.
-
-        What was sent before leaves first; nothing can be sent after. Does nothing to a connection not open.
-
-        Args:
-            code: 1000 to 1003, 1007 to 1014 or 3000 to 4999.
-            reason: At most 123 bytes of UTF-8; the rest is cut off.
-
-        Raises:
-            ValueError: If the code may not be sent.
-        """
         check_close_code(code)
         if not self.is_open:
             return
         framing = self._framing
         assert framing is not None
         self.is_open = False
-        if self._holds:  # the answer to our close frame is behind what is held
+        if self._hold is not None:  # the answer to our close frame is behind what is held
             self._end_hold()
-            self._listener.loop.call_soon(self._go_on)
+            self._port.loop.call_soon(self._go_on)
         self.close_code, self.close_reason = code, cut_reason(reason)
         framing.send_close(code, self.close_reason)
-        self.control(framing.data_to_send())
-        self._flush()
-        self._release_waiters()
-        self._set_timer(self._listener.options.close_timeout, self.abort)
+        self._send_out(framing)
+        self._outbox.release_waiters()
+        self._set_timer(self._port.options.close_timeout, self.abort)
 
     def abort(self) -> None:
         """Cut the connection at once, without a close frame; what waits to be sent is lost."""
         self.is_open = False
         if self._framing is not None:
-            self._transport.abort()
+            self._outbox.transport.abort()
 
     # Called by the event loop
 
@@ -202,8 +223,8 @@ class Connection(HoldingHalf):
         if not self.is_open:
             self._linger -= len(data)
             if self._linger < 0:
-                self._transport.abort()
-        if self._holds:
+                self._outbox.transport.abort()
+        if self._hold is not None:
             framing.held += data
             self._look(framing)
         elif not framing.eof_sent:
@@ -216,8 +237,7 @@ class Connection(HoldingHalf):
             if framing.held and not self.paused:
                 self._take_all(framing)
             framing.feed_eof()
-            self.control(framing.data_to_send())
-            self._flush()
+            self._send_out(framing)
             self._settle(framing)
         return False
 
@@ -228,58 +248,54 @@ class Connection(HoldingHalf):
             return
         self._framing = None
         self._finish(framing)
-        framing.release()
-        self._drop()
-        self._listener.forget(self)
+        self._drop(framing)
+        self._port.forget(self)
 
-    # Called by the application
+    def pause_writing(self) -> None:
+        """Stop reading from a peer that does not read; cut it if that lasts (protocol P9.3)."""
+        self.paused = self.halted = True
+        if self._framing is not None and not self._framing.eof_sent:
+            self._outbox.transport.pause_reading()
+        if self._stall is None:
+            self._stall = Stall(self._outbox, self._port, self._stalled)
 
-    def entrust(self, receiver: Receiver) -> None:
-        """Give what comes from now on to another receiver; does nothing once the connection is no longer open."""
-        if self._receiver is not None:
-            self._receiver = receiver
-
-    def probe(self) -> None:
-        """Ask the peer for a sign of life that `was_heard` tells of."""
-        framing = self._framing
-        if framing is not None and self.is_open:
-            self._heard = False
-            framing.send_ping(b"")
-            self.control(framing.data_to_send())
-
-    @property
-    def was_heard(self) -> bool:
-        """Whether anything came since the last `probe`, or heartbeat."""
-        return self._heard
+    def resume_writing(self) -> None:
+        """Read again."""
+        self.paused = False
+        self.halted = self._hold is not None
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        self._outbox.release_waiters()
+        self._port.loop.call_soon(self._go_on)
 
     # Called by the HTTP connection
 
     def begin(self, response: bytes, handshake: Handshake) -> None:
         """Send the 101 response and hand the connection to the application; its exceptions pass through."""
-        self._scheduled = True
-        self._pending.append(response)
-        self._size = len(response)
-        self._receiver = self._listener.application.connected(self, handshake)
-        self._flush()
-        interval = self._listener.options.heartbeat_interval
+        port, outbox = self._port, self._outbox
+        outbox.is_scheduled = True
+        outbox.put([response])
+        self._receiver = port.application.connected(self, handshake)
+        outbox.flush()
+        interval = port.options.heartbeat_interval
         if interval and self.is_open:
-            self._heartbeat = Heartbeat(self._listener.wheel.time())
+            self._heartbeat = Heartbeat(port.wheel.time())
             self._set_timer(interval, self._beat)
 
     def give_up(self) -> None:
         """Undo `begin` after the application refused the connection by raising; nothing was sent."""
         framing, self._framing = self._framing, None
         self.is_open = False
-        self._drop()
         if framing is not None:
-            framing.release()
+            self._drop(framing)
 
     # Called by the framing
 
     def text(self, data: bytes) -> None:
         """Give one text message to the receiver."""
         receiver = self._receiver
-        if self.is_open and receiver is not None and not self._deaf:
+        if self.is_open and receiver is not None:
             try:
                 receiver.message(data)
             except Exception:
@@ -288,81 +304,94 @@ class Connection(HoldingHalf):
     def binary(self, data: bytes) -> None:
         """Give one binary message to the receiver."""
         receiver = self._receiver
-        if self.is_open and receiver is not None and not self._deaf:
+        if self.is_open and receiver is not None:
             try:
                 receiver.binary(data)
             except Exception:
                 log.exception("the receiver of connection %s failed", self.id)
 
+    def control(self, frames: list[bytes]) -> None:
+        """Send what the library answers, with what is sent next."""
+        self._outbox.put(frames)
+
     def too_large(self) -> bytes:
         """Ask the application for the error that goes before a close with 1009."""
         try:
-            return self._listener.application.too_large(self._listener.options.message_bytes)
+            return self._port.application.too_large(self._port.options.message_bytes)
         except Exception:
             log.exception("no error frame for a message that is too large")
             return b""
 
-    # Asked by the sending half
+    # Called by the hold
 
-    def _alive(self) -> bool:
-        return self._framing is not None
-
-    def _reads(self) -> bool:
-        return self._framing is not None and not self._framing.eof_sent
-
-    def _go_on(self) -> None:
-        framing = self._framing
-        if framing is None or self.paused:
-            return
-        if self._holds:
-            self._look(framing)
-            return
-        if framing.held and not framing.eof_sent and (self._feed(framing, b"") or self.halted):
-            return
-        self._transport.resume_reading()
-
-    def _begin_hold(self) -> bool:
-        if self._framing is None or not self.is_open:
-            return False
-        self._framing.begin_look()
-        return True
-
-    def _is_unread(self) -> bool:
+    @property
+    def is_unread(self) -> bool:
+        """Whether so much is held that the socket is not read."""
         return self._framing is not None and len(self._framing.held) >= READ_AHEAD
+
+    @property
+    def peer_has_left(self) -> bool:
+        """Whether the peer has ended its side."""
+        return has_left(self._outbox.transport)
+
+    def ping(self) -> None:
+        """Send a ping."""
+        framing = self._framing
+        if framing is not None and self.is_open:
+            framing.send_ping(b"")
+            self._send_out(framing)
+
+    def forsake(self) -> None:
+        """Read on to the goodbye that may be in what was not read; nobody waits for answers to the rest."""
+        if self._receiver is not None:
+            self._receiver = _Forsaken(self._receiver)
+        self._end_hold()
+        self._go_on()
 
     # Private: receiving
 
     def _feed(self, framing: Framing, data: bytes) -> bool:
         """Take received bytes; tell whether the rest was left for the next turn of the event loop."""
-        self._scheduled = True
+        outbox = self._outbox
+        outbox.is_scheduled = True
         more = framing.feed(data)
         if framing.writes:
-            self.control(framing.data_to_send())
-        self._flush()
+            outbox.put(framing.data_to_send())
+        outbox.flush()
         if framing.state is not OPEN:
             self._settle(framing)
-        elif self._holds:
+        elif self._hold is not None:
             self._look(framing)
         if more and not framing.eof_sent:
-            self._transport.pause_reading()
-            self._listener.loop.call_soon(self._go_on)
+            outbox.transport.pause_reading()
+            self._port.loop.call_soon(self._go_on)
             return True
         return False
+
+    def _go_on(self) -> None:
+        framing = self._framing
+        if framing is None or self.paused:
+            return
+        if self._hold is not None:
+            self._look(framing)
+            return
+        if framing.held and not framing.eof_sent and (self._feed(framing, b"") or self.halted):
+            return
+        self._outbox.transport.resume_reading()
 
     def _look(self, framing: Framing) -> None:
         """Of a connection that is held back: see whether it ends, and read a little ahead."""
         if framing.look_ahead():
             # What came before the goodbye was sent in time: it is taken, however much waits already.
             self._take_all(framing)
-            self.control(framing.data_to_send())
-            self._flush()
+            self._send_out(framing)
             self._settle(framing)
             return
-        self._flush()
-        if self.paused or self._is_unread():
-            self._transport.pause_reading()
+        self._outbox.flush()
+        if self.paused or self.is_unread:
+            self._outbox.transport.pause_reading()
         else:
-            self._transport.resume_reading()
+            self._outbox.transport.resume_reading()
 
     def _take_all(self, framing: Framing) -> None:
         """Deliver everything that is held."""
@@ -370,7 +399,14 @@ class Connection(HoldingHalf):
         while more and not framing.eof_sent:
             self._end_hold()
             framing.feed(b"", 1 << 30)
-            more = self._holds > 0
+            more = self._hold is not None
+
+    def _end_hold(self) -> None:
+        """Deliver again from now on, however often it was held."""
+        self.halted = self.paused
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
 
     # Private: closing
 
@@ -378,53 +414,81 @@ class Connection(HoldingHalf):
         """Follow the library out of the open state: it has sent a close frame, received one, or failed."""
         if framing.eof_sent and self._framing is not None:
             self._finish(framing)
-            self._transport.resume_reading()  # what is still coming is thrown away, see LINGER_BYTES
-            self._set_timer(self._listener.options.close_timeout, self.abort)
-            end_stream(self._transport, self._listener.wheel)
+            self._outbox.transport.resume_reading()  # what is still coming is thrown away, see LINGER_BYTES
+            self._set_timer(self._port.options.close_timeout, self.abort)
+            end_stream(self._outbox.transport, self._port.wheel)
 
     def _finish(self, framing: Framing) -> None:
         self.is_open = False
         self._end_hold()
         if self.close_code is None:
-            self.close_code, self.close_reason, self.closed_by_peer = outcome(framing)
+            self.close_code, self.close_reason, self.closed_by_peer = framing.outcome
         receiver, self._receiver = self._receiver, None
-        self._release_waiters()
+        self._outbox.release_waiters()
         if receiver is not None:
             try:
                 receiver.closed(self.close_code, self.close_reason or "")
             except Exception:
                 log.exception("the receiver of connection %s failed", self.id)
 
+    def _drop(self, framing: Framing) -> None:
+        """Forget what waits and every deadline; the socket is gone."""
+        framing.release()
+        self._outbox.drop()
+        if self._stall is not None:
+            self._stall.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._stall = self._timer = None
+
+    def _stalled(self) -> None:
+        log.info("connection %s reads nothing: cut with %d bytes waiting", self.id, self.buffered)
+        self.abort()
+
+    def _send_out(self, framing: Framing) -> None:
+        self._outbox.put(framing.data_to_send())
+        self._outbox.flush()
+
     def _closed_error(self) -> ConnectionClosed:
         return ConnectionClosed(1006 if self.close_code is None else self.close_code, self.close_reason or "")
 
     # Private: deadlines
 
+    def _set_timer(self, delay: float, callback: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._port.wheel.schedule(delay, callback)
+
     def _beat(self) -> None:
         """Ping, or give up on a peer that has sent nothing since the first unanswered ping (P10.1)."""
-        framing, heartbeat, listener = self._framing, self._heartbeat, self._listener
-        if framing is None or heartbeat is None or not self.is_open:
+        heartbeat, port = self._heartbeat, self._port
+        if heartbeat is None or not self.is_open:
             return
-        interval, timeout = listener.options.heartbeat_interval, listener.options.heartbeat_timeout
-        now = listener.wheel.time()
+        interval, timeout = port.options.heartbeat_interval, port.options.heartbeat_timeout
         heard = self._heard or self.paused
-        if self._holds and not heard and self._is_unread():
-            heard = self._is_acknowledging()
+        if self._hold is not None and not heard and self.is_unread:
+            heard = self._hold.is_acknowledging(self._outbox.drained())
         self._heard = False
-        decision = heartbeat.check(now, heard=heard, interval=interval, timeout=timeout)
+        decision = heartbeat.check(port.wheel.time(), heard=heard, interval=interval, timeout=timeout)
         if decision is None:
             log.debug("connection %s missed its heartbeat", self.id)
             self.close(4408, "heartbeat missed")
-            self._set_timer(min(_LAST_WORDS, listener.options.close_timeout), self.abort)
+            self._set_timer(min(_LAST_WORDS, port.options.close_timeout), self.abort)
             return
         ping, delay = decision
         if ping:
-            self._ping()
+            self.ping()
         self._set_timer(delay, self._beat)
 
-    def _ping(self) -> None:
-        framing = self._framing
-        if framing is not None and self.is_open:
-            framing.send_ping(b"")
-            self.control(framing.data_to_send())
-            self._flush()
+
+class _Forsaken:
+    """What becomes of the receiver when its peer has left: it is told the end, and nothing before."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.closed = receiver.closed
+
+    def message(self, data: bytes) -> None:
+        """Nobody waits for an answer."""
+
+    def binary(self, data: bytes) -> None:
+        """Nobody waits for an answer."""

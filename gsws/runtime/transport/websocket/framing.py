@@ -143,9 +143,14 @@ class Framing(ServerProtocol):
         self.held = b""
 
     @property
-    def failed(self) -> bool:
-        """Whether nothing more is read: a close frame arrived, or the connection was failed."""
-        return self.eof_sent
+    def outcome(self) -> tuple[int, str, bool]:
+        """Code and reason of whoever closed first, and whether that was the peer; 1006 if nobody did."""
+        received, sent = self.close_rcvd, self.close_sent
+        if received is not None and (sent is None or self.close_rcvd_then_sent):
+            return int(received.code), received.reason, True
+        if sent is not None:
+            return int(sent.code), sent.reason, False
+        return 1006, "", False
 
     def feed(self, data: bytes, burst: int = BURST) -> bool:
         """
