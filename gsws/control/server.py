@@ -26,6 +26,7 @@ from typing import Any, Final
 
 from gsws.__about__ import __version__
 from gsws.control.place import LONGEST_LINE, SUFFIX, Untrusted, is_own, open_folder, peer_uid, socket_name
+from gsws.diagnostics.mask import hide
 from gsws.protocol.codec import Unserialisable
 from gsws.runtime.requests.request import ReplyViolation
 from gsws.runtime.service import Service
@@ -141,7 +142,7 @@ class ControlServer:
         try:
             return {"ok": True, **act(request)}
         except (ValueError, TypeError, ReplyViolation, Unserialisable) as error:
-            return {"ok": False, "error": str(error)}
+            return {"ok": False, "error": hide(str(error))}
         except Exception as error:
             self._service.logger.error("the control socket could not answer", exc_info=error)
             return {"ok": False, "error": "it failed; the log of the service says why"}

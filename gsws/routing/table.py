@@ -10,11 +10,13 @@ import math
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeAlias
 
 from gsws.diagnostics import Finding, Label, Severity
+from gsws.diagnostics.mask import hide
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, Project, SourceSpec
 from gsws.routing.adapt import HandlerKind, SignatureError, bind, kind_of
 from gsws.routing.context import Invocation
@@ -24,7 +26,7 @@ from gsws.schema.compile import Validator
 from gsws.text.span import Span
 from gsws.types import FrozenDict, frozen
 
-__all__ = ["Authz", "Build", "Hooks", "Route", "RouteTable", "SharedState", "build_table"]
+__all__ = ["Authz", "Build", "Hooks", "Route", "RouteTable", "SharedState", "build_table", "violations"]
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds a plain handler may run if its event says nothing; a stream may run for ever."""
@@ -238,7 +240,7 @@ class _Builder:
             streams=streams,
             answers=event.answers,
             check=None if inbound is None else inbound.check,
-            explain=None if inbound is None else _explainer(inbound, event.validates == "message"),
+            explain=None if inbound is None else partial(violations, inbound, prefix=_prefix(event)),
             whole=event.validates == "message",
             query=event.query.check if event.query is not None else None,
             concurrency=event.concurrency,
@@ -415,13 +417,14 @@ def _import_help(error: BaseException) -> str | None:
     return None
 
 
-def _explainer(validator: Any, whole: bool) -> Callable[[Any], list[dict[str, str]]]:
-    prefix = "" if whole else "/payload"
+def _prefix(event: EventSpec) -> str:
+    """Where in the message lies what is checked."""
+    return "" if event.validates == "message" else "/payload"
 
-    def explain(instance: Any) -> list[dict[str, str]]:
-        return [
-            {"pointer": error.pointer, "keyword": error.keyword, "message": error.message}
-            for error in validator.explain(instance, prefix=prefix)
-        ]
 
-    return explain
+def violations(validator: Validator, instance: Any, *, prefix: str = "") -> list[dict[str, str]]:
+    """Why an instance does not fit, as the ``errors`` of ``stream.error``: without a secret of this process."""
+    return [
+        {"pointer": hide(error.pointer), "keyword": error.keyword, "message": hide(error.message)}
+        for error in validator.explain(instance, prefix=prefix)
+    ]

@@ -29,6 +29,27 @@ def test_the_caller_sees_the_exception_in_development_and_never_outside(tmp_path
             assert "disk" not in str(payload)
 
 
+def test_no_error_shows_a_secret_of_the_process(tmp_path):
+    """Neither of a reply nor of a message that does not fit, in what the client is told and in the log."""
+    files = {
+        ".env": "SHOP_TOKEN=tok-4f9a8b7c6d5e\n",
+        "config/default.yaml": "token: ${SHOP_TOKEN}\n",
+        "events/e.yaml": """
+            websocket.reply: {fn: leak.reply, payload: {}, reply: {enum: [ok]}}
+            websocket.emit: {fn: leak.emit, payload: {}, emits: {note: {properties: {text: {enum: [ok]}}}}}
+            websocket.fixed: {fn: leak.reply, payload: {enum: [tok-4f9a8b7c6d5e]}}
+        """,
+        "functions/leak.py": "def reply(ctx): return ctx.config.token\n"
+        "async def emit(ctx): await ctx.emit('note', {'text': ctx.config.token})\n",
+    }
+    with served(tmp_path, files) as service, service.client() as client:
+        for event, payload in (("reply", {}), ("emit", {}), ("fixed", "x")):
+            answer = client.ask(f"websocket.{event}", payload)["payload"]
+            assert answer["errors"], answer
+            assert "${SHOP_TOKEN}" in str(answer), answer
+            assert "4f9a8b" not in str(answer), answer
+
+
 def test_a_service_outside_development_tells_nothing(tmp_path):
     (tmp_path / "gsws.yaml").write_text("name: a\n")
     service = Service(load_project(tmp_path), development=False)

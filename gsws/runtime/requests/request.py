@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from gsws.protocol.answer import Answer, frame, sent_payload
 from gsws.routing.context import GSContext
 from gsws.routing.pushing import Pushes
-from gsws.routing.table import Route, SharedState
+from gsws.routing.table import Route, SharedState, violations
 from gsws.runtime.requests.handlersocket import DONE, HandlerSocket, on_loop, pause, wait_for_room
 from gsws.runtime.rooms.presence import announces
 from gsws.runtime.transport import encode_frame
@@ -50,10 +50,7 @@ class ReplyViolation(Exception):
 
     def __init__(self, message: str, validator: Validator, payload: Any) -> None:
         super().__init__(message)
-        self.errors = [
-            {"pointer": error.pointer, "keyword": error.keyword, "message": error.message}
-            for error in validator.explain(payload)
-        ]
+        self.errors = violations(validator, payload)
 
 
 class Request:
