@@ -33,7 +33,7 @@ class ConnectionClosed(GSWSError):
 
 class ServeError(GSWSError):
     """
-    The service cannot start: a port in use, a host that does not resolve.
+    Something cannot start: a port in use, a host that does not resolve.
 
     Attributes:
         message: One sentence.
@@ -53,19 +53,5 @@ class PluginError(GSWSError):
     """A plugin cannot be loaded or broke its contract; the message names it."""
 
 
-class EnvironmentFailure(GSWSError):
-    """
-    A tool, key or network that is missing; the command line exits with 4.
-
-    Attributes:
-        message: One sentence.
-        help: What to do, or None.
-    """
-
-    def __init__(self, message: str, help: str | None = None) -> None:
-        super().__init__(message, help)
-        self.message = message
-        self.help = help
-
-    def __str__(self) -> str:
-        return self.message
+class EnvironmentFailure(ServeError):
+    """A tool, key or network that is missing; the command line exits with 4."""

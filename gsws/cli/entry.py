@@ -110,9 +110,8 @@ def _run(arguments: list[str]) -> int:
     except Failure as failure:
         return _fail(failure.message, failure.help, failure.exit_code, as_json, failure.facts)
     except ServeError as error:
-        return _fail(error.message, error.help, FAILED, as_json)
-    except EnvironmentFailure as error:
-        return _fail(error.message, error.help, ENVIRONMENT, as_json)
+        code = ENVIRONMENT if isinstance(error, EnvironmentFailure) else FAILED
+        return _fail(error.message, error.help, code, as_json)
     except PluginError as error:
         return _fail(str(error), None, FAILED, as_json)
     except BrokenPipeError:

@@ -101,10 +101,10 @@ def install(type: str, plugins: Registry) -> InstalledPlugin:
     """
     package = f"{PREFIX}{type}"
     tool = _installer()
-    ran = _run([*tool, "install", *_options(tool), package])
-    if ran.returncode != 0:
+    code = _run([*tool, "install", *_options(tool), package])
+    if code != 0:
         raise EnvironmentFailure(
-            f"cannot install `{package}`: {_reason(ran.stderr)}",
+            f"cannot install `{package}`: the installer said why, and ended with {code}",
             f"is `{type}` the right name? `gsws plugin list` shows what is installed; nothing was changed",
         )
     plugins.refresh()
@@ -139,7 +139,8 @@ def _target(tool: list[str]) -> tuple[str, ...]:
     return () if tool[0] == sys.executable else ("--python", sys.executable)
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str]) -> int:
+    """Run an installer, whose words go to stderr, and give its exit code."""
     # In an empty folder: neither a module nor a `uv.toml` nor a `pip.conf` of the project has a say in what is run,
     # and from where. A list and no shell; the last item is a name that was checked and cannot look like an option.
     with tempfile.TemporaryDirectory(prefix="gsws-") as nowhere:
@@ -147,19 +148,9 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
             command,
             cwd=nowhere,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
+            stdout=subprocess.DEVNULL,
             check=False,
-        )
-
-
-def _reason(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith(("error:", "× "))]
-    text = (errors or lines or ["the installer gave no reason"])[-1]
-    text = text.removeprefix("ERROR: ").removeprefix("error: ").removeprefix("× ")
-    return text if len(text) <= 300 else f"{text[:297]}..."
+        ).returncode
 
 
 def _name_of(requirement: str) -> str:

@@ -295,7 +295,7 @@ def test_add_installs_what_is_not_there(starter, tmp_path, python):
 @pytest.mark.parametrize(
     ("type", "module", "says"),
     [
-        ("nowhere", None, "cannot install `gsws-plugin-nowhere`: No matching distribution found"),
+        ("nowhere", None, "No matching distribution found for gsws-plugin-nowhere"),
         ("faulty", "raise RuntimeError('no luck')\n", "RuntimeError: no luck"),
         ("liar", plugin_module("truth"), "has the type 'truth', but its entry point is named `liar`"),
     ],
