@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gsws.plugins.contract import EventSource, Health
+from gsws.plugins.contract import EventSource, Health, Reconfigurable
 from gsws.plugins.registry import Registry
 from gsws.types import GSStatus
 from tests.cli.support import environment, gsws, install_plugin
@@ -77,6 +77,9 @@ def test_ticker_runs(site):
             while len(got) < 3:
                 await asyncio.sleep(0.005)
         assert source.health().ok
+        assert isinstance(source, Reconfigurable)
+        assert source.reconfigure({"every": 0.02}) == ()
+        assert source.every == 0.02
         await source.stop()
         count = len(got)
         await asyncio.sleep(0.05)
