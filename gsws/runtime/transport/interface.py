@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from gsws.runtime.rate import Rate
 
-__all__ = ["Application", "Connection", "HTTPRefusal", "Handshake", "Headers", "ListenOptions", "Receiver"]
+__all__ = [
+    "Application",
+    "Connection",
+    "HTTPRefusal",
+    "Handshake",
+    "Headers",
+    "ListenOptions",
+    "Receiver",
+    "RequestHead",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,34 @@ class Headers(Mapping[str, str]):
     def get_all(self, name: str) -> list[str]:
         """Return every value of a field, in the order sent."""
         return list(self._fields.get(name.lower(), ()))
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """
+    Request line and header fields.
+
+    Attributes:
+        method: E.g. ``GET``.
+        path: Path as sent, percent-encoded; starts with ``/``.
+        query: Query as sent, without ``?``.
+        version: ``(1, 0)`` or ``(1, 1)``.
+        fields: Header fields in the order sent.
+        headers: The same, by name.
+        host: Host as sent, lower case and without port; empty if an HTTP/1.0 client named none.
+        port: Port of the ``Host`` header, or None.
+        size: Bytes of the head.
+    """
+
+    method: str
+    path: str
+    query: str
+    version: tuple[int, int]
+    fields: tuple[tuple[str, str], ...]
+    headers: Headers
+    host: str
+    port: int | None
+    size: int
 
 
 @dataclass(slots=True)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 
-from gsws.runtime.transport.interface import Headers
+from gsws.runtime.transport.interface import Headers, RequestHead
 
-__all__ = ["BadRequest", "RequestHead", "parse_head", "response"]
+__all__ = ["BadRequest", "parse_head", "response"]
 
 MAX_REQUEST_LINE = 8192
 MAX_HEAD = 32768
@@ -48,34 +47,6 @@ class BadRequest(Exception):
 
     def __str__(self) -> str:
         return self.detail
-
-
-@dataclass(frozen=True, slots=True)
-class RequestHead:
-    """
-    Request line and header fields.
-
-    Attributes:
-        method: E.g. ``GET``.
-        path: Path as sent, percent-encoded; starts with ``/``.
-        query: Query as sent, without ``?``.
-        version: ``(1, 0)`` or ``(1, 1)``.
-        fields: Header fields in the order sent.
-        headers: The same, by name.
-        host: Host as sent, lower case and without port; empty if an HTTP/1.0 client named none.
-        port: Port of the ``Host`` header, or None.
-        size: Bytes of the head.
-    """
-
-    method: str
-    path: str
-    query: str
-    version: tuple[int, int]
-    fields: tuple[tuple[str, str], ...]
-    headers: Headers
-    host: str
-    port: int | None
-    size: int
 
 
 def parse_head(buffer: bytes | bytearray, seen: int = 0) -> RequestHead | None:

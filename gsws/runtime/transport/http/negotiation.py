@@ -16,8 +16,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from gsws.runtime.transport.http.head import RequestHead
-from gsws.runtime.transport.interface import ListenOptions
+from gsws.runtime.transport.interface import ListenOptions, RequestHead
 from gsws.runtime.transport.websocket.framing import quiet
 
 __all__ = ["BadHandshake", "Terms", "negotiate"]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from gsws.runtime.transport.http.conditions import Unsatisfiable, precondition, wanted_range
 from gsws.runtime.transport.http.files import PublicFile, PublicFolder, open_shipped
-from gsws.runtime.transport.http.head import RequestHead
 from gsws.runtime.transport.http.origins import host_allowed, is_local, origin_allowed
 from gsws.runtime.transport.http.pages import LARGEST_PAGE, page_headers
+from gsws.runtime.transport.interface import RequestHead
 from gsws.runtime.transport.port import Port
 
 __all__ = ["Found", "Page", "Site"]
