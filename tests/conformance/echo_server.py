@@ -12,7 +12,7 @@ import argparse
 import asyncio
 import signal
 
-from gsws.runtime.transport import Connection, Handshake, Listener, ListenOptions, Port
+from gsws.runtime.transport import Connection, Handshake, Listener, ListenOptions, Port, RequestHead
 
 
 class Echo:
@@ -36,8 +36,8 @@ class EchoApplication:
     def connected(self, connection: Connection, handshake: Handshake) -> Echo:
         return Echo(connection)
 
-    def ready(self) -> bool:
-        return True
+    def page(self, head: RequestHead, peer: str) -> None:
+        return None
 
     def too_large(self, limit: int) -> bytes:
         return b'{"eventtype":"stream.error","payload":{"message":"too large","error":"too_large","code":413}}'

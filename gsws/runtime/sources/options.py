@@ -9,7 +9,12 @@ from gsws.runtime.sessions.session import SUBPROTOCOL
 from gsws.runtime.transport import ListenOptions
 from gsws.runtime.transport.certificate import Certificate
 
-__all__ = ["listen_options"]
+__all__ = ["SHIPPED", "listen_options"]
+
+_JAVASCRIPT = Path(__file__).parents[2] / "client" / "javascript"
+
+SHIPPED = {f"/{name}": _JAVASCRIPT / name for name in ("gsws.js", "gsws.d.ts")}
+"""The client for browsers, and its types."""
 
 
 def listen_options(
@@ -26,6 +31,7 @@ def listen_options(
         hosts=config.hosts,
         csp=config.csp,
         public=base / "public",  # whether or not it is there yet
+        shipped=SHIPPED,
         message_bytes=limits.message_bytes,
         send_buffer=limits.send_buffer,
         connections=limits.connections,

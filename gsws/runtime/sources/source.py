@@ -40,9 +40,10 @@ from gsws.runtime.sessions.session import SUBPROTOCOL, SessionClient
 from gsws.runtime.sessions.visits import Visits
 from gsws.runtime.sources.drain import end_requests, finish_requests
 from gsws.runtime.sources.options import listen_options
+from gsws.runtime.sources.pages import status_page
 from gsws.runtime.sources.push import Pushes, check_broadcast
 from gsws.runtime.threads import ThreadPool
-from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, Port, Receiver
+from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, Page, Port, Receiver, RequestHead
 from gsws.runtime.transport.certificate import Certificate
 from gsws.runtime.transport.http.origins import authority_of, origin_allowed
 from gsws.runtime.wheel import Wheel
@@ -442,6 +443,14 @@ class LiveListener:
 
     def ready(self) -> bool:
         return self._listening and not self.live.is_draining and self._is_ready()
+
+    def page(self, head: RequestHead, peer: str) -> Page | None:
+        return status_page(
+            head, peer, is_ready=self.ready, facts=self._facts if self._port.options.development else None
+        )
+
+    def _facts(self) -> Mapping[str, Any]:
+        return {"connections": len(self._port.connections), "counters": self.live.counters.read()}
 
     def too_large(self, limit: int) -> bytes:
         self.live.counters.add("limits.message_bytes")

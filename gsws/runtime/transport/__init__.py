@@ -15,7 +15,9 @@ from gsws.runtime.transport.interface import (
     Headers,
     HTTPRefusal,
     ListenOptions,
+    Page,
     Receiver,
+    RequestHead,
 )
 from gsws.runtime.transport.listener import Listener
 from gsws.runtime.transport.port import Port
@@ -29,7 +31,9 @@ __all__ = [
     "Headers",
     "ListenOptions",
     "Listener",
+    "Page",
     "Port",
     "Receiver",
+    "RequestHead",
     "encode_frame",
 ]

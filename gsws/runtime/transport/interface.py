@@ -22,6 +22,7 @@ __all__ = [
     "Handshake",
     "Headers",
     "ListenOptions",
+    "Page",
     "Receiver",
     "RequestHead",
 ]
@@ -42,6 +43,7 @@ class ListenOptions:
         hosts: Names that requests may be for, in lower case, ``*`` for any; None: in development this machine's own.
         csp: ``Content-Security-Policy`` of pages, empty for none; None for the default.
         public: Folder of static files, or None.
+        shipped: Files by their paths, which ``public`` may replace, for pages of every accepted origin.
         message_bytes: Largest message in bytes, after decompression.
         send_buffer: Bytes that may wait for a slow reader before a push to it closes it with 4430.
         connections: Most WebSocket connections at a time; 0 for no limit.
@@ -67,6 +69,7 @@ class ListenOptions:
     hosts: tuple[str, ...] | None = None
     csp: str | None = None
     public: Path | None = None
+    shipped: Mapping[str, Path] = field(default_factory=dict)
     message_bytes: int = 2**20
     send_buffer: int = 2**20
     connections: int = 10_000
@@ -137,6 +140,26 @@ class RequestHead:
     host: str
     port: int | None
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    A response to a plain request.
+
+    Attributes:
+        status: HTTP status.
+        body: Its content; not sent to a ``HEAD``.
+        content_type: What that is.
+        headers: Further header fields.
+        any_host: Whether it is given also to who asks by a name that is not one of the service's.
+    """
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+    any_host: bool = False
 
 
 @dataclass(slots=True)
@@ -325,8 +348,20 @@ class Application(Protocol):
     def connected(self, connection: Connection, handshake: Handshake) -> Receiver:
         """Take a new connection; what is sent from here on follows the 101 response."""
 
-    def ready(self) -> bool:
-        """Tell ``/readyz`` whether new work is welcome."""
+    def page(self, head: RequestHead, peer: str) -> Page | None:
+        """
+        Answer a plain request, or leave it to the files with None.
+
+        Called for every ``GET`` and ``HEAD`` that asks for no upgrade, before files are looked for, so that none takes
+        the path of a page. It must not block, and may change nothing: anybody may ask, and what is returned is not
+        always sent. To who asks by a name that is not the service's it is given with ``any_host`` only; the body is
+        not sent to a ``HEAD``. The application says by ``headers`` what a browser may do with it. What is raised here
+        is logged and answered with 500.
+
+        Args:
+            head: The request.
+            peer: Address of who asks.
+        """
 
     def too_large(self, limit: int) -> bytes:
         """Make the text frame's payload that goes before a close with 1009 (protocol P7.3); empty for none."""

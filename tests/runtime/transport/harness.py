@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from gsws.runtime.transport import Connection, Handshake, Listener, ListenOptions, Port
+from gsws.runtime.sources.pages import status_page
+from gsws.runtime.transport import Connection, Handshake, Listener, ListenOptions, Page, Port, RequestHead
 
 DEADLINE = 10.0
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -79,8 +80,8 @@ class App:
             self.on_connected(connection)
         return Recorder(self, connection)
 
-    def ready(self) -> bool:
-        return self.is_ready
+    def page(self, head: RequestHead, peer: str) -> Page | None:
+        return status_page(head, peer, is_ready=lambda: self.is_ready)
 
     def too_large(self, limit: int) -> bytes:
         return TOO_LARGE

@@ -11,6 +11,8 @@ from urllib.parse import urljoin
 
 import pytest
 
+from gsws.runtime.sources.options import SHIPPED
+from gsws.runtime.transport import Page
 from tests.runtime.support import logged
 from tests.runtime.transport.harness import Client, eventually
 
@@ -57,22 +59,37 @@ def test_p1_3_health(serve):
 
 
 def test_p10_2_draining(serve):
-    """P10.2: after `stop_accepting`, upgrades and `/readyz` are 503 while open connections work."""
+    """P10.2: after `stop_accepting`, upgrades are 503 while open connections work and pages are served."""
     server = serve()
     with server.connect() as client:
         server.call(server.listener.stop_accepting)
         assert server.upgrade().status == 503
-        assert server.request("/readyz").status == 503
         assert server.request("/healthz").status == 200
         client.send_frame(1, b"still")
         client.expect(1, b"still")
 
 
-def test_failing_readiness(serve):
-    """A readiness check that raises means not ready."""
-    server = serve(errors=["the readiness check failed"])
-    server.app.ready = lambda: 1 // 0
-    assert server.request("/readyz").status == 503
+def test_a_page_that_raises(serve):
+    """500, and the log has the details."""
+    server = serve(errors=["the page of a request failed"])
+    server.app.page = lambda head, peer: 1 // 0
+    response = server.request("/readyz")
+    assert (response.status, response.body) == (500, b"the page could not be made\n")
+
+
+def test_a_page_wins_over_a_file_and_is_for_our_names_only(serve, public):
+    """P1.3: a page has its path, whatever lies in `public/`; by another name only what says so is given."""
+    server = serve(public=public, hosts=("good.example",))
+    pages = {"/index.html": Page(200, b"page", "text/plain", (("X-A", "b"),)), "/any": Page(200, any_host=True)}
+    server.app.page = lambda head, peer: pages.get(head.path)
+
+    def status(path, host):
+        return server.request(path, [f"Host: {host}"]).status
+
+    page = server.request("/index.html", ["Host: good.example"])
+    assert (page.status, page.body, page.headers["x-a"]) == (200, b"page", "b")
+    assert (status("/index.html", "evil.example"), status("/any", "evil.example")) == (404, 200)
+    assert server.request("/index.html", ["Host: good.example"], method="HEAD").headers["content-length"] == "4"
 
 
 def test_head_and_other_methods(serve, public):
@@ -386,7 +403,7 @@ def test_a_project_has_its_own_policy(serve, public, policy, sent):
 @pytest.mark.parametrize("path", ["/gsws.js", "/gsws.d.ts"])
 def test_our_client_may_be_had_by_the_pages_that_may_connect(serve, path):
     """By their origin, never by a star; caches are told that it matters."""
-    server = serve(origins=("https://app.example",))
+    server = serve(origins=("https://app.example",), shipped=SHIPPED)
     listed = asked_for(server, path, [("Origin", "https://app.example")]).headers
     assert (listed["access-control-allow-origin"], listed["vary"]) == ("https://app.example", "Origin")
     assert "access-control-allow-credentials" not in listed
@@ -398,7 +415,7 @@ def test_our_client_may_be_had_by_the_pages_that_may_connect(serve, path):
 
 
 def test_in_development_a_page_on_this_machine_may_have_it(serve):
-    server = serve(development=True)
+    server = serve(development=True, shipped=SHIPPED)
     for origin, allowed in (("http://localhost:5173", True), ("http://localhost.evil.example", False)):
         headers = asked_for(server, "/gsws.js", [("Origin", origin)]).headers
         assert headers.get("access-control-allow-origin") == (origin if allowed else None)

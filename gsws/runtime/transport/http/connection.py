@@ -20,8 +20,8 @@ from gsws.runtime.transport.http.head import BadRequest, parse_head, response
 from gsws.runtime.transport.http.negotiation import BadHandshake, Terms, negotiate
 from gsws.runtime.transport.http.origins import origin_allowed
 from gsws.runtime.transport.http.sendfile import PIECE, send_file
-from gsws.runtime.transport.http.site import Found, Page, Site
-from gsws.runtime.transport.interface import Handshake, HTTPRefusal, RequestHead
+from gsws.runtime.transport.http.site import Found, Site
+from gsws.runtime.transport.interface import Handshake, HTTPRefusal, Page, RequestHead
 from gsws.runtime.transport.websocket.connection import WebSocketConnection
 
 if TYPE_CHECKING:

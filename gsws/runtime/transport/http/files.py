@@ -13,7 +13,7 @@ from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-__all__ = ["SHIPPED", "PublicFile", "PublicFolder", "open_shipped"]
+__all__ = ["PublicFile", "PublicFolder"]
 
 CONTENT_TYPES = {
     ".avif": "image/avif",
@@ -49,11 +49,6 @@ CONTENT_TYPES = {
     ".xml": "application/xml",
 }
 """Fixed here, because the tables of the machine (``/etc/mime.types``) differ."""
-
-SHIPPED = ("/gsws.js", "/gsws.d.ts")
-"""Paths of what gsws itself serves to browsers."""
-
-_SHIPPED = Path(__file__).parents[3] / "client" / "javascript"
 
 _OPEN_FLAGS = os.O_RDONLY
 for _flag in ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"):
@@ -152,12 +147,6 @@ class PublicFolder:
         )
         content_type = CONTENT_TYPES.get(target.suffix.lower(), "application/octet-stream")
         return PublicFile(descriptor, facts.st_size, content_type, headers)
-
-
-def open_shipped(path: str) -> PublicFile | None:
-    """Open what gsws itself serves to browsers: its client, ``/gsws.js``, and the types of it, ``/gsws.d.ts``."""
-    found = PublicFolder(_SHIPPED).open(path) if path in SHIPPED else None
-    return found if isinstance(found, PublicFile) else None
 
 
 def _is_public(target: Path, root: Path) -> bool:

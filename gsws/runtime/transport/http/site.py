@@ -1,46 +1,25 @@
 """
-What plain requests to a port get: its health, files of ``public/``, the client that gsws ships; else 404.
+What plain requests to a port get: pages of its application, files of ``public/``, files that gsws ships; else 404.
 
 Decided here, without the socket; `connection` sends it, large files by `sendfile`.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from gsws.runtime.transport.http.conditions import Unsatisfiable, precondition, wanted_range
-from gsws.runtime.transport.http.files import PublicFile, PublicFolder, open_shipped
-from gsws.runtime.transport.http.origins import host_allowed, is_local, origin_allowed
+from gsws.runtime.transport.http.files import PublicFile, PublicFolder
+from gsws.runtime.transport.http.origins import host_allowed, origin_allowed
 from gsws.runtime.transport.http.pages import LARGEST_PAGE, page_headers
-from gsws.runtime.transport.interface import RequestHead
+from gsws.runtime.transport.interface import Page, RequestHead
 from gsws.runtime.transport.port import Port
 
-__all__ = ["Found", "Page", "Site"]
-
-COUNTERS = "/gsws/counters"
+__all__ = ["Found", "Site"]
 
 log = logging.getLogger("gsws.transport")
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """
-    A response that is at hand.
-
-    Attributes:
-        status: HTTP status.
-        body: Its content; not sent to a ``HEAD``.
-        content_type: What that is.
-        headers: Further header fields.
-    """
-
-    status: int
-    body: bytes = b""
-    content_type: str = "text/plain; charset=utf-8"
-    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,33 +89,23 @@ class Site:
             head: The request.
             peer: Address of who asks.
         """
-        if head.path == "/healthz":
-            return _status(200, "ok")
-        if head.path == "/readyz":
-            ready = self.port.accepting and self._is_ready()
-            return _status(200, "ok") if ready else _status(503, "unavailable")
-        if self.is_elsewhere(head, peer):
+        page = self._page(head, peer)
+        if not (page is not None and page.any_host) and self.is_elsewhere(head, peer):
             return Page(404, b"not found: this name is not one of the service's `hosts`\n")
-        if head.path == COUNTERS and self.port.options.development and is_local(peer, head.host, head.headers):
-            return Page(200, self._facts(), "application/json")
-        return self._find_file(head)
+        return page or self._find_file(head)
 
-    def _is_ready(self) -> bool:
+    def _page(self, head: RequestHead, peer: str) -> Page | None:
         try:
-            return self.port.application.ready()
+            return self.port.application.page(head, peer)
         except Exception:
-            log.exception("the readiness check failed")
-            return False
-
-    def _facts(self) -> bytes:
-        """What is connected and what was refused, as JSON for a person."""
-        facts = {"connections": len(self.port.connections), "counters": self.port.counters.read()}
-        return json.dumps(facts, indent=2).encode() + b"\n"
+            log.exception("the page of a request failed")
+            return Page(500, b"the page could not be made\n")
 
     def _find_file(self, head: RequestHead) -> Page | Found:
         extra: tuple[tuple[str, str], ...] = ()
         found = None if self._public is None else self._public.open(head.path)
-        if found is None and (found := open_shipped(head.path)) is not None:
+        if found is None and (shipped := self.port.options.shipped.get(head.path)) is not None:
+            found = PublicFolder(shipped.parent).open(f"/{shipped.name}")
             extra = self._sharing(head)
         if found is None:
             return Page(404, b"not found\n")
@@ -159,10 +128,6 @@ class Site:
         if origins and origin_allowed(origins, head.host, head.port, self.port.options):
             return ("Vary", "Origin"), ("Access-Control-Allow-Origin", origins[0])
         return (("Vary", "Origin"),)
-
-
-def _status(status: int, word: str) -> Page:
-    return Page(status, b'{"status":"%b"}' % word.encode(), "application/json")
 
 
 def _answered(file: PublicFile, head: RequestHead, headers: tuple[tuple[str, str], ...]) -> Found:
