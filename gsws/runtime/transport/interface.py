@@ -45,7 +45,7 @@ class ListenOptions:
         public: Folder of static files, or None.
         shipped: Files by their paths, which ``public`` may replace, for pages of every accepted origin.
         message_bytes: Largest message in bytes, after decompression.
-        send_buffer: Bytes that may wait for a slow reader before a push to it closes it with 4430.
+        send_buffer: Bytes that may wait for a slow reader before a push closes it; see `Connection.keeps_up`.
         connections: Most WebSocket connections at a time; 0 for no limit.
         connections_per_ip: Most WebSocket connections of one address; 0 for no limit.
         connect_rate: Handshakes of one address in a time, or None for no limit.
@@ -301,12 +301,35 @@ class Connection(Protocol):
 
     def send_prepared(self, frame: bytes) -> None:
         """
-        Push a frame made by `encode_frame`, the same bytes for many connections (protocol P9.3, P11.2).
-
-        A connection that already has more than ``send_buffer`` bytes waiting is closed with 4430 instead.
+        Queue a frame made by `encode_frame`, the same bytes for many connections (protocol P11.2).
 
         Raises:
             ConnectionClosed: If the connection is not open.
+        """
+
+    def push(self, frame: bytes) -> bool:
+        """
+        Queue a prepared frame that nobody waits for and the peer did not ask for (protocol P9.3).
+
+        Returns:
+            Whether it was queued; if not, the peer did not keep up with ``send_buffer`` and is closed.
+
+        Raises:
+            ConnectionClosed: If the connection is not open.
+        """
+
+    def keeps_up(self, most: int) -> bool:
+        """
+        Close with 4430 a peer that reads too slowly for who does not wait for it; the one rule for that (P9.3).
+
+        Neither what was asked for at once, see `mark_replay`, is held against it, nor how long a single frame is: what
+        counts is what waits before one more is sent.
+
+        Args:
+            most: Bytes that may wait; who has at most 64 KiB waiting always keeps up.
+
+        Returns:
+            Whether it keeps up.
         """
 
     async def drain(self) -> None:

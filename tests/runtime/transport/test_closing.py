@@ -166,7 +166,7 @@ def test_sending_after_the_end(serve):
         connection = eventually(lambda: server.app.connections)[0]
         client.shake_close(4000)
     server.app.next()
-    for send in (connection.send_text, connection.send_binary, connection.send_prepared):
+    for send in (connection.send_text, connection.send_binary, connection.send_prepared, connection.push):
         for _ in range(20):
             with pytest.raises(ConnectionClosed, match=r"the connection is closed \(4000\)"):
                 server.call(lambda send=send: send(b"x"))

@@ -132,7 +132,7 @@ def test_p9_3_push_to_a_slow_consumer(serve):
         def publish():
             for connection in connections:
                 if connection.is_open:
-                    connection.send_prepared(push)
+                    connection.push(push)
 
         for _ in range(600):
             server.call(publish)
@@ -151,12 +151,29 @@ def test_slow_consumer_that_reads_on_sees_why(serve):
 
         def publish():
             while connection.is_open:
-                connection.send_prepared(encode_frame(b"p" * 10_000))
+                connection.push(encode_frame(b"p" * 10_000))
 
         server.call(publish)
         while (got := client.read_frame())[0] == TEXT:
             assert got[1] == b"p" * 10_000
         assert got == (8, b"\x11\x4eslow consumer")
+
+
+def test_p9_3_what_was_asked_for_and_a_long_frame_are_not_held_against_a_slow_reader(serve):
+    """Pushes count what waits before them, without a replay; who is over it is told by `keeps_up` too."""
+    server = serve(send_buffer=200_000)
+    with small_client(server):
+        connection = eventually(lambda: server.app.connections)[0]
+
+        def replay():
+            connection.send_prepared(encode_frame(b"r" * 2**23))
+            connection.mark_replay()
+            return connection.paused, connection.buffered > 2**20, connection.push(encode_frame(b"p" * 2**20))
+
+        assert server.call(replay) == (True, True, True)
+        assert server.call(lambda: connection.keeps_up(2**21))
+        assert server.call(lambda: (connection.push(encode_frame(b"p")), connection.is_open)) == (False, False)
+    assert server.app.next() == ("closed", (4430, "slow consumer"))
 
 
 def test_replies_of_one_read_leave_in_one_write(serve):

@@ -17,6 +17,7 @@ from websockets.extensions import Extension
 from websockets.protocol import OPEN
 
 from gsws.errors import ConnectionClosed
+from gsws.protocol.closecodes import CloseCode
 from gsws.runtime.transport.closing import check_close_code, cut_reason, end_stream
 from gsws.runtime.transport.interface import Handshake, Receiver
 from gsws.runtime.transport.port import Port
@@ -133,10 +134,21 @@ class WebSocketConnection(asyncio.Protocol):
     def send_prepared(self, frame: bytes) -> None:
         if not self.is_open:
             raise self._closed_error()
-        if self.paused and self.backlog_beyond_replay > self._port.options.send_buffer:
-            self.close(4430, "slow consumer")
-            return
         self._outbox.queue(frame)
+
+    def push(self, frame: bytes) -> bool:
+        if not self.is_open:
+            raise self._closed_error()
+        if self.paused and not self.keeps_up(self._port.options.send_buffer):
+            return False
+        self._outbox.queue(frame)
+        return True
+
+    def keeps_up(self, most: int) -> bool:
+        if not self.paused or self.backlog_beyond_replay <= most:
+            return True
+        self.close(CloseCode.SLOW_CONSUMER, "slow consumer")
+        return False
 
     @property
     def buffered(self) -> int:
@@ -472,7 +484,7 @@ class WebSocketConnection(asyncio.Protocol):
         decision = heartbeat.check(port.wheel.time(), heard=heard, interval=interval, timeout=timeout)
         if decision is None:
             log.debug("connection %s missed its heartbeat", self.id)
-            self.close(4408, "heartbeat missed")
+            self.close(CloseCode.HEARTBEAT_MISSED, "heartbeat missed")
             self._set_timer(min(_LAST_WORDS, port.options.close_timeout), self.abort)
             return
         ping, delay = decision
