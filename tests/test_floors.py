@@ -19,6 +19,7 @@ ADVICE = f"give it one in {Path(__file__).name}"
 
 FLOORS: Mapping[str, int] = {
     "__about__": 0,
+    "defaults": 0,
     "errors": 0,
     "types": 0,
     "text": 0,
@@ -72,7 +73,7 @@ CONFINED: Mapping[str, tuple[str, ...]] = {
 
 # Rooms that may know no more of the package than these.
 ONLY: Mapping[str, frozenset[str]] = {
-    "client": frozenset({"errors", "types", "protocol"}),  # what a program carries that only talks to a server
+    "client": frozenset({"defaults", "errors", "types", "protocol"}),  # of a program that only talks to a server
     "eventsources": frozenset({"errors", "types", "plugins", "project"}),  # the contract, as any plugin's
 }
 

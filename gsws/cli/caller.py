@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from gsws.cli import output
-from gsws.protocol.urls import without_secrets
+from gsws.protocol.urls import query_of, without_secrets
 
 __all__ = ["Caller", "caller"]
 
@@ -83,7 +83,7 @@ def caller(
         token = _sendable(token.strip(_BLANK).removeprefix("Bearer "), "`--token`", is_needed=True)
     if client_id is not None and not client_id:
         raise output.Failure("`--client-id` is empty", "leave it out for one of its own", exit_code=output.USAGE)
-    if client_id is None and root is not None and "clientId" not in parse_qs(urlsplit(url).query):
+    if client_id is None and root is not None and "clientId" not in dict(query_of(urlsplit(url).query)):
         client_id = _kept(root)
     return Caller(client_id, token, given)
 

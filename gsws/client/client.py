@@ -18,6 +18,7 @@ from gsws.client.policy import Backoff
 from gsws.client.pushes import Pushes
 from gsws.client.session import Options, Session
 from gsws.client.stream import Stream
+from gsws.defaults import HEARTBEAT
 from gsws.protocol.codec import encode
 from gsws.protocol.urls import without_secrets
 
@@ -37,7 +38,7 @@ def connect(
     backoff: Backoff | None = None,
     tls: ssl.SSLContext | None = None,
     open_timeout: float = 10.0,
-    heartbeat: float = 20.0,
+    heartbeat: float = HEARTBEAT,
     buffer: int = 2**20,
     max_bytes: int = 2**25,
     compact: bool = False,

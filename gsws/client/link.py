@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -45,12 +45,12 @@ class Endpoint:
     """
 
     url: str
-    session: bool = True
-    headers: Mapping[str, str] = field(default_factory=dict)
-    tls: ssl.SSLContext | None = None
-    open_timeout: float = 10.0
-    heartbeat: float = 20.0
-    max_bytes: int = 2**25
+    session: bool
+    headers: Mapping[str, str]
+    tls: ssl.SSLContext | None
+    open_timeout: float
+    heartbeat: float
+    max_bytes: int
 
 
 class LinkEnded(Exception):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gsws.client.credentials import Credentials
@@ -50,12 +50,12 @@ class Options:
     """
 
     endpoint: Endpoint
-    client_id: str | None = None
-    resume: bool = True
-    backoff: Backoff = field(default_factory=Backoff)
-    buffer: int = 2**20
-    on_frame: Callable[[object], None] | None = None
-    compact: bool = False
+    client_id: str | None
+    resume: bool
+    backoff: Backoff
+    buffer: int
+    on_frame: Callable[[object], None] | None
+    compact: bool
 
 
 class Session:

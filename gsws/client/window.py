@@ -13,14 +13,12 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from gsws.client.pending import Pending
+from gsws.defaults import IN_FLIGHT, QUEUE
 
 __all__ = ["Window"]
 
 Kind: TypeAlias = Literal["control", "queued", "bounded", "unknown"]
 
-_IN_FLIGHT: Final = 32
-_QUEUED: Final = 1000
-"""The server's defaults: what a client goes by that was told nothing."""
 _MOST_EVENTS: Final = 1000
 
 
@@ -36,8 +34,8 @@ class Window:
 
     def __init__(self) -> None:
         self.largest: int | None = None
-        self._bounded = 2 * _IN_FLIGHT
-        self._queued = _QUEUED
+        self._bounded = 2 * IN_FLIGHT
+        self._queued = QUEUE
         self._kinds: dict[str, Kind] = {}
         self._at_server: dict[str, tuple[Kind, str]] = {}
         self._count: dict[Kind, int] = {"control": 0, "queued": 0, "bounded": 0, "unknown": 0}
@@ -47,8 +45,8 @@ class Window:
         """Take the bounds from the server's first frame."""
         self.largest = _bound(payload.get("max_message_bytes")) or None
         # As many may wait as may run.
-        self._bounded = 2 * (_bound(payload.get("max_in_flight")) or _IN_FLIGHT)
-        self._queued = _bound(payload.get("max_queued")) or _QUEUED
+        self._bounded = 2 * (_bound(payload.get("max_in_flight")) or IN_FLIGHT)
+        self._queued = _bound(payload.get("max_queued")) or QUEUE
 
     # What waits.
 

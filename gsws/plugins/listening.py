@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gsws.defaults import CONNECTIONS, HEARTBEAT, IN_FLIGHT, JSON_DEPTH, MESSAGE_BYTES, QUEUE, QUEUE_BYTES, SEND_BUFFER
+
 __all__ = [
     "ApiKeysConfig",
     "AuthnConfig",
@@ -91,13 +93,13 @@ class LimitsConfig:
         connect_rate: Handshakes of one address; its ``messages`` are ``connections`` in the file.
     """
 
-    message_bytes: int = 2**20
-    json_depth: int = 64
-    in_flight: int = 32
-    queue: int = 1000
-    queue_bytes: int = 2**20
-    send_buffer: int = 2**20
-    connections: int = 10000
+    message_bytes: int = MESSAGE_BYTES
+    json_depth: int = JSON_DEPTH
+    in_flight: int = IN_FLIGHT
+    queue: int = QUEUE
+    queue_bytes: int = QUEUE_BYTES
+    send_buffer: int = SEND_BUFFER
+    connections: int = CONNECTIONS
     connections_per_ip: int = 0
     connections_per_subject: int = 1000
     rate: RateLimit = field(default_factory=RateLimit)
@@ -109,8 +111,8 @@ class LimitsConfig:
 class HeartbeatConfig:
     """Seconds between pings (0: none) and seconds to wait for an answer."""
 
-    interval: float = 20.0
-    timeout: float = 20.0
+    interval: float = HEARTBEAT
+    timeout: float = HEARTBEAT
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from gsws.defaults import RESUME_BYTES, RESUME_SESSIONS, RESUME_TOTAL, RESUME_WINDOW
 from gsws.diagnostics.finding import Finding, Severity
 from gsws.diagnostics.mask import Mask
 from gsws.text.span import Span
@@ -174,10 +175,10 @@ class ResumeSpec:
         sessions: Sessions that may wait for their clients; 0 for no limit.
     """
 
-    window: float = 120.0
-    bytes: int = 2**20
-    total: int = 256 * 2**20
-    sessions: int = 10_000
+    window: float = RESUME_WINDOW
+    bytes: int = RESUME_BYTES
+    total: int = RESUME_TOTAL
+    sessions: int = RESUME_SESSIONS
 
 
 @dataclass(frozen=True, slots=True)

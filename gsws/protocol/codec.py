@@ -13,19 +13,19 @@ import enum
 import json
 import math
 import re
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import orjson
 
+from gsws.defaults import JSON_DEPTH
 from gsws.protocol.errors import WireError
 from gsws.protocol.quoting import MAX_ID_LENGTH, is_id
 from gsws.protocol.salvage import is_deeper, reason, written_id
 from gsws.types import JSONObject, JSONValue, RequestId
 
-__all__ = ["DEFAULT_DEPTH", "Envelope", "Unserialisable", "decode", "encode"]
+__all__ = ["Envelope", "Unserialisable", "decode", "encode"]
 
-DEFAULT_DEPTH: Final = 64
 
 Envelope: TypeAlias = tuple[str, RequestId | None, JSONObject | None, JSONObject]
 """``(eventtype, id, meta, message)``: message is the JSON object without ``id``, ``seq`` and ``meta``."""
@@ -40,7 +40,7 @@ _dumps = orjson.dumps
 _find_null = re.compile(b"null").search  # a third of the time of `in`
 
 
-def decode(data: bytes, max_depth: int = DEFAULT_DEPTH) -> Envelope:
+def decode(data: bytes, max_depth: int = JSON_DEPTH) -> Envelope:
     """
     Read one inbound message.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeGuard
 
+from gsws.defaults import MESSAGE_BYTES
 from gsws.diagnostics.finding import Finding, Label, Severity
 from gsws.project.events import Draft
 from gsws.project.rules.scope import Scope
@@ -14,7 +15,6 @@ from gsws.text.span import Pointer
 __all__ = ["too_small_limits"]
 
 _DEPTH: Final = 20
-_DEFAULT_BYTES: Final = 2**20
 
 
 def too_small_limits(scope: Scope) -> list[Finding]:
@@ -24,7 +24,7 @@ def too_small_limits(scope: Scope) -> list[Finding]:
         given = source.config.get("limits")
         written = size(given.get("message_bytes")) if isinstance(given, dict) else None
         if source.type == "websocket" or written is not None:
-            limits[name] = _DEFAULT_BYTES if written is None else written
+            limits[name] = MESSAGE_BYTES if written is None else written
     found = []
     for draft in scope.drafts:
         text = draft.document.text

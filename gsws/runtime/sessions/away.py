@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Final
 
+from gsws.defaults import RESUME_SESSIONS, RESUME_TOTAL
 from gsws.runtime.shares import Shares
 from gsws.runtime.streams.pool import Pool, Share
 
@@ -50,7 +51,7 @@ class Away:
 
     __slots__ = ("_counts", "_limit", "_of_one", "_sessions", "evicted", "pool")
 
-    def __init__(self, total: int = 256 * 2**20, limit: int = 10_000) -> None:
+    def __init__(self, total: int = RESUME_TOTAL, limit: int = RESUME_SESSIONS) -> None:
         self.pool = Pool(total, self._evict, self._evict_of)
         self.evicted = 0
         self._limit = limit

@@ -16,6 +16,17 @@ from typing import Any, Final
 
 import structlog
 
+from gsws.defaults import (
+    HEARTBEAT,
+    IN_FLIGHT,
+    JSON_DEPTH,
+    MESSAGE_BYTES,
+    QUEUE,
+    QUEUE_BYTES,
+    RESUME_BYTES,
+    RESUME_WINDOW,
+    SEND_BUFFER,
+)
 from gsws.errors import ServeError
 from gsws.plugins.contract import Health
 from gsws.plugins.listening import ListenConfig, RateLimit
@@ -96,19 +107,19 @@ class LiveSource:
     wheel: Wheel
     routes: Mapping[str, Route]
     pushes: Pushes
-    json_depth: int = 64
-    max_in_flight: int = 32
-    max_queued: int = 1000
-    max_queued_bytes: int = 2**20
-    send_buffer: int = 2**20
+    json_depth: int = JSON_DEPTH
+    max_in_flight: int = IN_FLIGHT
+    max_queued: int = QUEUE
+    max_queued_bytes: int = QUEUE_BYTES
+    send_buffer: int = SEND_BUFFER
     rate: RateLimit | None = None
     event_rates: Mapping[str, Any] = field(default_factory=dict)
     broadcasts: Mapping[str, Validator] = field(default_factory=dict)
     identity: Authenticator | None = None
-    resume_window: float = 120.0
-    resume_bytes: int = 2**20
-    heartbeat: float = 20.0
-    message_bytes: int = 2**20
+    resume_window: float = RESUME_WINDOW
+    resume_bytes: int = RESUME_BYTES
+    heartbeat: float = HEARTBEAT
+    message_bytes: int = MESSAGE_BYTES
     buckets: Buckets = field(default_factory=Buckets)
     replies: Replies = field(default_factory=Replies)
     sessions: dict[str, SessionClient] = field(default_factory=dict)

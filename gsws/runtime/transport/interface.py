@@ -12,6 +12,8 @@ from pathlib import Path
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gsws.defaults import CONNECTIONS, HEARTBEAT, MESSAGE_BYTES, SEND_BUFFER
+
 if TYPE_CHECKING:
     from gsws.runtime.rate import Rate
 
@@ -70,14 +72,14 @@ class ListenOptions:
     csp: str | None = None
     public: Path | None = None
     shipped: Mapping[str, Path] = field(default_factory=dict)
-    message_bytes: int = 2**20
-    send_buffer: int = 2**20
-    connections: int = 10_000
+    message_bytes: int = MESSAGE_BYTES
+    send_buffer: int = SEND_BUFFER
+    connections: int = CONNECTIONS
     connections_per_ip: int = 0
     connect_rate: Rate | None = None
     handshake_timeout: float = 10.0
-    heartbeat_interval: float = 20.0
-    heartbeat_timeout: float = 20.0
+    heartbeat_interval: float = HEARTBEAT
+    heartbeat_timeout: float = HEARTBEAT
     close_timeout: float = 5.0
     stall_timeout: float = 30.0
     compression: bool = False

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import orjson
 
+from gsws.protocol.urls import query_of
 from gsws.testing.gemini.errors import APIError, invalid, invalid_key, missing_key
 from gsws.testing.gemini.http import Incoming
 from gsws.testing.gemini.request import Request
@@ -81,4 +82,4 @@ def _canonical(value: Any, *, rename: bool = True, depth: int = 0) -> Any:
 
 
 def _query(incoming: Incoming) -> Mapping[str, Any]:
-    return dict(parse_qsl(urlsplit(incoming.target).query))
+    return dict(query_of(urlsplit(incoming.target).query))
