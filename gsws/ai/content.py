@@ -13,10 +13,7 @@ from typing import Any, Final
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
-from gsws.ai.turn.failures import Failure
-from gsws.protocol.answer import Frame
-
-__all__ = ["bounded", "clean", "error_frame", "jsonable", "passages", "reasoning_of", "text_of"]
+__all__ = ["bounded", "clean", "jsonable", "passages", "reasoning_of", "text_of"]
 
 MAX_CONTENT: Final = 2000
 """Characters of a tool's result that are shown; the model has all of it."""
@@ -24,20 +21,6 @@ MAX_CONTENT: Final = 2000
 _MAX_EXCERPT: Final = 500
 _MAX_DEPTH: Final = 12
 _MAX_ITEMS: Final = 500
-
-
-def error_frame(failure: Failure, thread: str) -> Frame:
-    """Make the terminal frame of a turn that failed."""
-    payload = {
-        "message": failure.message,
-        "error": failure.name,
-        "code": failure.code,
-        "retryable": failure.retryable,
-        "thread": thread,
-    }
-    if failure.retry_after_ms is not None:
-        payload["retry_after_ms"] = failure.retry_after_ms
-    return Frame("stream.error", payload)
 
 
 def text_of(content: Any) -> str:

@@ -1,4 +1,8 @@
-"""Chat models by ``provider:model``, asked again before their first token and followed by fallbacks."""
+"""
+Chat models by ``provider:model``, asked again before their first token and followed by fallbacks; and the offline one.
+
+May import `google`, and of `retrieval` the words that say nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from gsws.ai.models.attempts import RetryPolicy
-from gsws.ai.models.failures import RetryAdvice, http_status, judge, retry_after
 from gsws.ai.models.providers import build_candidate
 from gsws.ai.models.resilient import ResilientChatModel
 from gsws.ai.models.spec import OFFLINE, ModelSpec, UnknownModel, parse_spec
@@ -17,14 +20,10 @@ from gsws.ai.models.warming import warm_up
 __all__ = [
     "ModelSpec",
     "ResilientChatModel",
-    "RetryAdvice",
     "RetryPolicy",
     "UnknownModel",
     "chat_model",
-    "http_status",
-    "judge",
     "parse_spec",
-    "retry_after",
     "warm_up",
 ]
 

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gsws.ai.models.failures import RetryAdvice, judge, retry_after
+from gsws.ai.models.failures import ModelFailure, RetryAdvice
 
 if TYPE_CHECKING:
     from gsws.ai.models.candidates import Candidate
@@ -54,14 +54,14 @@ class Attempts:
         self._policy = policy
         self._position = 0
         self._retry = 0
-        self._first_error: Exception | None = None
+        self._first_error: BaseException | None = None
 
     @property
     def candidate(self) -> Candidate:
         """Whom to ask now."""
         return self._candidates[self._position]
 
-    def failed(self, error: Exception) -> float:
+    def failed(self, failure: ModelFailure) -> float:
         """
         Take in a failure that came before the first token.
 
@@ -72,16 +72,16 @@ class Attempts:
             Exception: When nothing is left to try: the last error of the first model, which is the one that the
                 project chose; the others are in the log.
         """
-        advice = judge(error)
+        advice = failure.advice
         if advice is RetryAdvice.RETRY and self._retry < self._policy.retries:
-            pause = self._policy.pause(self._retry, retry_after(error))
+            pause = self._policy.pause(self._retry, failure.retry_after)
             if pause is not None:
                 self._retry += 1
                 return pause
         if self._position == 0:
-            self._first_error = error
+            self._first_error = failure.error
         if advice is not RetryAdvice.GIVE_UP and self._position + 1 < len(self._candidates):
             self._position += 1
             self._retry = 0
             return 0.0
-        raise self._first_error or error
+        raise self._first_error or failure.error

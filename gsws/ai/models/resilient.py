@@ -25,7 +25,7 @@ from pydantic import SkipValidation
 
 from gsws.ai.models.attempts import Attempts, RetryPolicy
 from gsws.ai.models.candidates import Candidate
-from gsws.ai.models.failures import http_status
+from gsws.ai.models.failures import read_failure
 from gsws.ai.models.spec import OFFLINE
 
 if TYPE_CHECKING:
@@ -196,11 +196,11 @@ class ResilientChatModel(BaseChatModel):
 
     def _after(self, attempts: Attempts, candidate: Candidate, error: Exception) -> float:
         """Seconds to wait before the next attempt; raises when there is none. The log has every failure."""
-        status = http_status(error)
-        kind = type(error).__name__ + (f" ({status})" if status else "")
+        failure = read_failure(error, of_model=True)
+        kind = type(error).__name__ + (f" ({failure.status})" if failure.status else "")
         facts = f"model {candidate.spec} failed before its first token: {kind}"
         try:
-            pause = attempts.failed(error)
+            pause = attempts.failed(failure)
         except Exception:
             _log.warning("%s; no further attempt", facts)
             raise

@@ -15,8 +15,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.messages.utils import count_tokens_approximately
 
 from gsws.ai.content import text_of
+from gsws.ai.models.finish import finish_of
 from gsws.ai.retrieval.citations import number
-from gsws.ai.turn.failures import TurnFailed, finish_of
 
 __all__ = ["answers_for", "heal", "prepare"]
 
@@ -108,13 +108,8 @@ def _cancelled(identifier: str, name: str) -> ToolMessage:
 
 def _was_blocked(message: AIMessage) -> bool:
     """Whether it is the empty answer to a question that the provider did not let through."""
-    if message.tool_calls or text_of(message.content):
-        return False
-    try:
-        finish_of(message.response_metadata, spoke=True)
-    except TurnFailed as error:
-        return error.failure.name == "blocked"
-    return False
+    is_empty = not message.tool_calls and not text_of(message.content)
+    return is_empty and finish_of(message.response_metadata, spoke=True) == "blocked"
 
 
 def _readable(message: AIMessage) -> AIMessage | None:

@@ -15,13 +15,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 from langgraph.types import Interrupt
 
 from gsws.ai.content import clean, jsonable, reasoning_of, text_of
+from gsws.ai.models.finish import finish_of
 from gsws.ai.retrieval.citations import count
-from gsws.ai.turn.failures import TurnFailed, finish_of
 from gsws.ai.turn.observer import CallEnd, Observer
 from gsws.ai.turn.toolcalls import ToolCalls
 from gsws.protocol.answer import Frame
 
-__all__ = ["Meter", "Parts", "Said"]
+__all__ = ["FrameTranslator", "Meter", "Said"]
 
 _NOTHING: Final[tuple[Frame, ...]] = ()
 
@@ -55,7 +55,7 @@ class Said:
         self.texts: list[str] = []
 
 
-class Parts:
+class FrameTranslator:
     """The translation of one turn; ``feed`` takes parts of ``astream(version="v2")`` in their order."""
 
     def __init__(self, observer: Observer, meter: Meter, tool_nodes: frozenset[str], nodes: frozenset[str]) -> None:
@@ -144,8 +144,7 @@ class Parts:
         """
         Why the turn ended: ``stop``, ``length``, ``interrupt`` or ``other``.
 
-        Raises:
-            TurnFailed: If the model's last message is no answer.
+        If the model's last message is no answer: the name of the failure.
         """
         if self._stopped:
             return "interrupt"
@@ -155,9 +154,8 @@ class Parts:
         message = last.message
         spoke = bool(text_of(message.content))
         reason = finish_of(message.response_metadata, spoke=spoke)
-        if reason != "length" and not spoke and not message.tool_calls and not self._answered:
-            raise TurnFailed("empty_answer")
-        return reason
+        is_empty = not spoke and not message.tool_calls and not self._answered
+        return "empty_answer" if is_empty and reason in ("stop", "other") else reason
 
     def _delta(self, message: AIMessageChunk, metadata: Mapping[str, Any]) -> Sequence[Frame]:
         said = self._now

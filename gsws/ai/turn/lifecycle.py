@@ -18,12 +18,11 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from gsws.ai.budget.count import Count
-from gsws.ai.content import error_frame
 from gsws.ai.threads.conversation import Conversation, tool_nodes
 from gsws.ai.threads.queue import TURNS, Busy, key_of
 from gsws.ai.turn.deadlines import Deadlines
 from gsws.ai.turn.failures import FAILURES, Failure, TurnFailed, failure_of
-from gsws.ai.turn.frame_translator import Meter, Parts
+from gsws.ai.turn.frame_translator import FrameTranslator, Meter
 from gsws.ai.turn.observer import Observer
 from gsws.ai.turn.tracing import tracing_as
 from gsws.protocol.answer import Frame
@@ -86,7 +85,7 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
         try:
             await TURNS.take(key, queue=settings.queue, wait=settings.queue_timeout)
         except Busy:
-            yield error_frame(FAILURES["busy"], settings.thread)
+            yield FAILURES["busy"].frame(settings.thread)
             return
     run = _Run(conversation, settings, key, runs_tools)
     terminal: Frame | None = None
@@ -95,7 +94,7 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
         stream = await run.open(opening)
         run.deadlines.got()
         yield Frame("stream.start", {"message": "[STREAM_START]", "thread": settings.thread})
-        parts, deadlines, step = run.parts, run.deadlines, stream.__anext__
+        translator, deadlines, step = run.translator, run.deadlines, stream.__anext__
         while True:
             deadlines.waits()
             try:
@@ -103,10 +102,10 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
             except StopAsyncIteration:
                 break
             deadlines.got()
-            for frame in parts.feed(part):
+            for frame in translator.feed(part):
                 yield frame
         deadlines.ended()
-        for frame in parts.finish():
+        for frame in translator.finish():
             yield frame
         await run.check_questions()
         terminal = run.end()
@@ -132,7 +131,7 @@ class _Run:
         self.observer = Observer()
         self.deadlines = Deadlines(settings.idle_timeout, settings.total_timeout)
         self._runs_tools = runs_tools
-        self.parts = self._translation(Count())
+        self.translator = self._translation(Count())
         self._stream: Any = None
         self._is_metered = False
         self._tracing = tracing_as(settings.tracing)
@@ -144,12 +143,12 @@ class _Run:
         if settings.budget is not None:
             meter = await settings.budget.__aenter__()
             self._is_metered = True
-            self.parts = self._translation(meter)
+            self.translator = self._translation(meter)
         if not await conversation.exists():
             raise TurnFailed("unknown_checkpoint")
         content = await opening(conversation)
         if content is None or isinstance(content, Command):
-            self.parts.go_on(await conversation.turn())
+            self.translator.go_on(await conversation.turn())
         config: RunnableConfig = dict(conversation.config)  # type: ignore[assignment]  # a copy has the same keys
         config["callbacks"] = [*_handlers(config.get("callbacks")), self.observer]
         # Without a checkpointer LangGraph warns of `durability`.
@@ -174,7 +173,7 @@ class _Run:
         Raises:
             TurnFailed: ``shared_question``.
         """
-        if not self.parts.asks:
+        if not self.translator.asks:
             return
         # The state tells of calls, the observer of tools that a node runs by itself.
         if self.observer.has_shared_question(self._runs_tools) or await self.conversation.asks_in_one_task():
@@ -188,14 +187,13 @@ class _Run:
 
     def end(self) -> Frame:
         """The terminal frame of a graph that ended by itself."""
-        try:
-            reason = self.parts.reason()
-        except TurnFailed as error:
-            return error_frame(error.failure, self.settings.thread)
+        reason = self.translator.reason()
+        if reason in FAILURES:
+            return FAILURES[reason].frame(self.settings.thread)
         payload = {
             "message": "[STREAM_END]",
             "finish_reason": reason,
-            "usage": self.parts.usage,
+            "usage": self.translator.usage,
             "thread": self.settings.thread,
         }
         return Frame("stream.end", payload)
@@ -209,12 +207,12 @@ class _Run:
             log.error("the agent failed", thread=self.settings.thread, error=text, exc_info=error)
         elif not isinstance(error, TurnFailed):
             log.warning("a turn failed", failure=failure.name, thread=self.settings.thread, error=text)
-        return error_frame(failure, self.settings.thread)
+        return failure.frame(self.settings.thread)
 
     def _failure(self, error: BaseException) -> Failure:
         if self.deadlines.passed is not None:
             return FAILURES["model_timeout"]
-        said = self.parts.now
+        said = self.translator.now
         spoke = said is not None and bool(said.texts)
         return failure_of(error, spoke=spoke, in_tool=self.observer.is_of_tool(error))
 
@@ -257,8 +255,8 @@ class _Run:
 
     async def _keep(self) -> None:
         """Keep what the client has seen of the answer, so that the next turn knows it too."""
-        marked = {"finish_reason": "cancelled"}
-        said = [AIMessage("".join(one.texts), id=one.id, response_metadata=dict(marked)) for one in self.parts.heard]
+        mark = {"finish_reason": "cancelled"}
+        said = [AIMessage("".join(one.texts), id=one.id, response_metadata=dict(mark)) for one in self.translator.heard]
         await self.conversation.keep(said)
 
     async def _close_meter(self) -> None:
@@ -271,8 +269,8 @@ class _Run:
             TURNS.release(self.key)
             self.key = None
 
-    def _translation(self, meter: Meter) -> Parts:
-        return Parts(self.observer, meter, self._runs_tools, self.settings.nodes)
+    def _translation(self, meter: Meter) -> FrameTranslator:
+        return FrameTranslator(self.observer, meter, self._runs_tools, self.settings.nodes)
 
 
 def _handlers(callbacks: Any) -> list[Any]:

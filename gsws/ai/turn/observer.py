@@ -21,6 +21,8 @@ from langchain_core.outputs import LLMResult
 from langgraph.constants import TAG_NOSTREAM
 from langgraph.errors import GraphInterrupt
 
+from gsws.ai.models.failures import causes
+
 __all__ = ["CallEnd", "Observer"]
 
 
@@ -162,14 +164,7 @@ class Observer(BaseCallbackHandler):
 
     def is_of_tool(self, error: BaseException) -> bool:
         """Whether an error that left the graph is one that a tool raised."""
-        cause: BaseException | None = error
-        for _ in range(8):
-            if cause is None:
-                return False
-            if any(cause is known for known in self._tool_errors):
-                return True
-            cause = cause.__cause__
-        return False
+        return any(cause is known for cause in causes(error) for known in self._tool_errors)
 
 
 def _node(namespace: str) -> str:

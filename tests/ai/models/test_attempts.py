@@ -7,10 +7,15 @@ from langchain_core.exceptions import ModelAPIError, ModelAuthenticationError, M
 
 from gsws.ai.models.attempts import Attempts, RetryPolicy
 from gsws.ai.models.candidates import Candidate
+from gsws.ai.models.failures import ModelFailure, read_failure
 from gsws.ai.models.offline import OfflineModel
 from gsws.ai.models.spec import ModelSpec
 
 POLICY = RetryPolicy(retries=2, first_pause=1.0, longest_pause=10.0)
+
+
+def failure(error: Exception) -> ModelFailure:
+    return read_failure(error, of_model=True)
 
 
 def candidates(*names: str) -> tuple[Candidate, ...]:
@@ -40,11 +45,11 @@ def test_each_model_gets_its_retries_then_the_next_is_asked_at_once() -> None:
     asked, pauses = [], []
     for error in errors[:5]:
         asked.append(attempts.candidate.spec.model)
-        pauses.append(attempts.failed(error))
+        pauses.append(attempts.failed(failure(error)))
     asked.append(attempts.candidate.spec.model)
 
     with pytest.raises(ModelAPIError) as caught:
-        attempts.failed(errors[5])
+        attempts.failed(failure(errors[5]))
 
     assert asked == ["a", "a", "a", "b", "b", "b"]
     assert [pause == 0.0 for pause in pauses] == [False, False, True, False, False]
@@ -55,25 +60,25 @@ def test_a_missing_model_is_not_asked_twice() -> None:
     """It goes to the next model at once, and is the error if there is none."""
     attempts = Attempts(candidates("a", "b"), POLICY)
 
-    assert attempts.failed(ModelNotFoundError()) == 0.0
+    assert attempts.failed(failure(ModelNotFoundError())) == 0.0
     assert attempts.candidate.spec.model == "b"
     with pytest.raises(ModelNotFoundError):
-        Attempts(candidates("a"), POLICY).failed(ModelNotFoundError())
+        Attempts(candidates("a"), POLICY).failed(failure(ModelNotFoundError()))
 
 
 def test_a_refused_key_ends_the_call() -> None:
     """Also when there is another model."""
     with pytest.raises(ModelAuthenticationError):
-        Attempts(candidates("a", "b"), POLICY).failed(ModelAuthenticationError())
+        Attempts(candidates("a", "b"), POLICY).failed(failure(ModelAuthenticationError()))
 
 
 def test_a_fallback_s_refused_key_is_told_as_the_first_model_s_error() -> None:
     """The answer is what is wrong with the chosen model; the fallback's failure is in the log."""
     attempts = Attempts(candidates("a", "b"), RetryPolicy(retries=0))
     first = ModelAPIError("first")
-    attempts.failed(first)
+    attempts.failed(failure(first))
 
     with pytest.raises(ModelAPIError) as caught:
-        attempts.failed(ModelAuthenticationError("second"))
+        attempts.failed(failure(ModelAuthenticationError("second")))
 
     assert caught.value is first

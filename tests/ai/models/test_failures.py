@@ -20,7 +20,7 @@ from langchain_core.exceptions import (
     ModelTimeoutError,
 )
 
-from gsws.ai.models.failures import RetryAdvice, http_status, judge, retry_after
+from gsws.ai.models.failures import RetryAdvice, read_failure
 
 
 class StatusError(Exception):
@@ -79,9 +79,9 @@ def wrapped(cause: Exception) -> Exception:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.name,
 )
-def test_each_kind_of_failure_is_judged(error: Exception, advice: RetryAdvice) -> None:
+def test_each_kind_of_failure_has_its_advice(error: Exception, advice: RetryAdvice) -> None:
     """Passing failures are retried, a missing model is replaced, mistakes end the call."""
-    assert judge(error) is advice
+    assert read_failure(error, of_model=True).advice is advice
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_each_kind_of_failure_is_judged(error: Exception, advice: RetryAdvice) -
 )
 def test_the_wait_that_a_provider_asks_for_is_found(error: Exception, seconds: float | None) -> None:
     """In Google's details or in the header, also of the cause; nonsense is no wait."""
-    assert retry_after(error) == seconds
+    assert read_failure(error).retry_after == seconds
 
 
 def test_the_status_is_found_in_a_cause() -> None:
     """Integrations wrap the client's exception; a chain of causes that loops ends."""
     error = wrapped(google(429))
-    assert http_status(error) == 429
+    assert read_failure(error).status == 429
 
     looping = ValueError()
     looping.__cause__ = looping
-    assert http_status(looping) is None
+    assert read_failure(looping).status is None

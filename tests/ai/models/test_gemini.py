@@ -19,7 +19,8 @@ from langgraph.graph import MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel
 
-from gsws.ai.models import ResilientChatModel, RetryPolicy, chat_model, http_status, retry_after, warm_up
+from gsws.ai.models import ResilientChatModel, RetryPolicy, chat_model, warm_up
+from gsws.ai.models.failures import read_failure
 from gsws.testing.gemini import APIError, Call, FakeGemini, Turn
 
 T = TypeVar("T")
@@ -122,7 +123,8 @@ def test_a_long_rate_limit_without_fallback_is_an_error_that_tells_the_wait(gemi
     with pytest.raises(ModelError) as caught:
         use(model, lambda: read(model))
 
-    assert (http_status(caught.value), retry_after(caught.value)) == (429, 3600.0)
+    failure = read_failure(caught.value)
+    assert (failure.status, failure.retry_after) == (429, 3600.0)
 
 
 def test_three_failures_go_to_the_fallback(gemini: FakeGemini) -> None:
@@ -144,7 +146,7 @@ def test_when_all_fail_the_first_model_s_error_is_raised(gemini: FakeGemini) -> 
     with pytest.raises(Exception) as caught:
         use(model, lambda: read(model))
 
-    assert http_status(caught.value) == 503
+    assert read_failure(caught.value).status == 503
     assert type(caught.value).__module__ == "langchain_google_genai.chat_models"
 
 
@@ -168,7 +170,7 @@ def test_a_refused_key_is_an_error_at_once(gemini: FakeGemini) -> None:
     with pytest.raises(Exception) as caught:
         use(model, lambda: read(model))
 
-    assert http_status(caught.value) == 400
+    assert read_failure(caught.value).status == 400
     assert len(gemini.requests) == 1
 
 

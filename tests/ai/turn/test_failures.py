@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from google.genai.errors import ClientError
 from langchain_core.exceptions import (
     ContextOverflowError,
     ModelAPIError,
@@ -22,7 +24,7 @@ from langchain_core.exceptions import (
 from langgraph.errors import GraphRecursionError, InvalidUpdateError, NodeTimeoutError
 
 from gsws.ai.budget import BudgetExceeded
-from gsws.ai.turn.failures import FAILURES, TurnFailed, failure_of, finish_of
+from gsws.ai.turn.failures import FAILURES, TurnFailed, failure_of
 
 
 class Status(Exception):
@@ -36,6 +38,16 @@ class Status(Exception):
         self.response = httpx.Response(status, headers=headers or {})
 
 
+NoConnection = type("APIConnectionError", (Exception,), {"__module__": "openai"})
+"""As OpenAI's and Anthropic's clients raise."""
+
+
+def google(kind: str, **detail: Any) -> ClientError:
+    """A request that Google refuses with 400, with one detail."""
+    details = [{"@type": f"type.googleapis.com/google.rpc.{kind}", **detail}]
+    return ClientError(400, {"error": {"code": 400, "message": "API key not valid", "details": details}})
+
+
 def raised_from(cause: BaseException) -> BaseException:
     error = RuntimeError("wrapped")
     error.__cause__ = cause
@@ -47,7 +59,10 @@ def raised_from(cause: BaseException) -> BaseException:
     [
         (ModelAuthenticationError("x"), "model_unauthorized"),
         (ModelPermissionDeniedError("x"), "model_unauthorized"),
-        (ModelInvalidRequestError("API key not valid. [reason: API_KEY_INVALID]"), "model_unauthorized"),
+        (ModelInvalidRequestError("API key not valid"), "model_rejected"),
+        (raised_from(google("ErrorInfo", reason="API_KEY_INVALID")), "model_unauthorized"),
+        (google("ErrorInfo", reason="FIELD_INVALID"), "model_rejected"),
+        (google("Help", reason="API_KEY_INVALID"), "model_rejected"),
         (ModelInvalidRequestError("x"), "model_rejected"),
         (ModelNotFoundError("x"), "model_not_found"),
         (ModelRateLimitError("x"), "model_rate_limited"),
@@ -69,6 +84,8 @@ def raised_from(cause: BaseException) -> BaseException:
         (Status(413), "context_too_long"),
         (Status(429), "model_rate_limited"),
         (Status(529), "model_unavailable"),
+        (NoConnection(), "model_unavailable"),
+        (socket.gaierror(-2, "unknown name"), "model_unavailable"),
         (raised_from(ModelRateLimitError("x")), "model_rate_limited"),
         (raised_from(raised_from(Status(404))), "model_not_found"),
         (ValueError("x"), "agent_error"),
@@ -122,46 +139,6 @@ def test_budgets() -> None:
 
     assert (turn.name, turn.retryable, turn.retry_after_ms) == ("budget_exceeded", False, None)
     assert (day.name, day.retry_after_ms) == ("budget_exceeded", 60_000)
-
-
-@pytest.mark.parametrize(
-    ("metadata", "reason"),
-    [
-        ({}, "stop"),
-        ({"finish_reason": "STOP"}, "stop"),
-        ({"finish_reason": "tool_calls"}, "stop"),
-        ({"stop_reason": "end_turn"}, "stop"),
-        ({"done_reason": "stop"}, "stop"),
-        ({"stop_reason": "max_tokens"}, "length"),
-        ({"finish_reason": "lengthlength"}, "length"),
-        ({"finish_reason": "BRAND_NEW"}, "other"),
-        ({"prompt_feedback": {"block_reason": None}}, "stop"),
-    ],
-)
-def test_finish_reasons(metadata: dict[str, Any], reason: str) -> None:
-    """Providers' words for one thing have one name."""
-    assert finish_of(metadata, spoke=True) == reason
-
-
-@pytest.mark.parametrize(
-    ("metadata", "spoke", "name"),
-    [
-        ({"finish_reason": "SAFETY"}, True, "blocked"),
-        ({"finish_reason": "content_filter"}, True, "blocked"),
-        ({"stop_reason": "refusal"}, True, "blocked"),
-        ({"prompt_feedback": {"block_reason": "OTHER"}}, False, "blocked"),
-        ({"finish_reason": "MALFORMED_FUNCTION_CALL"}, False, "empty_answer"),
-        ({"finish_reason": "MALFORMED_FUNCTION_CALL"}, True, "model_interrupted"),
-        # Gemini always gives a reason; a stream without one was cut where one chunk ended.
-        ({"model_provider": "google_genai"}, True, "model_interrupted"),
-    ],
-)
-def test_ends_that_are_no_answer(metadata: dict[str, Any], spoke: bool, name: str) -> None:
-    """What is no answer is a failure."""
-    with pytest.raises(TurnFailed) as failed:
-        finish_of(metadata, spoke=spoke)
-
-    assert failed.value.failure.name == name
 
 
 def test_every_failure_is_in_the_reference() -> None:
