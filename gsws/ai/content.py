@@ -1,26 +1,23 @@
-"""
-The frames of a turn: their payloads, and making anything that tools and nodes produce fit for JSON.
-
-When which frame is due is the business of `gsws.ai.turn.frame_translator` and `gsws.ai.turn.lifecycle`.
-"""
+"""Text and JSON of whatever messages, tools and nodes hold. What is shown of it, and when, is decided elsewhere."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
-__all__ = ["bounded", "clean", "jsonable", "passages", "reasoning_of", "text_of"]
+__all__ = ["MAX_ITEMS", "bounded", "clean", "jsonable", "reasoning_of", "text_of"]
 
 MAX_CONTENT: Final = 2000
 """Characters of a tool's result that are shown; the model has all of it."""
 
-_MAX_EXCERPT: Final = 500
 _MAX_DEPTH: Final = 12
-_MAX_ITEMS: Final = 500
+
+MAX_ITEMS: Final = 500
+"""Items of one collection that are looked at."""
 
 
 def text_of(content: Any) -> str:
@@ -73,46 +70,6 @@ def bounded(text: str, limit: int = MAX_CONTENT) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def passages(artifact: Any) -> list[dict[str, Any]]:
-    """
-    Read the passages that a tool returned as its artifact; empty if it is none of the known shapes.
-
-    Known are a list of ``{"text": str, "source": str, …}``, an object with such a list as ``sources``, and
-    LangChain's documents.
-
-    Returns:
-        ``[{"source": str, "text": str, "score"?, "title"?, "url"?, "id"?}]``
-    """
-    if isinstance(artifact, Mapping):
-        artifact = artifact.get("sources")
-    if not isinstance(artifact, Sequence) or isinstance(artifact, str | bytes):
-        return []
-    found = []
-    for item in artifact[:_MAX_ITEMS]:
-        if isinstance(item, Mapping) and isinstance(item.get("source"), str):
-            facts: Mapping[str, Any] = item
-            text = item.get("text")
-        elif hasattr(item, "page_content") and isinstance(getattr(item, "metadata", None), Mapping):
-            facts = item.metadata
-            text = item.page_content
-        else:
-            continue
-        passage: dict[str, Any] = {
-            "source": clean(str(facts.get("source") or "")),
-            "text": bounded(str(text or ""), _MAX_EXCERPT),
-        }
-        for key in ("title", "url"):
-            if isinstance(facts.get(key), str):
-                passage[key] = bounded(facts[key], _MAX_EXCERPT)
-        score = facts.get("score")
-        if isinstance(score, int | float) and math.isfinite(score):
-            passage["score"] = round(float(score), 4)
-        if type(facts.get("id")) is int:
-            passage["id"] = facts["id"]
-        found.append(passage)
-    return found
-
-
 def jsonable(value: Any, depth: int = 0) -> Any:
     """
     Make a value that has a JSON form: what has none becomes its nearest form, or the name of its type.
@@ -132,9 +89,9 @@ def jsonable(value: Any, depth: int = 0) -> Any:
     if isinstance(value, BaseModel):
         value = dict(value)
     if isinstance(value, Mapping):
-        return {clean(str(key)): jsonable(value[key], depth + 1) for key in list(value)[:_MAX_ITEMS]}
+        return {clean(str(key)): jsonable(value[key], depth + 1) for key in list(value)[:MAX_ITEMS]}
     if isinstance(value, list | tuple | set | frozenset):
-        return [jsonable(item, depth + 1) for item in list(value)[:_MAX_ITEMS]]
+        return [jsonable(item, depth + 1) for item in list(value)[:MAX_ITEMS]]
     if hasattr(value, "isoformat"):
         return str(value)
     return f"<{type(value).__name__}>"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import BaseModel
 
-from gsws.ai.content import bounded, clean, jsonable, passages, reasoning_of, text_of
+from gsws.ai.content import bounded, clean, jsonable, reasoning_of, text_of
 from gsws.protocol.codec import encode
 
 VALUES = st.recursive(
@@ -66,20 +64,3 @@ def test_texts() -> None:
     assert bounded("x" * 3000) == "x" * 1999 + "…"
     assert clean("a\ud800b") == "a?b"
     assert reasoning_of(AIMessage("x", additional_kwargs={"reasoning_content": "hm"})) == "hm"
-
-
-@pytest.mark.parametrize("artifact", [None, "text", b"x", 5, {"other": 1}, [1, "x", {"text": "no source"}], []])
-def test_what_is_no_list_of_passages(artifact: Any) -> None:
-    """Artifacts of other tools are not sources."""
-    assert passages(artifact) == []
-
-
-def test_shapes_of_passages() -> None:
-    """Objects, an object with a list of them, and documents; only what is known of a source is shown."""
-    expected = [{"source": "a.md", "text": "t", "score": 0.5, "url": "https://x"}]
-    facts = {"source": "a.md", "score": 0.5, "url": "https://x", "secret": "s", "title": 7}
-
-    assert passages([{**facts, "text": "t"}]) == expected
-    assert passages({"sources": [{**facts, "text": "t"}]}) == expected
-    assert passages([Document("t", metadata=facts)]) == expected
-    assert passages([{"source": "a.md", "score": float("nan")}]) == [{"source": "a.md", "text": ""}]

@@ -1,4 +1,8 @@
-"""Budgets: what a turn and a subject's day may use, in tokens and money, kept while an answer streams."""
+"""
+Budgets: what a turn and a subject's day may use, in tokens and money, kept while an answer streams.
+
+Imports no other package of `ai`.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
 Retrieval: passages of documents that answer a question, behind one small protocol.
 
-`FolderIndex` keeps an index of a folder in SQLite, `retrieval_tool` gives any `Retriever` to an agent. Nothing here
-imports langchain or langgraph until `retrieval_tool` or an embedding model is made.
+`FolderIndex` keeps an index of a folder in SQLite, `retrieval_tool` gives any `Retriever` to an agent. None of that
+imports langchain or langgraph until `retrieval_tool` or an embedding model is made. May import `content` and `google`.
 """
 
 from __future__ import annotations

@@ -7,14 +7,57 @@ searches go on counting, in the order of the calls. Passages with numbers of the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
-from gsws.ai.content import passages
+from gsws.ai.content import MAX_ITEMS, bounded, clean
 
-__all__ = ["count", "number", "numbered"]
+__all__ = ["count", "number", "numbered", "passages"]
+
+_MAX_EXCERPT: Final = 500
+
+
+def passages(artifact: Any) -> list[dict[str, Any]]:
+    """
+    Read the passages that a tool returned as its artifact; empty if it is none of the known shapes.
+
+    Known are a list of ``{"text": str, "source": str, …}``, an object with such a list as ``sources``, and
+    LangChain's documents.
+
+    Returns:
+        ``[{"source": str, "text": str, "score"?, "title"?, "url"?, "id"?}]``
+    """
+    if isinstance(artifact, Mapping):
+        artifact = artifact.get("sources")
+    if not isinstance(artifact, Sequence) or isinstance(artifact, str | bytes):
+        return []
+    found = []
+    for item in artifact[:MAX_ITEMS]:
+        if isinstance(item, Mapping) and isinstance(item.get("source"), str):
+            facts: Mapping[str, Any] = item
+            text = item.get("text")
+        elif hasattr(item, "page_content") and isinstance(getattr(item, "metadata", None), Mapping):
+            facts = item.metadata
+            text = item.page_content
+        else:
+            continue
+        passage: dict[str, Any] = {
+            "source": clean(str(facts.get("source") or "")),
+            "text": bounded(str(text or ""), _MAX_EXCERPT),
+        }
+        for key in ("title", "url"):
+            if isinstance(facts.get(key), str):
+                passage[key] = bounded(facts[key], _MAX_EXCERPT)
+        score = facts.get("score")
+        if isinstance(score, int | float) and math.isfinite(score):
+            passage["score"] = round(float(score), 4)
+        if type(facts.get("id")) is int:
+            passage["id"] = facts["id"]
+        found.append(passage)
+    return found
 
 
 def count(messages: Sequence[BaseMessage]) -> int:

@@ -1,8 +1,8 @@
 """
 Memory of threads: what a conversation said, kept between turns and restarts.
 
-`ThreadStore` is the way in; `naming` says whose a thread is. Nothing here imports LangGraph before a store is
-opened. Running a graph on a thread is the turns', not this package's.
+`ThreadStore` is the way in; `naming` says whose a thread is. Nothing that these two need imports LangGraph before a
+store is opened. Running a graph on a thread is not here. May import `content`, `models` and `retrieval`.
 """
 
 from gsws.ai.threads.errors import ThreadStoreError

@@ -1,13 +1,13 @@
 """
-A thread as a graph's checkpointer keeps it: what was said, what is open, and adding to it outside of a run.
+A thread as a graph's checkpointer keeps it: whose it is, what was said and is open, and adding to it outside of a run.
 
 Without a checkpointer there is nothing to read and nothing to keep; every question answers so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, RemoveMessage, ToolMessage
@@ -18,7 +18,12 @@ from langgraph.prebuilt import ToolNode
 from langgraph.pregel import Pregel
 from langgraph.types import Interrupt, StateSnapshot
 
-__all__ = ["Conversation", "tool_nodes"]
+from gsws.ai.threads.naming import thread_id
+
+__all__ = ["Caller", "Conversation", "conversation_of", "subject_of", "tool_nodes"]
+
+_DEFAULT_THREAD: Final = "default"
+_NOBODY: Final = "anonymous"
 
 _SENT: Final = "__pregel_push"
 """How the path of a task begins that a `Send` made."""
@@ -26,20 +31,31 @@ _SENT: Final = "__pregel_push"
 _tool_nodes: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
 
 
+class Caller(Protocol):
+    """What a turn needs to know of the request that it answers; `GSContext` is one."""
+
+    @property
+    def actor(self) -> Any: ...
+    @property
+    def logger(self) -> Any: ...
+
+
 class Conversation:
     """
     One thread of one graph.
 
     Attributes:
+        thread: The thread's name as the client knows it.
         graph: The compiled graph.
         config: What the graph is called with, its thread in ``configurable.thread_id``.
         key: The state's key that holds messages.
         saver: The graph's checkpointer, or None.
     """
 
-    __slots__ = ("config", "graph", "key", "saver")
+    __slots__ = ("config", "graph", "key", "saver", "thread")
 
-    def __init__(self, graph: Pregel[Any, Any, Any, Any], config: RunnableConfig, key: str) -> None:
+    def __init__(self, thread: str, graph: Pregel[Any, Any, Any, Any], config: RunnableConfig, key: str) -> None:
+        self.thread = thread
         self.graph = graph
         self.config = config
         self.key = key
@@ -146,6 +162,31 @@ class Conversation:
     def _where(self) -> RunnableConfig:
         configurable = self.config["configurable"]
         return {"configurable": {**configurable, "checkpoint_ns": configurable.get("checkpoint_ns", "")}}
+
+
+def conversation_of(
+    graph: Any,
+    ctx: Caller | None,
+    thread: str | None,
+    *,
+    subject: str | None = None,
+    messages_key: str = "messages",
+    config: Mapping[str, Any] | None = None,
+    recursion_limit: int = 25,
+) -> Conversation:
+    """Find the thread that a request is about: it belongs to the subject, whatever the client calls it."""
+    name = thread or _DEFAULT_THREAD
+    merged: dict[str, Any] = {"recursion_limit": recursion_limit, **(config or {})}
+    key = thread_id(subject_of(ctx, subject), name)
+    merged["configurable"] = {**merged.get("configurable", {}), "thread_id": key}
+    return Conversation(name, graph, cast("RunnableConfig", merged), messages_key)
+
+
+def subject_of(ctx: Caller | None, subject: str | None) -> str:
+    """Whose request it is, unless it is given."""
+    if subject is not None:
+        return subject
+    return str(ctx.actor.key) if ctx is not None else _NOBODY
 
 
 def tool_nodes(graph: Pregel[Any, Any, Any, Any]) -> frozenset[str]:

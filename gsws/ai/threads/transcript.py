@@ -11,9 +11,9 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from gsws.ai.content import clean, jsonable, passages, text_of
-from gsws.ai.retrieval.citations import numbered
-from gsws.ai.turn.agent import Caller, conversation_of
+from gsws.ai.content import clean, jsonable, text_of
+from gsws.ai.retrieval.citations import numbered, passages
+from gsws.ai.threads.conversation import Caller, conversation_of
 
 __all__ = ["history"]
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, cast
 
 import structlog
 from langchain_core.messages import BaseMessage, HumanMessage, RemoveMessage
-from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from gsws.ai.threads.conversation import Conversation
+from gsws.ai.threads.conversation import Caller, Conversation, conversation_of, subject_of
 from gsws.ai.threads.history_repair import answers_for
-from gsws.ai.threads.naming import thread_id
 from gsws.ai.turn.failures import TurnFailed
 from gsws.ai.turn.lifecycle import Opening, Settings, turn
 from gsws.protocol.answer import Frame
@@ -27,21 +25,7 @@ from gsws.types import GSStatus
 if TYPE_CHECKING:
     from gsws.ai.budget import Budget
 
-__all__ = ["Caller", "Options", "conversation_of", "resume", "retry", "run", "send"]
-
-_DEFAULT_THREAD: Final = "default"
-_NOBODY: Final = "anonymous"
-
-
-class Caller(Protocol):
-    """What a turn needs to know of the request that it answers; `GSContext` is one."""
-
-    @property
-    def actor(self) -> Any: ...
-    @property
-    def logger(self) -> Any: ...
-    @property
-    def request_id(self) -> str: ...
+__all__ = ["Options", "resume", "retry", "run", "send"]
 
 
 class Options(TypedDict, total=False):
@@ -216,23 +200,6 @@ async def send(ctx: Any, frames: AsyncIterator[Frame]) -> GSStatus:
     return status
 
 
-def conversation_of(
-    graph: Any,
-    ctx: Caller | None,
-    thread: str | None,
-    *,
-    subject: str | None = None,
-    messages_key: str = "messages",
-    config: Mapping[str, Any] | None = None,
-    recursion_limit: int = 25,
-) -> Conversation:
-    """Find the thread that a request is about: it belongs to the subject, whatever the client calls it."""
-    merged: dict[str, Any] = {"recursion_limit": recursion_limit, **(config or {})}
-    key = thread_id(_subject(ctx, subject), thread or _DEFAULT_THREAD)
-    merged["configurable"] = {**merged.get("configurable", {}), "thread_id": key}
-    return Conversation(graph, cast("RunnableConfig", merged), messages_key)
-
-
 def _turn(
     graph: Any, opening: Opening, ctx: Caller | None, thread: str | None, options: Options
 ) -> AsyncIterator[Frame]:
@@ -250,7 +217,6 @@ def _turn(
         recursion_limit=chosen["recursion_limit"],
     )
     settings = Settings(
-        thread=thread or _DEFAULT_THREAD,
         idle_timeout=chosen["idle_timeout"],
         total_timeout=chosen["total_timeout"],
         queue=chosen["queue"],
@@ -258,16 +224,10 @@ def _turn(
         tracing=chosen["tracing"],
         nodes=frozenset(chosen["nodes"]),
         context=chosen["context"],
-        budget=None if budget is None else budget.turn(_subject(ctx, subject)),
+        budget=None if budget is None else budget.turn(subject_of(ctx, subject)),
         logger=ctx.logger if ctx is not None else structlog.get_logger("gsws.ai"),
     )
     return turn(conversation, opening, settings)
-
-
-def _subject(ctx: Caller | None, subject: str | None) -> str:
-    if subject is not None:
-        return subject
-    return str(ctx.actor.key) if ctx is not None else _NOBODY
 
 
 def _input(conversation: Conversation, message: str | Sequence[BaseMessage] | Mapping[str, Any]) -> Any:

@@ -47,7 +47,6 @@ class Settings:
     How one turn runs.
 
     Attributes:
-        thread: The thread's name as the client knows it.
         idle_timeout: Seconds that the graph may be silent; 0 for any time.
         total_timeout: Seconds that the turn may take; 0 for any time.
         queue: How many turns of the thread may wait for it.
@@ -59,7 +58,6 @@ class Settings:
         logger: Takes what no client may see.
     """
 
-    thread: str
     idle_timeout: float
     total_timeout: float
     queue: int
@@ -85,7 +83,7 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
         try:
             await TURNS.take(key, queue=settings.queue, wait=settings.queue_timeout)
         except Busy:
-            yield FAILURES["busy"].frame(settings.thread)
+            yield FAILURES["busy"].frame(conversation.thread)
             return
     run = _Run(conversation, settings, key, runs_tools)
     terminal: Frame | None = None
@@ -93,7 +91,7 @@ async def turn(conversation: Conversation, opening: Opening, settings: Settings)
         run.deadlines.waits()
         stream = await run.open(opening)
         run.deadlines.got()
-        yield Frame("stream.start", {"message": "[STREAM_START]", "thread": settings.thread})
+        yield Frame("stream.start", {"message": "[STREAM_START]", "thread": conversation.thread})
         translator, deadlines, step = run.translator, run.deadlines, stream.__anext__
         while True:
             deadlines.waits()
@@ -181,7 +179,7 @@ class _Run:
             self.settings.logger.error(
                 "several tools ran in one task of the graph and one asked a person: the answer could reach another; "
                 'send each call to a task of its own: [Send("tools", [call]) for call in message.tool_calls]',
-                thread=self.settings.thread,
+                thread=self.conversation.thread,
             )
             raise TurnFailed("shared_question")
 
@@ -189,12 +187,12 @@ class _Run:
         """The terminal frame of a graph that ended by itself."""
         reason = self.translator.reason()
         if reason in FAILURES:
-            return FAILURES[reason].frame(self.settings.thread)
+            return FAILURES[reason].frame(self.conversation.thread)
         payload = {
             "message": "[STREAM_END]",
             "finish_reason": reason,
             "usage": self.translator.usage,
-            "thread": self.settings.thread,
+            "thread": self.conversation.thread,
         }
         return Frame("stream.end", payload)
 
@@ -204,10 +202,10 @@ class _Run:
         log = self.settings.logger
         text = f"{type(error).__name__}: {error}"[:1000]
         if failure.name == "agent_error":
-            log.error("the agent failed", thread=self.settings.thread, error=text, exc_info=error)
+            log.error("the agent failed", thread=self.conversation.thread, error=text, exc_info=error)
         elif not isinstance(error, TurnFailed):
-            log.warning("a turn failed", failure=failure.name, thread=self.settings.thread, error=text)
-        return failure.frame(self.settings.thread)
+            log.warning("a turn failed", failure=failure.name, thread=self.conversation.thread, error=text)
+        return failure.frame(self.conversation.thread)
 
     def _failure(self, error: BaseException) -> Failure:
         if self.deadlines.passed is not None:
@@ -245,7 +243,9 @@ class _Run:
         except Exception as error:
             trace = None if isinstance(error, TimeoutError) else error
             log = self.settings.logger
-            log.error("a turn is not tidied up", thread=self.settings.thread, error=repr(error)[:500], exc_info=trace)
+            log.error(
+                "a turn is not tidied up", thread=self.conversation.thread, error=repr(error)[:500], exc_info=trace
+            )
 
     async def _leave(self) -> None:
         """End what still runs of the graph."""

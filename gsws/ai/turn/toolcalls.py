@@ -15,8 +15,8 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.types import Command
 
-from gsws.ai.content import bounded, jsonable, passages, text_of
-from gsws.ai.retrieval.citations import numbered
+from gsws.ai.content import bounded, jsonable, text_of
+from gsws.ai.retrieval.citations import numbered, passages
 from gsws.protocol.answer import Frame
 
 __all__ = ["ToolCalls"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.types import interrupt
 
 from gsws.ai import history, prepare, resume, retrieval_tool, run
-from gsws.ai.retrieval.citations import numbered
+from gsws.ai.retrieval.citations import numbered, passages
 from tests.ai.support import Model, agent, calls, collect, done, finish, only
 
 
@@ -102,3 +104,20 @@ def test_a_turn_that_goes_on_after_an_interrupt_goes_on_counting() -> None:
 
 def sources(frames: Any) -> list[tuple[int, str]]:
     return [(item["id"], item["source"]) for payload in only(frames, "sources") for item in payload["sources"]]
+
+
+@pytest.mark.parametrize("artifact", [None, "text", b"x", 5, {"other": 1}, [1, "x", {"text": "no source"}], []])
+def test_what_is_no_list_of_passages(artifact: Any) -> None:
+    """Artifacts of other tools are not sources."""
+    assert passages(artifact) == []
+
+
+def test_shapes_of_passages() -> None:
+    """Objects, an object with a list of them, and documents; only what is known of a source is shown."""
+    expected = [{"source": "a.md", "text": "t", "score": 0.5, "url": "https://x"}]
+    facts = {"source": "a.md", "score": 0.5, "url": "https://x", "secret": "s", "title": 7}
+
+    assert passages([{**facts, "text": "t"}]) == expected
+    assert passages({"sources": [{**facts, "text": "t"}]}) == expected
+    assert passages([Document("t", metadata=facts)]) == expected
+    assert passages([{"source": "a.md", "score": float("nan")}]) == [{"source": "a.md", "text": ""}]

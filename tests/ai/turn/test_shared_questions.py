@@ -149,7 +149,7 @@ def test_a_question_that_waits_already_is_refused_too() -> None:
     graph = agent(Model([requests("pay", "pay"), done()], ["both", done()]), [pay], saver=saver)
 
     async def scenario() -> None:
-        from gsws.ai.turn.agent import conversation_of
+        from gsws.ai.threads.conversation import conversation_of
 
         conversation = conversation_of(graph, None, None)
         question = {"messages": [("human", "pay")]}
@@ -197,7 +197,7 @@ def test_a_checkpoint_of_another_thread_is_not_there_either() -> None:
 
 
 def _where(graph: Any, thread: str) -> Any:
-    from gsws.ai.turn.agent import conversation_of
+    from gsws.ai.threads.conversation import conversation_of
 
     return conversation_of(graph, None, thread).config
 
