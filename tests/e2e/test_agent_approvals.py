@@ -21,7 +21,8 @@ __all__ = ["project"]
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.browser]
 
-# Tools that ask as LangChain's middleware does, for each call of its own, and in plain text; each tells what it heard.
+# Tools that ask as LangChain's middleware does, for all calls at once and for each by itself, and in plain text; each
+# tells what it heard.
 TOOLS = '''
 import json
 
@@ -55,6 +56,13 @@ async def two(first: str, second: str) -> str:
 
 
 @tool
+async def pay(to: str) -> str:
+    """Pay."""
+    review = {"name": "pay", "args": {"to": to}, "description": "At *once*."}
+    return "heard " + json.dumps(interrupt({"type": "tool_approval", "tool_call_id": "1", **review}))
+
+
+@tool
 async def approve(what: str) -> str:
     """Ask in plain text."""
     return "heard " + json.dumps(interrupt(what))
@@ -75,7 +83,7 @@ def ask(project: Path, page: Page) -> Ask:
     """The page, stopped at what tools ask; gives what the tools then heard."""
     agent = project / "functions" / "stream_gemini.py"
     code = agent.read_text().replace(
-        "tools = [search_tool(documents, config)]", "tools = [send_mail, ask_user, two, approve]"
+        "tools = [search_tool(documents, config)]", "tools = [send_mail, ask_user, two, pay, approve]"
     )
     agent.write_text(code.replace("from helper.memory", f"{TOOLS}\nfrom helper.memory", 1))
 
@@ -174,6 +182,21 @@ def test_several_actions_are_decided_one_by_one_and_a_decision_may_be_changed(as
         assert idle(page)
         page.click("button", "Approve")
         assert heard() == {"decisions": [{"type": "reject"}, {"type": "approve"}]}
+
+
+def test_calls_that_are_reviewed_each_by_itself_get_a_decision_each(ask: Ask, page: Page) -> None:
+    """As `interrupt_mode="per_call"` asks: what may be decided is not told, so nothing but yes and no is offered."""
+    with ask(Call("pay", {"to": "Ann"}), Call("pay", {"to": "Bob"})) as heard:
+        card = page.says("group", "Decision: pay")
+        assert all(word in card for word in ("pay", "Ann", "At once."))
+        assert [page.find("button", name) for name in ("Edit", "Answer")] == [None, None]
+        page.click("button", "Approve")
+        page.wait(lambda: "Approved." in last(page))
+        assert idle(page)
+        page.click("textbox", "Reason")
+        page.type("not Bob")
+        page.click("button", "Reject")
+        assert heard() == [{"type": "approve"}, {"type": "reject", "message": "not Bob"}]
 
 
 def test_two_tools_that_ask_are_answered_together(ask: Ask, page: Page) -> None:
