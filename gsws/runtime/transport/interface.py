@@ -251,6 +251,7 @@ class Connection(Protocol):
         close_code: Close code once the connection is closed, else None.
         close_reason: Close reason once the connection is closed, else None.
         closed_by_peer: Whether the peer closed it, by a close frame that came before one of ours.
+        was_heard: Whether anything came since the last `probe`, or heartbeat.
     """
 
     id: str
@@ -266,6 +267,7 @@ class Connection(Protocol):
     close_code: int | None
     close_reason: str | None
     closed_by_peer: bool
+    was_heard: bool
 
     @property
     def buffered(self) -> int:
@@ -274,10 +276,6 @@ class Connection(Protocol):
     @property
     def backlog_beyond_replay(self) -> int:
         """Bytes that wait to be sent, without those that waited at the last `mark_replay`."""
-
-    @property
-    def was_heard(self) -> bool:
-        """Whether anything came since the last `probe`, or heartbeat."""
 
     def mark_replay(self) -> None:
         """What waits now was asked for at once: pushes that come behind it are not to blame on a slow reader."""

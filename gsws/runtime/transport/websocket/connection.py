@@ -23,7 +23,7 @@ from gsws.runtime.transport.interface import Handshake, Receiver
 from gsws.runtime.transport.port import Port
 from gsws.runtime.transport.websocket.framing import Framing, encode_frame
 from gsws.runtime.transport.websocket.heartbeat import Heartbeat
-from gsws.runtime.transport.websocket.holding import READ_AHEAD, Hold, has_left
+from gsws.runtime.transport.websocket.holding import Hold
 from gsws.runtime.transport.websocket.outbox import HIGH_WATER, Outbox, Stall
 from gsws.runtime.wheel import Timer
 
@@ -52,40 +52,13 @@ class WebSocketConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "__weakref__",
-        "_framing",
-        "_heard",
-        "_heartbeat",
-        "_hold",
-        "_linger",
-        "_outbox",
-        "_port",
-        "_receiver",
-        "_stall",
-        "_timer",
-        "authority",
-        "close_code",
-        "close_reason",
-        "closed_by_peer",
-        "halted",
-        "host",
-        "id",
-        "is_open",
-        "origin",
-        "path",
-        "paused",
-        "port",
-        "query",
-        "subprotocol",
-    )
+        "__weakref__", "_framing", "_heartbeat", "_hold", "_linger", "_outbox", "_port", "_receiver", "_stall",
+        "_timer", "authority", "close_code", "close_reason", "closed_by_peer", "halted", "host", "id", "is_open",
+        "origin", "path", "paused", "port", "query", "subprotocol", "was_heard",
+    )  # fmt: skip
 
     def __init__(
-        self,
-        port: Port,
-        transport: asyncio.Transport,
-        identity: str,
-        handshake: Handshake,
-        extensions: list[Extension],
+        self, port: Port, transport: asyncio.Transport, identity: str, handshake: Handshake, extensions: list[Extension]
     ) -> None:
         self.id = identity
         self.host = handshake.host
@@ -105,7 +78,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._outbox = Outbox(port.loop, transport)
         self._framing: Framing | None = Framing(self, port.options.message_bytes, extensions)
         self._receiver: Receiver | None = None
-        self._heard = True
+        self.was_heard = True
         self._heartbeat: Heartbeat | None = None
         self._hold: Hold | None = None
         self._stall: Stall | None = None
@@ -119,26 +92,25 @@ class WebSocketConnection(asyncio.Protocol):
 
     def send_text(self, data: bytes) -> None:
         if not self.is_open:
-            raise self._closed_error()
+            raise _closed_error(self)
         framing = self._framing
         assert framing is not None
         self._outbox.queue(framing.text_frame(data) if framing.extensions else encode_frame(data))
 
     def send_binary(self, data: bytes) -> None:
         if not self.is_open:
-            raise self._closed_error()
-        framing = self._framing
-        assert framing is not None
-        self._outbox.queue(framing.binary_frame(data))
+            raise _closed_error(self)
+        assert self._framing is not None
+        self._outbox.queue(self._framing.binary_frame(data))
 
     def send_prepared(self, frame: bytes) -> None:
         if not self.is_open:
-            raise self._closed_error()
+            raise _closed_error(self)
         self._outbox.queue(frame)
 
     def push(self, frame: bytes) -> bool:
         if not self.is_open:
-            raise self._closed_error()
+            raise _closed_error(self)
         if self.paused and not self.keeps_up(self._port.options.send_buffer):
             return False
         self._outbox.queue(frame)
@@ -175,7 +147,7 @@ class WebSocketConnection(asyncio.Protocol):
             return
         if self._hold is None:
             framing.begin_look()
-            self._hold = Hold(self, self._port.wheel)
+            self._hold = Hold(self, framing, self._outbox.transport, self._port.wheel)
         self._hold.count += 1
         self.halted = True
 
@@ -193,12 +165,8 @@ class WebSocketConnection(asyncio.Protocol):
             self._receiver = _Forsaken(receiver) if isinstance(self._receiver, _Forsaken) else receiver
 
     def probe(self) -> None:
-        self._heard = False
+        self.was_heard = False
         self.ping()
-
-    @property
-    def was_heard(self) -> bool:
-        return self._heard
 
     # Closing
 
@@ -214,7 +182,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._port.loop.call_soon(self._go_on)
         self.close_code, self.close_reason = code, cut_reason(reason)
         framing.send_close(code, self.close_reason)
-        self._send_out(framing)
+        self._outbox.send(framing.data_to_send())
         self._outbox.release_waiters()
         self._set_timer(self._port.options.close_timeout, self.abort)
 
@@ -231,7 +199,7 @@ class WebSocketConnection(asyncio.Protocol):
         framing = self._framing
         if framing is None:
             return
-        self._heard = True
+        self.was_heard = True
         if not self.is_open:
             self._linger -= len(data)
             if self._linger < 0:
@@ -249,7 +217,7 @@ class WebSocketConnection(asyncio.Protocol):
             if framing.held and not self.paused:
                 self._take_all(framing)
             framing.feed_eof()
-            self._send_out(framing)
+            self._outbox.send(framing.data_to_send())
             self._settle(framing)
         return False
 
@@ -269,7 +237,7 @@ class WebSocketConnection(asyncio.Protocol):
         if self._framing is not None and not self._framing.eof_sent:
             self._outbox.transport.pause_reading()
         if self._stall is None:
-            self._stall = Stall(self._outbox, self._port, self._stalled)
+            self._stall = Stall(self._outbox, self._port, self.id, self.abort)
 
     def resume_writing(self) -> None:
         """Read again."""
@@ -336,22 +304,12 @@ class WebSocketConnection(asyncio.Protocol):
 
     # Called by the hold
 
-    @property
-    def is_unread(self) -> bool:
-        """Whether so much is held that the socket is not read."""
-        return self._framing is not None and len(self._framing.held) >= READ_AHEAD
-
-    @property
-    def peer_has_left(self) -> bool:
-        """Whether the peer has ended its side."""
-        return has_left(self._outbox.transport)
-
     def ping(self) -> None:
         """Send a ping."""
         framing = self._framing
         if framing is not None and self.is_open:
             framing.send_ping(b"")
-            self._send_out(framing)
+            self._outbox.send(framing.data_to_send())
 
     def forsake(self) -> None:
         """Read on to the goodbye that may be in what was not read; nobody waits for answers to the rest."""
@@ -396,11 +354,11 @@ class WebSocketConnection(asyncio.Protocol):
         if framing.look_ahead():
             # What came before the goodbye was sent in time: it is taken, however much waits already.
             self._take_all(framing)
-            self._send_out(framing)
+            self._outbox.send(framing.data_to_send())
             self._settle(framing)
             return
         self._outbox.flush()
-        if self.paused or self.is_unread:
+        if self.paused or (self._hold is not None and self._hold.is_unread):
             self._outbox.transport.pause_reading()
         else:
             self._outbox.transport.resume_reading()
@@ -453,17 +411,6 @@ class WebSocketConnection(asyncio.Protocol):
             self._timer.cancel()
         self._stall = self._timer = None
 
-    def _stalled(self) -> None:
-        log.info("connection %s reads nothing: cut with %d bytes waiting", self.id, self.buffered)
-        self.abort()
-
-    def _send_out(self, framing: Framing) -> None:
-        self._outbox.put(framing.data_to_send())
-        self._outbox.flush()
-
-    def _closed_error(self) -> ConnectionClosed:
-        return ConnectionClosed(1006 if self.close_code is None else self.close_code, self.close_reason or "")
-
     # Private: deadlines
 
     def _set_timer(self, delay: float, callback: Callable[[], None]) -> None:
@@ -477,10 +424,10 @@ class WebSocketConnection(asyncio.Protocol):
         if heartbeat is None or not self.is_open:
             return
         interval, timeout = port.options.heartbeat_interval, port.options.heartbeat_timeout
-        heard = self._heard or self.paused
-        if self._hold is not None and not heard and self.is_unread:
+        heard = self.was_heard or self.paused
+        if self._hold is not None and not heard and self._hold.is_unread:
             heard = self._hold.is_acknowledging(self._outbox.drained())
-        self._heard = False
+        self.was_heard = False
         decision = heartbeat.check(port.wheel.time(), heard=heard, interval=interval, timeout=timeout)
         if decision is None:
             log.debug("connection %s missed its heartbeat", self.id)
@@ -504,3 +451,8 @@ class _Forsaken:
 
     def binary(self, data: bytes) -> None:
         """Nobody waits for an answer."""
+
+
+def _closed_error(connection: WebSocketConnection) -> ConnectionClosed:
+    code = connection.close_code
+    return ConnectionClosed(1006 if code is None else code, connection.close_reason or "")

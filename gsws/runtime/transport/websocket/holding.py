@@ -11,9 +11,10 @@ import asyncio
 import select
 from typing import Final, Protocol
 
+from gsws.runtime.transport.websocket.framing import Framing
 from gsws.runtime.wheel import Wheel
 
-__all__ = ["READ_AHEAD", "Held", "Hold", "has_left"]
+__all__ = ["READ_AHEAD", "Hold", "has_left"]
 
 READ_AHEAD: Final = 65536
 """Bytes held of a connection that is held back, from which on it is not read any more."""
@@ -24,14 +25,6 @@ _LOOK: Final = 2.0
 
 class Held(Protocol):
     """What a hold asks of its connection."""
-
-    @property
-    def is_unread(self) -> bool:
-        """Whether so much is held that the socket is not read."""
-
-    @property
-    def peer_has_left(self) -> bool:
-        """Whether the peer has ended its side."""
 
     def ping(self) -> None:
         """Send a ping."""
@@ -46,20 +39,29 @@ class Hold:
 
     Args:
         connection: Which.
+        framing: With what is held of it.
+        transport: Its socket.
         wheel: For the looks.
 
     Attributes:
         count: How many more times it must be released.
     """
 
-    __slots__ = ("_acknowledged", "_connection", "_timer", "_wheel", "count")
+    __slots__ = ("_acknowledged", "_connection", "_framing", "_timer", "_transport", "_wheel", "count")
 
-    def __init__(self, connection: Held, wheel: Wheel) -> None:
+    def __init__(self, connection: Held, framing: Framing, transport: asyncio.Transport, wheel: Wheel) -> None:
         self.count = 0
         self._connection = connection
+        self._framing = framing
+        self._transport = transport
         self._wheel = wheel
         self._acknowledged = -1
         self._timer = wheel.schedule(_LOOK, self._look)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether so much is held that the socket is not read."""
+        return len(self._framing.held) >= READ_AHEAD
 
     def cancel(self) -> None:
         """It is over."""
@@ -78,13 +80,12 @@ class Hold:
         return before < drained
 
     def _look(self) -> None:
-        connection = self._connection
-        if connection.is_unread:
-            if connection.peer_has_left:
-                connection.forsake()
+        if self.is_unread:
+            if has_left(self._transport):
+                self._connection.forsake()
                 return
             # The end of its stream may be stuck behind what we have no room for; then this is answered by a reset.
-            connection.ping()
+            self._connection.ping()
         self._timer = self._wheel.schedule(_LOOK, self._look)
 
 

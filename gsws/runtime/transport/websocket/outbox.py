@@ -7,6 +7,7 @@ Frames and closing are `connection`'s.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable
 
@@ -21,6 +22,9 @@ __all__ = ["HIGH_WATER", "Outbox", "Stall"]
 
 HIGH_WATER = 65536
 """Bytes waiting to be sent above which nothing more is read; the default of asyncio's transports."""
+
+
+log = logging.getLogger("gsws.transport")
 
 
 class Outbox:
@@ -77,6 +81,11 @@ class Outbox:
             self._written += len(data)
             self.transport.write(data)
 
+    def send(self, frames: list[bytes]) -> None:
+        """Send what the library sends, with what waits before it."""
+        self.put(frames)
+        self.flush()
+
     def drop(self) -> None:
         """Forget what waits; the socket is gone."""
         self._pending.clear()
@@ -128,13 +137,15 @@ class Stall:
     Args:
         outbox: What the peer does not read.
         port: Of the socket; its options say how long, its counters are told.
+        name: Of the connection, for the log.
         give_up: Called when nothing was acknowledged for so long.
     """
 
-    __slots__ = ("_give_up", "_outbox", "_port", "_progress", "_timer")
+    __slots__ = ("_give_up", "_name", "_outbox", "_port", "_progress", "_timer")
 
-    def __init__(self, outbox: Outbox, port: Port, give_up: Callable[[], None]) -> None:
+    def __init__(self, outbox: Outbox, port: Port, name: str, give_up: Callable[[], None]) -> None:
         self._outbox = outbox
+        self._name = name
         self._port = port
         self._give_up = give_up
         self._watch(outbox.drained())
@@ -153,6 +164,7 @@ class Stall:
             self._watch(drained)
         else:
             self._port.counters.add("limits.stall")
+            log.info("connection %s reads nothing: cut with %d bytes waiting", self._name, self._outbox.buffered)
             self._give_up()
 
 
