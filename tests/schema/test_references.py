@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
+from urllib.parse import quote
+
 import pytest
 
+from gsws.schema.drafts import DRAFTS
 from tests.schema.helpers import Schema
 
 FILES = {
@@ -86,6 +91,62 @@ def test_places_in_the_schema_itself(text):
     assert schema.codes == []
     assert schema.check(1)
     assert schema.explain("a")[0][:2] == ("", "type")
+
+
+@pytest.mark.parametrize("name", ["Größe", "Page<Addr>", "a b", "名前", "{x}", "50%", "a^b|c", 'the "one"'])
+@pytest.mark.parametrize("is_encoded", [False, True], ids=["as it is", "encoded"])
+@pytest.mark.parametrize("draft", DRAFTS, ids=lambda draft: draft.name)
+def test_a_name_may_have_characters_that_no_address_has(draft, name, is_encoded):
+    """Generators write them into references as they are; in the schema itself and in a definitions file."""
+    written = quote(name) if is_encoded or "%" in name else name
+    key = "definitions" if draft.lone_ref else "$defs"
+    files = {"definitions/named.yaml": json.dumps({name: {"type": "integer"}}, ensure_ascii=False)}
+    for place, own in ((f"#/{key}/", {key: {name: {"type": "integer"}}}), ("#/definitions/named/", {})):
+        text = {"$schema": draft.uri, "properties": {"x": {"$ref": place + written}}, **own}
+        schema = Schema(json.dumps(text, ensure_ascii=False), files)
+        assert schema.codes == [], place
+        assert schema.check({"x": 1})
+        assert schema.reasons({"x": "a"}) == [("/x", "type")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # The nearest parent with an `$id` is what an `$id` is relative to, not the document.
+        """
+        $schema: http://json-schema.org/draft-07/schema#
+        $id: http://example.com/root.json
+        properties: {a: {$ref: 'folder/#/definitions/number'}, b: {$ref: 'folder/item.json'}}
+        definitions:
+          item.json: {$id: item.json, type: string}
+          outer:
+            $id: folder/
+            definitions: {number: {$ref: item.json}, item: {$id: item.json, type: integer}}
+        """,
+        # An anchor is a name in the nearest `$id`, so that two may have the same.
+        """
+        $schema: https://json-schema.org/draft/2020-12/schema
+        properties: {a: {$ref: 'one#x'}, b: {$ref: 'one#x'}}
+        $defs:
+          two: {$id: two, $defs: {x: {$anchor: x, type: string}}}
+          one: {$id: one, $defs: {x: {$anchor: x, type: integer}}}
+        """,
+        """
+        $schema: https://json-schema.org/draft/2020-12/schema
+        allOf: [{$id: one, $ref: '#x', $defs: {x: {$anchor: x, properties: {a: {type: integer}}}}}]
+        properties: {b: {$ref: 'two#x'}}
+        $defs: {two: {$id: two, $defs: {x: {$anchor: x, type: integer}}}}
+        """,
+    ],
+    ids=["$id in $id", "two of an $anchor", "an $anchor in an alternative"],
+)
+def test_names_belong_to_the_nearest_id(text):
+    """A schema that can be satisfied is never said not to be, and means what the standard says."""
+    schema = Schema(textwrap.dedent(text))
+    assert schema.codes == []
+    assert schema.check({"a": 1, "b": 2})
+    assert not schema.check({"a": "1"})
+    assert not schema.check({"b": "2"})
 
 
 def test_the_schemas_own_definitions_come_first():
