@@ -47,6 +47,28 @@ FLOORS: Mapping[str, int] = {
     "__main__": 9,
 }
 
+# The same inside of `runtime`: identity, requests, streams and rooms know nothing of each other.
+RUNTIME: Mapping[str, int] = {
+    "__init__": 0,
+    "access": 0,
+    "counters": 0,
+    "rate": 0,
+    "shares": 0,
+    "summed": 0,
+    "threads": 0,
+    "wheel": 0,
+    "transport": 1,
+    "identity": 2,
+    "requests": 2,
+    "rooms": 2,
+    "streams": 2,
+    "sessions": 3,
+    "dispatch": 4,
+    "sources": 5,
+    "service": 6,
+}
+GROUND = 0
+
 # Siblings of one floor that may nevertheless import: the importer first.
 SIBLINGS = {
     ("errors", "types"),
@@ -140,6 +162,7 @@ def violations(package: Path) -> list[str]:
             top = target.partition(".")[0]
             if top == "gsws":
                 found += _floor_violation(f"{where}:{line}", here, target)
+                found += _runtime_violation(f"{where}:{line}", name, target)
             elif top in FORBIDDEN.get(here, ()):
                 found.append(f"{where}:{line}: `{here}` must not import `{top}`")
             elif top in CONFINED and not name.startswith(CONFINED[top]):
@@ -160,6 +183,19 @@ def _floor_violation(where: str, here: str, target: str) -> list[str]:
     relation = "a sibling of" if FLOORS[there] == FLOORS[here] else "above"
     floors = f"`{here}` (floor {FLOORS[here]}) imports `{there}` (floor {FLOORS[there]})"
     return [f"{where}: {floors}, {relation} it"]
+
+
+def _runtime_violation(where: str, name: str, target: str) -> list[str]:
+    """The same between the packages of `runtime`; its single modules are the ground, and may know each other."""
+    if not (name.startswith("gsws.runtime.") and target.startswith("gsws.runtime.")):
+        return []
+    here, there = name.split(".")[2], target.split(".")[2]
+    if unknown := {here, there} - RUNTIME.keys():
+        return [f"{where}: `runtime.{min(unknown)}` has no floor; {ADVICE}"]
+    if here == there or RUNTIME[there] < RUNTIME[here] or RUNTIME[here] == RUNTIME[there] == GROUND:
+        return []
+    relation = "a sibling of" if RUNTIME[there] == RUNTIME[here] else "above"
+    return [f"{where}: `runtime.{here}` imports `runtime.{there}`, {relation} it"]
 
 
 def test_every_module_imports_only_from_floors_below() -> None:
@@ -201,7 +237,7 @@ def test_the_package_is_really_read() -> None:
         ("runtime/a.py", "def f():\n    from gsws.eventsources.websocket import config\n", "must not know"),
         ("runtime/a.py", "from gsws.datasources import documents\n", "must not know"),
         ("eventsources/a.py", "from gsws.protocol import codec\n", "imports only"),
-        ("runtime/hub.py", "import websockets.frames\n", "only gsws.runtime.transport"),
+        ("runtime/rooms/hub.py", "import websockets.frames\n", "only gsws.runtime.transport"),
         ("errors.py", "from gsws.text.span import Span\n", "a sibling of"),
         ("novel/a.py", "", "has no floor"),
         ("novel.py", "", "has no floor"),
@@ -225,6 +261,8 @@ def test_a_violation_is_found(tmp_path: Path, file: str, text: str, message: str
         ("eventsources/a.py", "from gsws.plugins import Plugin\n"),
         ("cli/a.py", "def f():\n    from gsws.reload import watch\n    from ..errors import GSWSError\n"),
         ("__init__.py", "from .runtime.context import GSContext\nfrom gsws.types import JSONValue\n"),
+        ("runtime/sessions/a.py", "from gsws.runtime.rooms.hub import Hub\nfrom gsws.runtime.wheel import Wheel\n"),
+        ("runtime/counters.py", "from gsws.runtime.wheel import Wheel\n"),
         ("runtime/transport/a.py", "from websockets.server import ServerProtocol\nimport asyncio\n"),
     ],
 )

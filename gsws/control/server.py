@@ -28,7 +28,7 @@ from gsws.__about__ import __version__
 from gsws.control.place import LONGEST_LINE, SUFFIX, Untrusted, is_own, open_folder, peer_uid, socket_name
 from gsws.diagnostics.mask import hide
 from gsws.protocol.codec import Unserialisable
-from gsws.runtime.requests.request import ReplyViolation
+from gsws.runtime.requests.contract import ReplyViolation
 from gsws.runtime.service import Service
 
 __all__ = ["ControlServer"]
@@ -161,7 +161,7 @@ class ControlServer:
         shown: list[dict[str, Any]] = []
         total = 0
         for name, live in self._service.live.items():
-            everybody = dict.fromkeys((*live.clients, *live.sessions.values()))
+            everybody = dict.fromkeys((*live.clients(), *live.registry.sessions.values()))
             total += len(everybody)
             shown += [
                 {
@@ -171,14 +171,14 @@ class ControlServer:
                     "subject": client.actor.subject if client.actor.authenticated else None,
                     "is_session": client.session_id is not None,
                     "is_open": client.is_open,
-                    "in_flight": client.in_flight,
+                    "in_flight": 0 if client.scheduler is None else client.scheduler.in_flight,
                 }
                 for client in list(everybody)[: _MOST_CLIENTS - len(shown)]
             ]
         return {"clients": shown, "total": total}
 
     def _statistics(self, request: dict[str, Any]) -> dict[str, Any]:
-        service = self._service
+        service, numbers = self._service, self._service.statistics()
         return {
             "name": service.project.settings.name,
             "env": service.project.env,
@@ -187,8 +187,8 @@ class ControlServer:
             "uptime_s": round(time.monotonic() - self._began, 3),
             "ready": service.is_ready(),
             "addresses": {name: list(address) for name, address in service.addresses().items()},
-            "connections": sum(len(live.clients) for live in service.live.values()),
-            "sessions": sum(len(live.sessions) for live in service.live.values()),
+            "connections": numbers.connections,
+            "sessions": numbers.sessions,
             "counters": service.counters(),
         }
 

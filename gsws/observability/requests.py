@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -20,9 +20,7 @@ from gsws.protocol.errors import ERROR_HEAD, ERRORS, error_name
 
 if TYPE_CHECKING:
     from gsws.project.specs import AccessSpec
-    from gsws.runtime.requests.request import Request
-    from gsws.runtime.requests.scheduler import Scheduler
-    from gsws.runtime.sessions.client import Client
+    from gsws.runtime.requests.observer import Caller, Observed
 
 __all__ = ["AccessLines", "RequestLines"]
 
@@ -47,7 +45,7 @@ class RequestLines:
         self._dim = dim
         self._quota = _Quota(_A_SECOND, lambda count: self._put(f"… {count:,} more in 1 s"))
 
-    def ended(self, client: Scheduler, request: Request) -> None:
+    def ended(self, request: Observed) -> None:
         if not self._quota.has_room():
             return
         outcome, error = _outcome(request)
@@ -62,11 +60,11 @@ class RequestLines:
             parts.append(f"{chunks} chunk{'' if chunks == 1 else 's'}{after}")
         self._say(" ".join(parts))
 
-    def refused(self, client: Client, event: str | None, error: str) -> None:
+    def refused(self, caller: Caller, source: str, known: Collection[str], event: str | None, error: str) -> None:
         if not self._quota.has_room():
             return
-        line = " ".join((error, *([] if event is None else [_plain(event)]), _plain(client.actor.subject)))
-        if error == "unknown_event" and event is not None and (near := nearest(event[:_LONGEST], client.source.routes)):
+        line = " ".join((error, *([] if event is None else [_plain(event)]), _plain(caller.actor.subject)))
+        if error == "unknown_event" and event is not None and (near := nearest(event[:_LONGEST], known)):
             line += f", did you mean {near[0]}?"
         self._say(line)
 
@@ -91,7 +89,7 @@ class AccessLines:
         self._write = write
         self._quota = _Quota(spec.rate, self._left_out)
 
-    def ended(self, client: Scheduler, request: Request) -> None:
+    def ended(self, request: Observed) -> None:
         outcome, error = _outcome(request)
         begun = request.begun
         seconds = 0.0 if begun is None else time.perf_counter() - begun
@@ -117,22 +115,22 @@ class AccessLines:
             first = getattr(request, "first", None)
             if first is not None and begun is not None:
                 facts["first_chunk_ms"] = round((first - begun) * 1000, 3)
-        self._say(facts, request.client)
+        self._say(facts, request.outlet)
 
-    def refused(self, client: Client, event: str | None, error: str) -> None:
+    def refused(self, caller: Caller, source: str, known: Collection[str], event: str | None, error: str) -> None:
         # What is no event of ours has no line: its name is whatever somebody sent.
-        if event is None or event not in client.source.routes or not self._spec.failures or not self._quota.has_room():
+        if event is None or event not in known or not self._spec.failures or not self._quota.has_room():
             return
-        facts = {"source": client.source.name, "event_key": event, "outcome": "refused", "error": error}
-        self._say({**facts, "code": _code(None, error)}, client)
+        facts = {"source": source, "event_key": event, "outcome": "refused", "error": error}
+        self._say({**facts, "code": _code(None, error)}, caller)
 
-    def _say(self, facts: dict[str, Any], client: Client) -> None:
-        actor = client.actor
-        facts |= {"connection": client.id, "client": client.label, "peer": client.connection.host}
+    def _say(self, facts: dict[str, Any], caller: Caller) -> None:
+        actor = caller.actor
+        facts |= {"connection": caller.connection.id, "client": caller.label, "peer": caller.connection.host}
         if actor.authenticated:
             facts["subject"] = actor.subject
-        if client.session_id is not None:
-            facts["session"] = client.session_id
+        if caller.session_id is not None:
+            facts["session"] = caller.session_id
         self._put("info", "request", facts)
 
     def _left_out(self, count: int) -> None:
@@ -173,7 +171,7 @@ class _Quota:
         self._tell(count)
 
 
-def _outcome(request: Request) -> tuple[str, str | None]:
+def _outcome(request: Observed) -> tuple[str, str | None]:
     """``ok``, ``failed`` (a status), ``error`` or why it was ended; and the name of the error, if it is one."""
     last = request.last
     error = error_name(last) if last is not None and last.startswith(ERROR_HEAD) else None

@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl
 
-__all__ = ["query_of", "without_secrets"]
+__all__ = ["first_values", "query_of", "without_secrets"]
 
 _MAX_FIELDS: Final = 1000
 
@@ -24,6 +24,14 @@ def query_of(query: str) -> list[tuple[str, str]]:
     if not query:
         return []
     return parse_qsl("&".join(query.split("&", _MAX_FIELDS)[:_MAX_FIELDS]), keep_blank_values=True)
+
+
+def first_values(query: str) -> dict[str, str]:
+    """The first value of each key of a query."""
+    values: dict[str, str] = {}
+    for key, value in query_of(query):
+        values.setdefault(key, value)
+    return values
 
 
 def without_secrets(text: str) -> str:

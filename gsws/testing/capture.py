@@ -11,7 +11,9 @@ from typing import Any
 
 import structlog
 
-__all__ = ["Broadcast", "ListeningHub", "captured_logs"]
+from gsws.runtime.requests.executor import RoomServer
+
+__all__ = ["Broadcast", "ListeningRooms", "captured_logs"]
 
 _MIRROR = logging.getLogger("gsws_project")
 """Where pytest finds what the project logged; not below `gsws`, whose records go to structlog in a service."""
@@ -26,21 +28,20 @@ class Broadcast:
     payload: Any
 
 
-class ListeningHub:
-    """Stands before a hub, tells of what is published, and leaves all else to the hub."""
+class ListeningRooms:
+    """Stands before the rooms of a source, and tells of what is published."""
 
-    def __init__(self, hub: Any, heard: Callable[[Broadcast], None]) -> None:
-        self._hub = hub
+    def __init__(self, rooms: RoomServer, heard: Callable[[Broadcast], None]) -> None:
+        self._rooms = rooms
         self._heard = heard
 
-    def publish(self, room: str, frame: bytes, *rest: Any, **options: Any) -> Any:
-        """Publish one prepared WebSocket frame."""
-        message = json.loads(_payload(frame))
+    def publish(self, room: str, text: bytes) -> int:
+        message = json.loads(text)
         self._heard(Broadcast(room, message["eventtype"], message["payload"]))
-        return self._hub.publish(room, frame, *rest, **options)
+        return self._rooms.publish(room, text)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._hub, name)
+    def labels(self, room: str) -> list[str]:
+        return self._rooms.labels(room)
 
 
 @contextmanager
@@ -73,9 +74,3 @@ def captured_logs() -> Iterator[list[dict[str, Any]]]:
         yield entries
     finally:
         structlog.configure(**before)
-
-
-def _payload(frame: bytes) -> bytes:
-    """The payload of an unmasked WebSocket frame (RFC 6455 section 5.2)."""
-    length = frame[1] & 0x7F
-    return frame[{126: 4, 127: 10}.get(length, 2) :]

@@ -30,7 +30,7 @@ def test_a_cut_is_no_goodbye_and_loses_no_push(tmp_path):
         async with gsws.client.connect(f"ws://{proxy.address[0]}:{proxy.address[1]}/?clientId=ann") as client:
             pushes = client.pushes()
             got = [(await asyncio.wait_for(anext(pushes), 10)).eventtype]
-            (session,) = service.service.live["websocket"].sessions.values()
+            (session,) = service.service.live["websocket"].registry.sessions.values()
             before = session.connection
             proxy.cut()
             while before.is_open:

@@ -46,7 +46,8 @@ def observed(tmp_path, request):
         running = served(tmp_path, FILES)
         made.append(running)
         served_ = running.__enter__()
-        served_.call(lambda: [setattr(live, "observer", make(lines.append)) for live in served_.service.live.values()])
+        live = served_.service.live["websocket"]
+        served_.call(lambda: setattr(live.executor, "observer", make(lines.append)))
         return served_, lines
 
     yield observe
@@ -154,7 +155,7 @@ def test_nobody_is_told_of_anything_without_an_observer(tmp_path):
     with served(tmp_path, FILES) as running, running.client() as client:
         client.send("websocket.wait", {}, id=1)
         requests = running.wait_for(
-            lambda: [one for live in running.service.live["websocket"].clients for one in live.requests.values()]
+            lambda: [one for busy in running.service.live["websocket"].executor.busy for one in busy.requests.values()]
         )
         assert requests[0].begun is None
 

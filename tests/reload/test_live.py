@@ -56,8 +56,8 @@ def test_the_drain_time_and_what_is_kept_of_sessions_follow_the_file(tmp_path):
         service.reload("gsws.yaml")
         with service.client(subprotocols=["gsws.v1"]) as client:
             assert client.receive()["payload"]["resume_window_ms"] == 5000
-        live, away = service.service.live["websocket"], service.service._away
-        assert live.resume_bytes == 2 * 2**20
+        live, away = service.service.live["websocket"], service.service._waiting
+        assert live.registry.bytes == 2 * 2**20
         assert (away.pool.limit, away._limit) == (3 * 2**20, 7)
         assert {field.name for field in fields(ResumeSpec)} == {"window", "bytes", "total", "sessions"}
 

@@ -139,11 +139,11 @@ def test_a_checked_credential_is_not_asked_for_again(tmp_path):
         live = running.service.live["websocket"]
         with running.client(**bearer("ann")) as client:
             assert error(client.ask("websocket.echo", 1)) is None
-            assert not live.is_guarded
+            assert not live.router.is_guarded
         running.write("eventsources/websocket.yaml", source(authn=AUTHN))
         running.reload("eventsources/websocket.yaml")
         with running.client() as client:
-            assert live.is_guarded
+            assert live.router.is_guarded
             assert error(client.ask("websocket.echo", 1)) == "unauthorized"
             assert error(client.ask("websocket.open", 1)) is None
 
@@ -163,7 +163,7 @@ def test_a_handshake_across_a_reload_stays_anonymous(tmp_path):
         running.wait_for(lambda: places.taken == 1)
         running.write("eventsources/websocket.yaml", source(authn="{fn: work.who}"))
         running.reload("eventsources/websocket.yaml")
-        assert not live.is_guarded
+        assert not live.router.is_guarded
         connecting.join(5)
         assert error(clients[0].ask("websocket.echo", 1)) == "unauthorized"
 

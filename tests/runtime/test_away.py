@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gsws.runtime.sessions.away import Away
+from gsws.runtime.sessions.waiting import WaitingSessions
 from tests.runtime.support import logged
 from tests.runtime.test_session_details import begin, resume
 from tests.runtime.virtual import VirtualLoop, make_source, route
@@ -31,7 +31,7 @@ def loop():
 
 def source_with(loop, **bounds):
     routes = [route("words", words, concurrency="parallel"), route("wait", wait)]
-    return make_source(loop, routes, resume_window=60.0, heartbeat=10.0, away=Away(**bounds))
+    return make_source(loop, routes, window=60.0, heartbeat=10.0, waiting=WaitingSessions(**bounds))
 
 
 def leave(loop, source, n=10):
@@ -56,8 +56,8 @@ def test_the_oldest_of_those_that_are_away_are_lost_when_room_is_short(loop):
     with logged() as logs:
         source = source_with(loop, total=50_000)
         sessions = [leave(loop, source) for _ in range(6)]
-    assert source.away.pool.size <= 50_000
-    assert source.away.evicted == 2
+    assert source.registry.waiting.pool.size <= 50_000
+    assert source.registry.waiting.evicted == 2
     assert source.counters.read()["limits.resume"] == 2
     assert [entry["level"] for entry in logs if "resume.total" in entry["event"]] == ["warning"]
     for number, session in enumerate(sessions):
@@ -68,7 +68,7 @@ def test_only_so_many_sessions_wait(loop):
     """P8.5."""
     source = source_with(loop, limit=2)
     sessions = [leave(loop, source) for _ in range(3)]
-    assert len(source.away) == len(source.sessions) == 2
+    assert len(source.registry.waiting) == len(source.registry.sessions) == 2
     assert [seen(loop, source, session)[0] for session in sessions] == [[], ["w"], ["w"]]
 
 
@@ -79,7 +79,7 @@ def test_who_is_connected_is_not_lost_for_those_who_are_away_but_may_lose_its_ow
     connection.message("words", {"n": 100}, id="w")
     loop.settle()
     assert [frame["seq"] for frame in connection.sent[1:]] == list(range(102))
-    assert source.away.pool.size <= 20_000
+    assert source.registry.waiting.pool.size <= 20_000
     connection.cut()
     assert seen(loop, source, session) == ([], ["resume_lost"])
 
@@ -91,21 +91,21 @@ def test_a_session_that_gave_way_keeps_nothing_more_and_its_request_goes_on(loop
     connection.message("words", {"n": 200}, id="w")
     connection.cut()
     loop.advance(1.0)
-    assert source.away.evicted == 1
-    assert source.away.pool.size == 0
-    assert not source.busy
-    assert not source.sessions
+    assert source.registry.waiting.evicted == 1
+    assert source.registry.waiting.pool.size == 0
+    assert not source.executor.busy
+    assert not source.registry.sessions
 
 
 def test_all_that_was_reserved_is_given_back(loop):
     """No session, nothing reserved: after an end, an expiry and an acknowledgement."""
     source = source_with(loop)
     leave(loop, source)
-    assert source.away.pool.size > 0
+    assert source.registry.waiting.pool.size > 0
     connection, _ = begin(loop, source)
     connection.message("words", {"n": 10}, id="w")
     loop.settle()
     connection.message("gsws.ack", {"id": "w", "seq": 11})
     connection.cut()
     loop.advance(61.0)
-    assert source.away.pool.size == len(source.away) == len(source.sessions) == 0
+    assert source.registry.waiting.pool.size == len(source.registry.waiting) == len(source.registry.sessions) == 0

@@ -178,7 +178,7 @@ def test_each_refusal_on_an_open_connection_is_counted(tmp_path, limits, provoke
                 provoke(client)
             if provoke in (same_id,) or "in_flight" in limits or expected == {"errors.busy"}:
                 client.send("gsws.cancel", {"id": "first" if provoke is not same_id else "one"})
-        running.wait_for(lambda: not running.service.live["websocket"].clients)
+        running.wait_for(lambda: not running.service.live["websocket"].router.connections)
         running.wait_for(lambda: expected <= counted(running), f"{expected} in {counted(running)}")
         assert counted(running) == expected
 

@@ -90,7 +90,7 @@ def test_readiness_turns_red_and_liveness_stays_green(tmp_path):
         url = f"http://127.0.0.1:{running.ports['websocket']}"
         assert urllib.request.urlopen(f"{url}/readyz", timeout=2).status == 200
         assert urllib.request.urlopen(f"{url}/healthz", timeout=2).status == 200
-        running.call(lambda: running.service.live["websocket"].drain())
+        running.call(lambda: running.service.live["websocket"].router.drain())
         with pytest.raises(urllib.error.HTTPError, match="503") as refused:
             urllib.request.urlopen(f"{url}/readyz", timeout=2)
         refused.value.close()
@@ -124,7 +124,7 @@ def test_what_runs_for_clients_that_are_away_ends_with_the_drain_time(tmp_path):
     began = time.monotonic()
     with served(tmp_path, files) as running:
         leave(running, "session", {"s": 60, "place": str(place)})
-        log = next(iter(running.service.live["websocket"].sessions.values())).log
+        log = next(iter(running.service.live["websocket"].registry.sessions.values())).log
         kept = []
         append = log.append
         running.call(lambda: setattr(type(log), "append", lambda self, *frame: (kept.append(frame), append(*frame))[1]))
@@ -156,5 +156,5 @@ def leave(running, profile, payload):
         client.send("websocket.note", payload, id="n")
         running.wait_for(running.service.is_busy)
         client.socket.socket.shutdown(2)
-    running.wait_for(lambda: not running.service.live["websocket"].clients)
+    running.wait_for(lambda: not running.service.live["websocket"].router.connections)
     assert running.call(running.service.is_busy)

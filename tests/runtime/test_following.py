@@ -9,8 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from gsws.runtime.streams import followers as following
-from gsws.runtime.streams.followers import FOLLOWERS
+from gsws.runtime.dispatch import following
+from gsws.runtime.dispatch.following import FOLLOWERS
+from gsws.runtime.streams import followers as relaying
 from gsws.runtime.transport import encode_frame
 from tests.runtime.support import served
 
@@ -271,7 +272,7 @@ def test_the_number_of_followers_is_bounded(service):
         refusal = clients[-1].receive()["payload"]
         assert (refusal["error"], refusal["retryable"]) == ("too_many_requests", True)
         clients[0].socket.close()
-        service.wait_for(lambda: len(followers(service, session).clients()) == FOLLOWERS - 1)
+        service.wait_for(lambda: len(followers(service, session).connected()) == FOLLOWERS - 1)
         follow(clients[-1], session, {"s": -1})
         owner.send("gsws.cancel", {"id": "s"})
         for client in (owner, *clients[1:]):
@@ -280,7 +281,7 @@ def test_the_number_of_followers_is_bounded(service):
 
 
 def followers(service, session):
-    return service.service.live["websocket"].sessions[session["session"]].followers
+    return service.service.live["websocket"].registry.sessions[session["session"]].followers
 
 
 def test_a_slow_follower_is_closed_and_delays_nobody(service):
@@ -311,7 +312,7 @@ def test_compact_following_has_all_text_even_what_was_acknowledged(service):
         owner.send("websocket.tools", {"to": 40}, id="s")
         seen = [owner.receive() for _ in range(20)]
         owner.send("gsws.ack", {"id": "s", "seq": 15})
-        sessions = service.service.live["websocket"].sessions
+        sessions = service.service.live["websocket"].registry.sessions
         service.wait_for(lambda: sessions[session["session"]].log.read("s", 14) is None)
         assert follow(strict, session, {"s": -1}) == {}
         assert strict.receive()["payload"]["error"] == "resume_lost"
@@ -353,7 +354,7 @@ def test_a_frame_is_encoded_once_for_all_followers(service, monkeypatch):
         made.append(data)
         return encode_frame(data)
 
-    monkeypatch.setattr(following, "encode_frame", count)
+    monkeypatch.setattr(relaying, "encode_frame", count)
     with connect(service) as owner, connect(service) as one, connect(service) as two:
         session = hello(owner)
         hello(one), hello(two)
@@ -435,7 +436,7 @@ def test_a_follower_is_not_closed_for_what_it_asked_to_have_again(tmp_path):
             owner.receive(), owner.receive()
             late.send("gsws.follow", {**session, "streams": {"s": -1}})
             (live,) = service.service.live.values()
-            service.wait_for(lambda: any(client.lingers for client in live.clients), "it follows")
+            service.wait_for(lambda: any(client.lingers for client in live.router.connections), "it follows")
             pushed = [owner.receive() for _ in range(20)]  # while it reads nothing
             assert late.receive()["eventtype"] == "gsws.following"
             frames = [late.receive() for _ in range(22)]

@@ -173,7 +173,7 @@ def test_nothing_runs_ahead_of_a_client_that_does_not_read(service, client):
         slow.send("websocket.ahead", id=1)
         slow.receive()
         service.wait_for(
-            lambda: any(one.connection.paused for live in service.service.live.values() for one in live.clients)
+            lambda: any(one.connection.paused for one in service.service.live["websocket"].router.connections)
         )
         time.sleep(0.1)
         assert len(log(client)) < 200

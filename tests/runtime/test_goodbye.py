@@ -40,7 +40,7 @@ def source(loop):
         route("graced", forever, on_disconnect=60.0, concurrency="parallel"),
         route("continues", forever, on_disconnect="continue", concurrency="parallel", timeout=100.0),
     ]
-    return make_source(loop, routes, resume_window=20.0, heartbeat=10.0)
+    return make_source(loop, routes, window=20.0, heartbeat=10.0)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def begin(loop, source, *events):
     for event in events:
         connection.message(event, {}, id=event)
     loop.settle()
-    return connection, connection.receiver._client
+    return connection, connection.receiver.client
 
 
 def comes_back(loop, source, before, id="forever"):
@@ -80,17 +80,17 @@ def comes_back(loop, source, before, id="forever"):
 def test_a_goodbye_ends_all_at_once(loop, source, gone, code):
     """P6.7: requests as if their event said `cancel`, rooms and presence too, and nothing can be resumed."""
     watcher = open_connection(loop, source, session=False)
-    source.hub.join("tea", watcher.receiver)
+    source.registry.hub.join("tea", watcher.receiver.client)
     connection, session = begin(loop, source, "forever", "graced", "continues")
     loop.advance(1.0)
-    assert source.hub.size("tea") == 2
+    assert source.registry.hub.size("tea") == 2
     connection.leave(code)
     loop.advance(0.2)
-    assert source.busy == set()
-    assert source.hub.size("tea") == 1
+    assert source.executor.busy == set()
+    assert source.registry.hub.size("tea") == 1
     assert [frame["payload"]["members"] for frame in watcher.sent] == [1, 0]
     assert gone == [(session, code)]
-    assert not source.sessions
+    assert not source.registry.sessions
     assert not comes_back(loop, source, connection)
 
 
@@ -98,7 +98,7 @@ def test_a_goodbye_ends_all_at_once(loop, source, gone, code):
 def test_who_may_come_back_is_waited_for(loop, source, gone, code):
     """P6.7: a cut, a page that is loaded anew, and a client that says so; presence as well."""
     watcher = open_connection(loop, source, session=False)
-    source.hub.join("tea", watcher.receiver)
+    source.registry.hub.join("tea", watcher.receiver.client)
     connection, session = begin(loop, source, "forever")
     loop.advance(1.0)
     connection.leave(code)
@@ -148,7 +148,7 @@ def test_who_is_dismissed_does_not_come_back(loop, source, gone):
 def test_each_client_goes_once(loop, source, gone):
     """Plain: with its connection. Session: after its window, for want of room, at a shutdown; not one that resumes."""
     plain = open_connection(loop, source, session=False)
-    client = plain.receiver
+    client = plain.receiver.client
     plain.cut()
     assert gone == [(client, 1006)]
 
@@ -215,7 +215,7 @@ def test_closing_the_javascript_client_is_a_goodbye(tmp_path):
         node(service.ports["websocket"], tmp_path, script)
         service.wait_for(lambda: not service.service.is_busy())
         assert (tmp_path / "log").read_text() == "closed"
-        assert not service.call(lambda: service.service.live["websocket"].sessions)
+        assert not service.call(lambda: service.service.live["websocket"].registry.sessions)
 
 
 def test_closing_the_python_client_is_a_goodbye(tmp_path):
@@ -234,4 +234,4 @@ def test_closing_the_python_client_is_a_goodbye(tmp_path):
         run(main(service.ports["websocket"], log))
         service.wait_for(lambda: not service.service.is_busy())
         assert log.read_text() == "closed"
-        assert not service.call(lambda: service.service.live["websocket"].sessions)
+        assert not service.call(lambda: service.service.live["websocket"].registry.sessions)

@@ -175,7 +175,7 @@ def test_whoever_is_refused_gets_no_answer_and_no_goodbye(service, profile, who,
         assert closed.value.rcvd.reason == reason
         assert [name for name in frames if name != "gsws.hello"] == ["welcome", "second"]
     live = service.service.live["websocket"]
-    service.wait_for(lambda: not live.clients and not live.sessions)
+    service.wait_for(lambda: not live.router.connections and not live.registry.sessions)
     assert log() == [("hello", who)]
 
 
@@ -189,7 +189,7 @@ def test_a_plain_client_is_seen_off_once_with_what_it_was(service):
     ((_, _, rooms, code, reason, seconds),) = byes("ann")
     assert (rooms, code, reason) == (["home.ann"], 4123, "enough")
     assert 0 <= seconds < 5
-    assert len(service.service.live["websocket"].visits) == 0
+    assert len(service.service.live["websocket"].registry.visits) == 0
 
 
 def test_a_session_that_resumes_is_nobody_new(service):
@@ -218,7 +218,7 @@ def test_a_session_whose_window_is_over_is_seen_off_then(service):
         types(client, 3)
         cut(client)
     live = service.service.live["websocket"]
-    service.wait_for(lambda: not live.clients)
+    service.wait_for(lambda: not live.router.connections)
     assert byes("ann") == []
     service.wait_for(lambda: byes("ann"))
     assert byes("ann")[0][2:4] == (["home.ann"], 1006)
@@ -278,7 +278,7 @@ def test_who_is_disconnected_before_it_is_let_in_is_seen_off_too(service, profil
         assert client.closed()[0] == 4700
         service.call(lambda: sys.modules["functions.hooks"].GO.set())
         service.wait_for(lambda: byes("gate"))
-    visits = service.service.live["websocket"].visits
+    visits = service.service.live["websocket"].registry.visits
     service.wait_for(lambda: not visits.arriving and not len(visits))
     assert [entry[3] for entry in byes("gate")] == [4700]
     assert ("echo", "x") not in log()
@@ -355,7 +355,7 @@ def test_a_reload_brings_hooks_and_takes_them_away(tmp_path):
     files = {**FILES, "eventsources/websocket.yaml": "type: websocket\nport: 0\n"}
     with served(tmp_path, files) as service, plain(service, "old") as old:
         old.ask("websocket.echo")
-        assert service.service.live["websocket"].visits is None
+        assert service.service.live["websocket"].registry.visits is None
         service.write("eventsources/websocket.yaml", SOURCE)
         assert service.reload("eventsources/websocket.yaml") == ()
         with plain(service, "new") as new:

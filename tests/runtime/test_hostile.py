@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from gsws.errors import ConnectionClosed
+from gsws.runtime.requests.handlersocket import HandlerSocket
 from tests.runtime.support import served
 
 EVENTS = """
@@ -322,7 +324,7 @@ def test_cancelling_a_source_s_call_cancels_its_request(service):
 def test_sending_to_a_client_that_left_is_a_clear_error(service):
     with service.client() as client:
         client.ask("websocket.echo", {})
-        held = service.call(lambda: next(iter(service.service.live["websocket"].clients)))
+        held = service.call(lambda: next(iter(service.service.live["websocket"].router.connections)))
     service.wait_for(lambda: not held.is_open)
     with pytest.raises(ConnectionClosed):
-        service.call(lambda: held.deliver(b"late"))
+        service.call(lambda: HandlerSocket(SimpleNamespace(outlet=held.client, aborted=None, sent=0)).send("late"))

@@ -89,7 +89,7 @@ def test_a_plain_function_waits_for_a_client_that_does_not_read(service):
     with service.client(max_queue=1) as slow:
         slow.send("websocket.floods", id=1)
         slow.receive()
-        connections = [one.connection for live in service.service.live.values() for one in live.clients]
+        connections = [one.connection for live in service.service.live.values() for one in live.router.connections]
         service.wait_for(lambda: any(connection.paused for connection in connections))
         time.sleep(0.1)
         assert service.call(lambda: sum(connection.buffered for connection in connections)) < 8 * 2**20

@@ -91,7 +91,8 @@ def test_nothing_is_left_by_whoever_fails_is_cancelled_or_asked(service):
         client.send("websocket.asked", id="6")
         client.send("websocket.clean", id="7")
         ends = [client.answer(id)[-1]["payload"] for id in "0123"]
-        service.wait_for(lambda: any(one.requests["4"].is_running for one in service.service.live["websocket"].clients))
+        busy = service.service.live["websocket"].executor.busy
+        service.wait_for(lambda: any(one.requests["4"].is_running for one in busy))
         client.send("gsws.cancel", {"id": "4"})
         ends += [client.answer(id)[-1]["payload"] for id in "4567"]
     assert [ends[n].get("data") for n in (0, 1, 3, 5, 7)] == [None] * 5

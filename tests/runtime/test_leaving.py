@@ -36,16 +36,16 @@ def loop():
 
 @pytest.fixture
 def source(loop):
-    return make_source(loop, [route("wait", wait), route("stream", stream)], resume_window=60.0, heartbeat=10.0)
+    return make_source(loop, [route("wait", wait), route("stream", stream)], window=60.0, heartbeat=10.0)
 
 
 def drain(loop, source, seconds):
     """What a listener does at SIGTERM; returns when it was over."""
-    source.drain()
+    source.router.drain()
 
     async def main():
-        await finish_requests(source, seconds, asyncio.Event())
-        for task in end_requests(source):
+        await finish_requests(source.router, seconds, asyncio.Event())
+        for task in end_requests(source.router):
             await asyncio.wait([task])
 
     began = loop.time()
@@ -202,7 +202,7 @@ def test_newcomers_and_probes_are_told_while_there_is_something_left_to_do(tmp_p
             client.send("websocket.slow", {"s": 1.5}, id="s")
             running.wait_for(running.service.is_busy)
             stop_later(running).join()
-            running.wait_for(lambda: running.service.live["websocket"].is_draining)
+            running.wait_for(lambda: running.service.live["websocket"].router.is_draining)
             with pytest.raises(InvalidStatus) as refused, running.client():
                 pass
             assert refused.value.response.status_code == 503

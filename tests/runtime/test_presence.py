@@ -6,8 +6,10 @@ import json
 
 import pytest
 
+from gsws.runtime.requests.request import announces
 from gsws.runtime.rooms.hub import Hub
-from gsws.runtime.rooms.presence import GRACE, NAMED, Presence, announces
+from gsws.runtime.rooms.membership import Membership
+from gsws.runtime.rooms.presence import GRACE, NAMED, Presence
 from gsws.runtime.sources.detached import make_handle
 from gsws.runtime.wheel import Wheel
 from gsws.types import GSActor
@@ -21,30 +23,27 @@ class Member:
     def __init__(self, world, label="", *, subject=None, session_id=None):
         self.world, self.label, self.session_id = world, label, session_id
         self.actor = GSActor(subject or label, authenticated=subject is not None)
-        self.attendance = None
-        self.is_open = True
-        self.source = world
         self.frames = []
+        self.membership = Membership(self, world.hub, world.presence)
 
     def push(self, frame):
         self.frames.append(frame)
 
     def enter(self, room="tea"):
-        self.world.hub.join(room, self)
-        self.world.presence.enter(room, self)
+        person = (self.label, self.actor.subject if self.actor.authenticated else None)
+        self.membership.join(room, is_connected=True, announced_as=person)
         return self
 
     def exit(self, room="tea"):
-        self.world.hub.leave(room, self)
-        self.world.presence.exit(room, self)
+        self.membership.leave(room)
 
     def away(self):
-        self.world.hub.leave("tea", self)
-        self.world.presence.away(self)
+        self.membership.detach()
+        self.membership.away(120.0)
 
     def gone(self):
-        self.world.hub.leave("tea", self)
-        self.world.presence.gone(self)
+        self.membership.detach()
+        self.membership.end()
 
     def told(self):
         """The payloads that it was sent since the last look."""
@@ -54,8 +53,6 @@ class Member:
 
 class World:
     """A hub and its presence on a clock that stands still."""
-
-    resume_window = 120.0
 
     def __init__(self):
         self.clock = Clock()
@@ -161,13 +158,13 @@ def test_a_session_that_was_cut_is_there_until_its_grace_is_over(world):
     world.told()
     ann.away()
     assert world.told(GRACE - 1) == []
-    world.presence.back(ann)
+    ann.membership.attach()
     assert world.told(GRACE + 1) == []
 
     ann.away()
     assert world.told(GRACE + 1) == []
     assert names(world.told()[0]["left"]) == ["ann"]
-    world.presence.back(ann)
+    ann.membership.attach()
     assert names(world.told()[0]["joined"]) == ["ann"]
 
 
@@ -196,10 +193,9 @@ def test_a_plain_connection_leaves_when_it_is_cut(world):
 def test_a_room_that_was_joined_while_away_counts_from_the_return(world):
     """What a handler joins for a session that is not connected is announced when it is."""
     ann = Member(world, "ann", session_id="s")
-    ann.is_open = False
-    world.presence.enter("tea", ann)
+    ann.membership.join("tea", is_connected=False, announced_as=("ann", None))
     assert world.told() == []
-    world.presence.back(ann)
+    ann.membership.attach()
     assert world.told()[0]["members"] == 1
 
 
@@ -265,7 +261,7 @@ def test_a_session_that_resumes_never_left(tmp_path):
             ann.send("websocket.enter", "chat.tea", id=1)
             assert presence(watcher)["joined"] == [{"clientId": "ann"}]
             ann.socket.socket.shutdown(2)
-            running.wait_for(lambda: len(running.service.live["websocket"].clients) == 1)
+            running.wait_for(lambda: len(running.service.live["websocket"].router.connections) == 1)
             with running.client(query="?clientId=ann", subprotocols=["gsws.v1"]) as again:
                 again.receive()
                 again.send("gsws.resume", {"session": hello["session"], "secret": hello["secret"], "streams": {}})
@@ -288,4 +284,4 @@ def test_a_request_without_a_connection_leaves_its_rooms(tmp_path):
         live = running.service.live["websocket"]
         status = running.call(lambda: make_handle(live, "websocket.enter")("chat.tea", client_id="cron"))
         assert status.data == ["cron"]
-        assert not live.hub._rooms
+        assert not live.registry.hub._rooms

@@ -6,8 +6,8 @@ import gc
 
 import pytest
 
-from gsws.runtime.sessions.directory import Directory
 from gsws.runtime.sessions.kept import Kept
+from gsws.runtime.sessions.reachable import Reachable
 from gsws.runtime.streams.pool import Pool
 from tests.runtime.support import served
 
@@ -114,9 +114,9 @@ def test_whoever_comes_later_is_found_and_whoever_left_is_not(service):
         with service.client(query="?clientId=ann"):
             assert push(bob, "x", client_id="ann")["data"] == 1
         live = service.service.live["websocket"]
-        service.wait_for(lambda: len(live.clients) == 1)
+        service.wait_for(lambda: len(live.router.connections) == 1)
         assert push(bob, "x", client_id="ann")["data"] == 0
-        assert len(live.directory()) == 1
+        assert len(live.registry.reachable()) == 1
 
 
 def test_a_service_that_looks_nobody_up_keeps_no_books(service):
@@ -124,7 +124,7 @@ def test_a_service_that_looks_nobody_up_keeps_no_books(service):
     with service.client() as client:
         client.ask("websocket.enter", {"room": "tea"})
         push(client, "x", room="tea")
-        assert service.service.live["websocket"].keeps_sessions is False
+        assert service.service.live["websocket"].registry.keeps_all is False
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_session_that_is_away_gets_its_pushes_on_resume(service):
             hello = first.receive()["payload"]
             first.socket.socket.close()
         live = service.service.live["websocket"]
-        service.wait_for(lambda: len(live.clients) == 1)
+        service.wait_for(lambda: len(live.router.connections) == 1)
 
         assert [push(bob, "note", {"n": n}, subject="ann")["data"] for n in range(5)] == [1] * 5
         with session(service) as again:
@@ -268,7 +268,7 @@ def test_everybody_of_a_subject_is_disconnected(service):
             hello = cut.receive()["payload"]
             cut.socket.socket.close()
         source = service.service.live["websocket"]
-        service.wait_for(lambda: len(source.clients) == 3)
+        service.wait_for(lambda: len(source.router.connections) == 3)
 
         answer = bob.ask("websocket.close", {"subject": "ann", "code": 4700, "reason": "bye"})
 
@@ -318,22 +318,22 @@ def test_a_subject_is_what_a_credential_proves():
 
     real, claimed = Someone("ann", True), Someone("ann", False)
 
-    assert Directory([real, claimed], is_proven=True).find(subject="ann") == (real,)
-    assert Directory([real, claimed], is_proven=True).find(client_id="ann") == (real, claimed)
-    assert Directory([real, claimed], is_proven=False).find(subject="ann") == (real, claimed)
+    assert Reachable([real, claimed], is_proven=True).find(subject="ann") == (real,)
+    assert Reachable([real, claimed], is_proven=True).find(client_id="ann") == (real, claimed)
+    assert Reachable([real, claimed], is_proven=False).find(subject="ann") == (real, claimed)
 
 
 def test_the_directory_holds_nothing_of_who_has_left(service):
     """After a hundred clients have come and gone, its indexes are empty again."""
     live = service.service.live["websocket"]
-    service.call(live.directory)
+    service.call(live.registry.reachable)
     for n in range(100):
         with session(service, f"c{n}") if n % 2 else service.client(query=f"?clientId=c{n}"):
             pass
-    service.wait_for(lambda: not live.clients)
-    service.call(lambda: [one.drop() for one in tuple(live.sessions.values())])
+    service.wait_for(lambda: not live.router.connections)
+    service.call(lambda: [one.drop() for one in tuple(live.registry.sessions.values())])
     gc.collect()
-    directory = live.directory()
+    directory = live.registry.reachable()
 
     assert len(directory) == 0
     assert [directory._subjects, directory._labels, directory._connections] == [{}, {}, {}]

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from websockets.sync.client import connect
@@ -121,8 +122,9 @@ def answers(client, count):
 
 
 def the(running):
-    """The runtime's side of the only client."""
-    return next(iter(running.service.live["websocket"].clients))
+    """The requests of the only client."""
+    scheduler = next(iter(running.service.live["websocket"].router.connections)).client.scheduler
+    return scheduler or SimpleNamespace(is_full=False, queued=0, in_flight=0)  # before its first one
 
 
 def let_go(running):
@@ -314,7 +316,7 @@ def test_a_client_that_leaves_with_a_full_queue_ends_its_work(service):
             client.socket.sendall(data)
         service.wait_for(lambda: the(service).is_full)
     eventually(lambda: work(service).ENDED == ["running"])
-    service.wait_for(lambda: not service.service.live["websocket"].busy)
+    service.wait_for(lambda: not service.service.live["websocket"].executor.busy)
     assert work(service).CALLS == ["running"]
 
 
@@ -357,7 +359,7 @@ def test_p8_3_a_session_resumes_with_a_full_queue(tmp_path):
             client.send(text("gate", id="first") + b"".join(text("echo", n, id=n) for n in range(9)))
             client.send(text("echo", 9, id=9))
             running.wait_for(lambda: the(running).is_full)
-        running.wait_for(lambda: not running.service.live["websocket"].clients)
+        running.wait_for(lambda: not running.service.live["websocket"].router.connections)
         with opened(running, *SESSION) as client:
             assert answers(client, 1)[0]["eventtype"] == "gsws.hello"
             streams = {"first": -1} | {str(n): -1 for n in range(10)}
@@ -445,47 +447,3 @@ def test_p8_1_hello_tells_the_bounds(tmp_path):
     with served(tmp_path, FILES | limits(in_flight=3, queue=70)) as running, opened(running, *SESSION) as client:
         hello = answers(client, 1)[0]["payload"]
         assert (hello["max_in_flight"], hello["max_queued"]) == (3, 70)
-
-
-# Waiting for something else.
-
-
-def test_parked_requests_begin_in_order_when_they_may(service):
-    """Whatever a client must wait for first: its requests of every kind wait, and control frames do not."""
-    with opened(service) as client:
-        service.wait_for(lambda: service.service.live["websocket"].clients)
-        service.call(lambda: the(service).park())
-        client.send(b"".join(text("echo", n, id=n) for n in range(1500)) + text("wait", id="w"))
-        client.send(frame(PING, b"there"))
-        service.wait_for(lambda: the(service).is_full)
-        assert service.call(lambda: the(service).queued) == 1001
-        while (got := client.read_frame()) != (PONG, b"there"):
-            assert got[0] == PING
-        service.call(lambda: the(service).unpark())
-        assert [frame["id"] for frame in answers(client, 1500)] == list(range(1500))
-
-
-def test_parked_requests_end_with_their_client(service):
-    """Nothing of them begins."""
-    with opened(service) as client:
-        service.wait_for(lambda: service.service.live["websocket"].clients)
-        one = service.call(lambda: the(service))
-        service.call(one.park)
-        client.send(text("seen", id=1) + text("stream", id="s"))
-        service.wait_for(lambda: one.in_flight == 2)
-    service.wait_for(lambda: one.in_flight == 0)
-    service.call(one.unpark)
-    assert work(service).CALLS == []
-
-
-def test_parked_streams_beyond_their_bound_are_refused_when_it_is_known(tmp_path):
-    """They were taken in as plain messages are; each still has exactly one end."""
-    with served(tmp_path, FILES | limits(in_flight=2)) as running, opened(running) as client:
-        running.wait_for(lambda: running.service.live["websocket"].clients)
-        running.call(lambda: the(running).park())
-        client.send(b"".join(text("wait", n, id=n) for n in range(10)))
-        running.wait_for(lambda: the(running).in_flight == 10)
-        running.call(lambda: the(running).unpark())
-        assert [frame["payload"]["error"] for frame in answers(client, 6)] == ["too_many_requests"] * 6
-        let_go(running)
-        assert [frame["eventtype"] for frame in answers(client, 4)] == ["reply"] * 4

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from gsws.routing.table import Authz
-from gsws.runtime.requests.idempotency import Replies
+from gsws.runtime.requests.idempotency import IdempotencyCache
 from gsws.runtime.shares import Shares
 from gsws.types import GSStatus
 from tests.runtime.virtual import VirtualLoop, make_source, open_connection, route
@@ -77,7 +77,7 @@ def loop():
 
 @pytest.fixture
 def source(loop):
-    return make_source(loop, ROUTES, resume_window=5.0, heartbeat=10.0)
+    return make_source(loop, ROUTES, window=5.0, heartbeat=10.0)
 
 
 def ask(connection, event, id, payload, key="k"):
@@ -213,7 +213,7 @@ def test_one_that_waits_may_go_before_its_turn(loop, source, session, how):
     assert ended(third, 3) == {"run": 2}
     third.leave()
     loop.advance(10.0)
-    assert source.busy == set()
+    assert source.executor.busy == set()
 
 
 def test_waiting_is_not_running(loop, source):
@@ -245,8 +245,8 @@ def test_shutdown_answers_who_waits(loop, source):
     ask(first, "work", 1, {"s": 60})
     ask(second, "work", 2, {"s": 60})
     loop.settle()
-    source.is_stopped = True
-    for client in tuple(source.busy):
+    source.executor.is_stopped = True
+    for client in tuple(source.executor.busy):
         client.abort_all("draining")
     loop.settle()
     assert (ended(first, 1), ended(second, 2)) == ("draining", "draining")
@@ -325,9 +325,9 @@ def test_who_repeats_is_authorised_first(loop):
 
 def test_one_subject_makes_room_for_itself_only(loop):
     """P5.4: whoever fills the memory forgets its own keys, oldest first."""
-    source = make_source(loop, ROUTES, replies=Replies(of_one=20_000, total=100_000))
+    source = make_source(loop, ROUTES, idempotency=IdempotencyCache(loop.time, of_one=20_000, total=100_000))
     ann, ben = open_connection(loop, source, session=False), open_connection(loop, source, session=False)
-    ben.receiver.label = "ben"
+    ben.receiver.client.label = "ben"
     ask(ben, "work", 0, {})
     loop.settle()
     for number in range(200):
@@ -345,15 +345,15 @@ def test_one_subject_makes_room_for_itself_only(loop):
 
 def test_of_many_subjects_the_one_with_most_gives_way(loop):
     """P5.4: the total is nobody's to take."""
-    replies = Replies(of_one=20_000, total=40_000)
-    source = make_source(loop, ROUTES, replies=replies)
+    replies = IdempotencyCache(loop.time, of_one=20_000, total=40_000)
+    source = make_source(loop, ROUTES, idempotency=replies)
     ben = open_connection(loop, source, session=False)
-    ben.receiver.label = "ben"
+    ben.receiver.client.label = "ben"
     ask(ben, "work", 0, {})
     loop.settle()
     for name in "abcdef":
         client = open_connection(loop, source, session=False)
-        client.receiver.label = name
+        client.receiver.client.label = name
         for number in range(12):
             ask(client, "work", number, {}, key=str(number))
             loop.settle()
@@ -366,8 +366,8 @@ def test_of_many_subjects_the_one_with_most_gives_way(loop):
 
 def test_what_runs_and_what_waits_has_its_bound_too(loop):
     """P5.4: one more is told to come later; nothing is left of those that ended."""
-    replies = Replies(of_one=5000)
-    source = make_source(loop, ROUTES, replies=replies, max_in_flight=1000)
+    replies = IdempotencyCache(loop.time, of_one=5000)
+    source = make_source(loop, ROUTES, idempotency=replies, max_in_flight=1000)
     client = open_connection(loop, source, session=False)
     for number in range(6):
         ask(client, "hold", number, {"s": 5}, key=str(number))

@@ -418,4 +418,4 @@ def test_requests_end_when_their_client_leaves(service):
         service.wait_for(service.service.is_busy)
 
     service.wait_for(lambda: not service.service.is_busy(), "requests of a client that left")
-    service.wait_for(lambda: not service.service.live["websocket"].clients)
+    service.wait_for(lambda: not service.service.live["websocket"].router.connections)

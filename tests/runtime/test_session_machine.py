@@ -111,7 +111,7 @@ class SessionMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualLoop()
-        self.source = make_source(self.loop, ROUTES, resume_window=WINDOW, resume_bytes=2**20, heartbeat=1000.0)
+        self.source = make_source(self.loop, ROUTES, window=WINDOW, bytes=2**20, heartbeat=1000.0)
         self.asked: dict[str, Asked] = {}
         self.connection: FakeConnection | None = None
         self.deaf: list[FakeConnection] = []
@@ -174,8 +174,8 @@ class SessionMachine(RuleBasedStateMachine):
         assert self.connection is not None
         id = data.draw(st.sampled_from([id for id, one in self.asked.items() if one.is_open]))
         self.loop.settle()
-        client = self.connection.receiver._client
-        if id in client.requests:
+        client = self.connection.receiver.client
+        if client.running(id) is not None:
             self.connection.message("echo", {"n": 1, "pace": 0}, id=id)
             assert self.connection.sent[-1]["payload"]["error"] == "duplicate_id"
 
@@ -278,15 +278,17 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def counts_are_right(self) -> None:
         """P9.2: requests in flight are those that have no terminal frame, and those that still wind up."""
-        for client in self.source.clients:
-            assert client.in_flight >= len(client.requests) >= 0
-            assert (client in self.source.busy) == (client.in_flight > 0)
+        for arrived in self.source.router.connections:
+            scheduler = arrived.client.scheduler
+            if scheduler is not None:
+                assert scheduler.in_flight >= len(scheduler.requests) >= 0
+                assert (scheduler in self.source.executor.busy) == (scheduler.in_flight > 0)
 
     @invariant()
     def who_is_connected_is_a_client(self) -> None:
         """P10.2: whoever is not is not closed at shutdown."""
         if self.connection is not None:
-            assert self.connection.receiver._client in self.source.clients
+            assert self.connection.receiver in self.source.router.connections
 
     @invariant()
     def at_most_one_connection_is_served(self) -> None:
@@ -316,10 +318,10 @@ class SessionMachine(RuleBasedStateMachine):
             if connection is not None:
                 connection.cut()
         self.loop.advance(WINDOW + 65.0)
-        assert not self.source.busy
-        assert not self.source.sessions
-        assert not self.source.clients
-        assert not self.source.away.pool.size
+        assert not self.source.executor.busy
+        assert not self.source.registry.sessions
+        assert not self.source.router.connections
+        assert not self.source.registry.waiting.pool.size
         assert not asyncio.all_tasks(self.loop)
 
     # Parts.

@@ -289,10 +289,10 @@ def test_rooms_are_joined_again(service):
 
 def test_a_session_without_anything_to_resume_is_forgotten(service):
     service.wait_for(lambda: not service.service.is_busy())
-    before = service.call(lambda: len(service.service.live["websocket"].sessions))
+    before = service.call(lambda: len(service.service.live["websocket"].registry.sessions))
     with connect(service) as client:
         hello(client)
-    service.wait_for(lambda: len(service.service.live["websocket"].sessions) <= before)
+    service.wait_for(lambda: len(service.service.live["websocket"].registry.sessions) <= before)
 
 
 def test_a_session_expires_after_the_window(tmp_path):
@@ -307,7 +307,7 @@ def test_a_session_expires_after_the_window(tmp_path):
         with connect(running) as client:
             assert resume(client, session, {"s": -1})["streams"] == {}
             assert client.receive()["payload"]["error"] == "resume_lost"
-        assert running.call(lambda: not running.service.live["websocket"].sessions) or True
+        assert running.call(lambda: not running.service.live["websocket"].registry.sessions) or True
 
 
 def test_draining_tells_when_to_come_back(tmp_path):

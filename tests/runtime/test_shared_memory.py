@@ -11,13 +11,11 @@ import pytest
 
 from gsws.protocol.answer import Answer
 from gsws.runtime.dispatch.admission import PATIENCE
-from gsws.runtime.dispatch.dispatcher import SessionReceiver
-from gsws.runtime.sessions.away import Away
-from gsws.runtime.sessions.session import SessionClient
+from gsws.runtime.sessions.waiting import WaitingSessions
 from gsws.runtime.streams.memory import MemorySessionLog
 from gsws.types import GSActor
 from tests.runtime.test_session_details import begin, resume
-from tests.runtime.virtual import FakeConnection, VirtualLoop, make_source, open_connection, route
+from tests.runtime.virtual import VirtualLoop, make_source, open_connection, route
 
 
 async def words(payload):
@@ -39,19 +37,13 @@ def loop():
 
 def source_with(loop, **options):
     routes = [route("words", words, concurrency="parallel"), route("nothing", nothing, concurrency="parallel")]
-    return make_source(loop, routes, resume_window=60.0, heartbeat=10.0, **options)
+    return make_source(loop, routes, window=60.0, heartbeat=10.0, **options)
 
 
 def arrive(loop, source, subject=None):
     """A session of somebody; without a subject of nobody who proves it."""
-    connection = FakeConnection(loop, subprotocol="gsws.v1")
-    connection.query = f"clientId={subject or 'nobody'}"
     actor = None if subject is None else GSActor(subject, authenticated=True)
-    client = SessionClient(source, connection, actor)
-    source.clients.add(client)
-    client.hello()
-    connection.receiver = SessionReceiver(client, connection)
-    return connection
+    return open_connection(loop, source, session=True, actor=actor, label=subject or "nobody")
 
 
 def leave(loop, source, subject=None, n=3):
@@ -74,10 +66,10 @@ def is_held(loop, source, session, subject=None):
 
 def test_a_subject_with_many_sessions_loses_its_own(loop):
     """P8.5: the oldest of them; everybody else's are there."""
-    source = source_with(loop, away=Away(limit=1000))
+    source = source_with(loop, waiting=WaitingSessions(limit=1000))
     victim = leave(loop, source, "victim")
     own = [leave(loop, source, "mallory", n=1) for _ in range(150)]
-    assert len(source.away) == 101
+    assert len(source.registry.waiting) == 101
     assert is_held(loop, source, victim, "victim")
     assert not is_held(loop, source, own[0], "mallory")
     assert is_held(loop, source, own[-1], "mallory")
@@ -85,7 +77,7 @@ def test_a_subject_with_many_sessions_loses_its_own(loop):
 
 def test_a_subject_that_holds_many_bytes_loses_its_own(loop):
     """P8.5: an eighth of the total is what one may have, connected or not."""
-    source = source_with(loop, away=Away(total=400_000), resume_bytes=40_000)
+    source = source_with(loop, waiting=WaitingSessions(total=400_000), bytes=40_000)
     victim = leave(loop, source, "victim", n=10)
     for _ in range(5):
         leave(loop, source, "mallory", n=10)
@@ -93,25 +85,25 @@ def test_a_subject_that_holds_many_bytes_loses_its_own(loop):
     for number in range(10):
         connection.message("words", {"n": 10}, id=number)
     loop.settle()
-    assert source.away.pool.shares.of("mallory") <= 50_000
+    assert source.registry.waiting.pool.shares.of("mallory") <= 50_000
     assert is_held(loop, source, victim, "victim")
 
 
 def test_of_many_the_one_with_most_gives_way(loop):
     """P8.5: where the total is reached, and not by one alone."""
-    source = source_with(loop, away=Away(limit=40))
+    source = source_with(loop, waiting=WaitingSessions(limit=40))
     victim = leave(loop, source, "victim")
     for name in "abcdefghi":
         for _ in range(5):
             leave(loop, source, name, n=1)
-    assert len(source.away) == 40
+    assert len(source.registry.waiting) == 40
     assert is_held(loop, source, victim, "victim")
 
 
 def test_a_name_that_costs_nothing_is_no_user(loop):
     """P4.2, P8.5: who stays anonymous where others have credentials makes room for those, whatever it calls itself."""
-    source = source_with(loop, away=Away(limit=20))
-    source.identity = SimpleNamespace()
+    source = source_with(loop, waiting=WaitingSessions(limit=20))
+    source.router.authenticator = SimpleNamespace()
     victim = leave(loop, source, "victim")
     for _ in range(60):
         leave(loop, source)
@@ -120,7 +112,7 @@ def test_a_name_that_costs_nothing_is_no_user(loop):
 
 def test_labels_are_told_apart_where_nobody_proves_anything(loop):
     """P4.2: development, in which one page reloads and another does not."""
-    source = source_with(loop, away=Away(limit=20))
+    source = source_with(loop, waiting=WaitingSessions(limit=20))
     quiet = open_connection(loop, source, session=True)
     quiet.message("words", {"n": 3}, id="w")
     loop.settle()
@@ -172,7 +164,7 @@ class Rate:
 def test_acknowledgements_of_nothing_count_as_messages(loop):
     """P8.6: one that says what was said before, or of what is not there; who goes on is closed with 4429."""
     source = source_with(loop)
-    source.rate = Rate()
+    source.router.rate = Rate()
     connection, _ = begin(loop, source)
     connection.message("words", {"n": 1000}, id="w")
     loop.settle()
@@ -188,12 +180,12 @@ def test_acknowledgements_of_nothing_count_as_messages(loop):
 
 def test_acknowledgements_of_a_lost_stream_are_news_once(loop):
     """P8.5, P8.6: a client that cannot know that its stream outgrew the bound is not blamed for it."""
-    source = source_with(loop, resume_bytes=20_000)
-    source.rate = Rate()
+    source = source_with(loop, bytes=20_000)
+    source.router.rate = Rate()
     connection, _ = begin(loop, source)
     connection.message("words", {"n": 200}, id="w")
     loop.settle()
-    log = connection.receiver._client.log
+    log = connection.receiver.client.log
     log.begin("lost")
     for seq in range(300):
         log.append("lost", seq, b"x" * 1000, None)
@@ -208,7 +200,7 @@ def test_acknowledgements_of_a_lost_stream_are_news_once(loop):
 def test_a_plain_client_has_nothing_to_acknowledge(loop):
     """P8.6."""
     source = source_with(loop)
-    source.rate = Rate()
+    source.router.rate = Rate()
     connection = open_connection(loop, source, session=False)
     for _ in range(PATIENCE + 20):
         connection.message("gsws.ack", {"id": "w", "seq": 1})
@@ -365,19 +357,19 @@ async def slow(payload):
 def test_nobody_has_requests_running_for_any_number_of_lost_sessions(loop):
     """P6.7, P8.5: what only waits for a client ends with a session that its own subject's newer ones push out."""
     routes = [route("slow", slow), route("continues", slow, on_disconnect="continue"), route("words", words)]
-    source = make_source(loop, routes, resume_window=60.0, heartbeat=10.0, away=Away(limit=1000))
+    source = make_source(loop, routes, window=60.0, heartbeat=10.0, waiting=WaitingSessions(limit=1000))
     for _ in range(150):
         connection = arrive(loop, source, "mallory")
         connection.message("slow", {"s": 25}, id="s")
         loop.settle()
         connection.cut()
         loop.settle()
-    assert len(source.busy) <= 101
+    assert len(source.executor.busy) <= 101
     connection = arrive(loop, source, "mallory")
     connection.message("continues", {"s": 25}, id="c")
     connection.cut()
-    session = connection.receiver._client
+    session = connection.receiver.client
     for _ in range(150):
         leave(loop, source, "mallory", n=0)
-    assert session.session_id not in source.sessions
-    assert session in source.busy
+    assert session.session_id not in source.registry.sessions
+    assert session.scheduler in source.executor.busy

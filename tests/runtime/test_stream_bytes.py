@@ -67,7 +67,7 @@ def test_chunks_are_neither_dropped_nor_reordered_when_the_reader_is_slow(servic
     live = service.service.live["websocket"]
     with connect(service, profile, max_queue=1) as client:
         client.send(f"websocket.{event}", {"to": 3000, "size": 4000}, id="s")
-        service.wait_for(lambda: any(one.connection.paused for one in live.clients), "the buffer is full")
+        service.wait_for(lambda: any(one.connection.paused for one in live.router.connections), "the buffer is full")
         raw = read(client)
 
     frames = [json.loads(frame) for frame in raw]

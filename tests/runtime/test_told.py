@@ -20,8 +20,8 @@ def test_the_caller_sees_the_exception_in_development_and_never_outside(tmp_path
         assert client.ask("websocket.bad")["payload"]["data"] == {"exception": "ValueError", "text": "no disk"}
         assert client.ask("websocket.gen")["payload"]["data"] == {"exception": "KeyError", "text": "'k'"}
         for live in service.service.live.values():
-            assert live.development
-            live.development = False
+            assert live.executor.development
+            live.executor.development = False
         for event in ("bad", "gen"):
             payload = client.ask(f"websocket.{event}")["payload"]
             assert "data" not in payload
@@ -56,6 +56,6 @@ def test_a_service_outside_development_tells_nothing(tmp_path):
     service._wheel = None  # type: ignore[assignment]  # it is not started
 
     async def main():
-        return service._live("websocket").development
+        return service._live("websocket").executor.development
 
     assert asyncio.run(main()) is False

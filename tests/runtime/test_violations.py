@@ -39,7 +39,7 @@ def service(tmp_path_factory):
 @pytest.mark.parametrize("event", EVENTS)
 def test_what_does_not_fit_is_told(service, monkeypatch, event, development):
     """In the log always, to the client in development."""
-    monkeypatch.setattr(service.service.live["websocket"], "development", development)
+    monkeypatch.setattr(service.service.live["websocket"].executor, "development", development)
     before = len(service.log("handler failed"))
     with service.client() as client:
         refused = client.ask(f"websocket.{event}")["payload"]

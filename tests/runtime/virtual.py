@@ -11,14 +11,17 @@ from typing import Any
 
 from gsws.routing.adapt import bind, kind_of
 from gsws.routing.table import Route, SharedState
-from gsws.runtime.dispatch.dispatcher import SessionReceiver
+from gsws.runtime.dispatch.dispatcher import Dispatcher
+from gsws.runtime.dispatch.sessions import SessionDispatcher
+from gsws.runtime.requests.idempotency import IdempotencyCache
 from gsws.runtime.sessions.client import Client
-from gsws.runtime.sessions.session import SessionClient
+from gsws.runtime.sessions.session import Session
+from gsws.runtime.sessions.waiting import WaitingSessions
 from gsws.runtime.sources.push import Pushes
-from gsws.runtime.sources.source import LiveSource
+from gsws.runtime.sources.source import Source
 from gsws.runtime.threads import ThreadPool
 from gsws.runtime.wheel import Wheel
-from gsws.types import AttributeDict
+from gsws.types import AttributeDict, GSActor
 
 __all__ = ["FakeConnection", "VirtualLoop", "make_source", "open_connection", "route"]
 
@@ -96,6 +99,17 @@ class FakeConnection:
         assert self.is_open
         self.sent.append(json.loads(frame[frame.index(b"{") :]))
 
+    def push(self, frame: bytes) -> bool:
+        if not self.keeps_up(2**20):
+            return False
+        self.send_prepared(frame)
+        return True
+
+    def keeps_up(self, most: int) -> bool:
+        if self.buffered > most:
+            self.close(4430, "slow consumer")
+        return self.is_open
+
     def hold(self) -> None:
         """A client that is held back writes no more until it is released; here it is trusted to."""
         self.held += 1
@@ -149,28 +163,48 @@ def route(key: str, function: Callable[..., Any], **options: Any) -> Route:
     )
 
 
-def make_source(loop: VirtualLoop, routes: list[Route], **options: Any) -> LiveSource:
+def make_source(
+    loop: VirtualLoop,
+    routes: list[Route],
+    *,
+    window: float = 120.0,
+    bytes: int = 2**20,
+    heartbeat: float = 20.0,
+    waiting: WaitingSessions | None = None,
+    idempotency: IdempotencyCache | None = None,
+    max_in_flight: int = 32,
+) -> Source:
     """A live source without a port."""
-    return LiveSource(
-        name="websocket",
+    source = Source(
+        "websocket",
         loop=loop,
         threads=ThreadPool(),
         wheel=Wheel(loop),
-        routes={one.key: one for one in routes},
         pushes=Pushes({}, list, list),
-        **options,
+        waiting=waiting,
+        window=window,
+        bytes=bytes,
     )
+    source.apply({one.key: one for one in routes}, {})
+    source.registry.heartbeat = heartbeat
+    source.executor.max_in_flight = max_in_flight
+    if idempotency is not None:
+        source.executor.idempotency = idempotency
+    return source
 
 
-def open_connection(loop: VirtualLoop, source: LiveSource, *, session: bool) -> FakeConnection:
+def open_connection(
+    loop: VirtualLoop, source: Source, *, session: bool, actor: GSActor | None = None, label: str = "fake"
+) -> FakeConnection:
     """What a listener does after a handshake."""
     connection = FakeConnection(loop, subprotocol="gsws.v1" if session else None)
+    connection.query = f"clientId={label}"
+    link: Any = connection  # the part of a connection that the runtime uses
     if session:
-        client = SessionClient(source, connection)  # type: ignore[arg-type]  # the part of it that the runtime uses
-        source.clients.add(client)
-        client.hello()
-        connection.receiver = SessionReceiver(client, connection)  # type: ignore[arg-type]
+        client = Session(source.registry, source.executor, link, actor)
+        connection.receiver = SessionDispatcher(source.router, client, link)
+        connection.receiver.hello()
     else:
-        connection.receiver = Client(source, connection)  # type: ignore[arg-type]
-        source.clients.add(connection.receiver)
+        connection.receiver = Dispatcher(source.router, Client(source.registry, source.executor, link, actor), link)
+    source.registry.enlist(connection.receiver.client)
     return connection

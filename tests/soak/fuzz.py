@@ -143,7 +143,7 @@ def fuzz_envelopes(seed: int, seconds: float, limit: int | None = None) -> Count
 
 def _feed(draw: random.Random, outcome: Counter[str]) -> None:
     loop = VirtualLoop()
-    source = make_source(loop, [route("echo", echo), route("count", count)], resume_window=5.0)
+    source = make_source(loop, [route("echo", echo), route("count", count)], window=5.0)
     connections: list[FakeConnection] = []
     session: dict[str, Any] = {}
     ids: list[Any] = ["a", 7]
@@ -173,10 +173,10 @@ def _feed(draw: random.Random, outcome: Counter[str]) -> None:
     for connection in (*connections, honest):
         connection.cut()
     loop.advance(70.0)
-    assert not source.busy
-    assert not source.sessions
-    assert not source.clients
-    assert not source.away.pool.size
+    assert not source.executor.busy
+    assert not source.registry.sessions
+    assert not source.router.connections
+    assert not source.registry.waiting.pool.size
     loop.close()
 
 

@@ -63,7 +63,7 @@ async def _run(project: ServedProject, proxy: FaultProxy, faults: int, followers
             expected=expected,
             report=report,
             held=lambda session, id: _held(project, session, id),
-            is_held=lambda session: session in project.service.live["websocket"].sessions,
+            is_held=lambda session: session in project.service.live["websocket"].registry.sessions,
         )
         started = sys.modules["functions.soak"].STARTED
         turn = 0
@@ -84,14 +84,15 @@ async def _run(project: ServedProject, proxy: FaultProxy, faults: int, followers
 def _held(project: ServedProject, session: Mapping[str, str], id: str) -> str:
     """What the service knows of a stream, read without asking it."""
     live = project.service.live["websocket"]
-    client = live.sessions.get(session.get("session", ""))
+    client = live.registry.sessions.get(session.get("session", ""))
     if client is None:
         return "no such session"
     stream = client.log._streams.get(id)
     facts = (
         {name: getattr(stream, name) for name in ("first", "ended_at", "is_lost", "acked", "size")} if stream else {}
     )
-    return f"{facts or 'no such stream'}, {client.log._size} bytes in {len(client.log)} streams, now {live.loop.time()}"
+    now = live.registry.loop.time()
+    return f"{facts or 'no such stream'}, {client.log._size} bytes in {len(client.log)} streams, now {now}"
 
 
 async def _expected(port: int) -> dict[str, list[bytes]]:
@@ -112,8 +113,8 @@ def _check_service(project: ServedProject) -> None:
     """Nothing runs, nothing was logged as a fault of the server, and every session is forgotten in time."""
     live = project.service.live["websocket"]
     project.wait_until(lambda: not project.service.is_busy(), 5.0)
-    project.wait_until(lambda: not live.clients, 5.0)
-    project.wait_until(lambda: not live.sessions, WINDOW + 2.0)
+    project.wait_until(lambda: not live.router.connections, 5.0)
+    project.wait_until(lambda: not live.registry.sessions, WINDOW + 2.0)
     bad = [entry for entry in project.logs if entry["level"] in ("error", "warning")]
     if bad:
         raise Violation(f"{len(bad)} entries in the log, the first: {bad[0]}")

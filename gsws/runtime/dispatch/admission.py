@@ -1,5 +1,5 @@
 """
-Who may send how much: what a message is asked before its schema is.
+Who may send how much: what a message is asked before its schema is. Refusals are values; the dispatcher answers them.
 
 Called only where something may have to be refused; a source without rates and anonymous clients pays one comparison
 a message. A credential is checked at the handshake and never again here: `gsws.runtime.identity` does that.
@@ -7,18 +7,16 @@ a message. A credential is checked at the handshake and never again here: `gsws.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from gsws.protocol.closecodes import CloseCode
+from gsws.routing.table import Route
+from gsws.runtime.dispatch.router import Router
 from gsws.runtime.rate import Buckets, Rate, TokenBucket
+from gsws.types import GSActor
 
-if TYPE_CHECKING:
-    from gsws.plugins.listening import RateLimit
-    from gsws.routing.table import Route
-    from gsws.runtime.sessions.client import Client
-    from gsws.types import RequestId
-
-__all__ = ["PATIENCE", "PATIENCE_SECONDS", "Throttle", "is_over_rate", "is_refused", "slow_down"]
+__all__ = ["PATIENCE", "PATIENCE_SECONDS", "Refusal", "Throttle", "over_rate", "refusal_of", "too_many"]
 
 PATIENCE: Final = 2048
 """Refusals as ``too_many_requests`` that one connection may collect in `PATIENCE_SECONDS` before it is closed."""
@@ -26,8 +24,28 @@ PATIENCE: Final = 2048
 PATIENCE_SECONDS: Final = 16.0
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """
+    Why a message is not taken.
+
+    Attributes:
+        name: The error (P7.2).
+        message: For the client.
+        event: The event that it names, where that is told to observers.
+        limit: The key of ``limits`` that the client is over; None if it is no matter of how much.
+        details: More of the error's payload.
+    """
+
+    name: str
+    message: str
+    event: str | None = None
+    limit: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
 class Throttle:
-    """The token buckets of one client; made when it first needs one."""
+    """The token buckets of one connection; made when it first needs one."""
 
     __slots__ = ("rates", "refusals")
 
@@ -36,65 +54,45 @@ class Throttle:
         self.refusals = TokenBucket(PATIENCE, PATIENCE_SECONDS)
 
 
-def is_refused(client: Client, route: Route, id: RequestId | None) -> bool:
+def refusal_of(router: Router, route: Route, actor: GSActor, throttle: Callable[[], Throttle]) -> Refusal | None:
     """Refuse who must say who they are, who comes while draining, and who is over the event's rate."""
-    source = client.source
-    if source.identity is not None and route.authn and not client.actor.authenticated:
-        client.refuse("unauthorized", f"`{route.key}` needs a credential", id, event=route.key)
-        return True
-    if source.is_draining:
-        client.refuse("draining", "the server is shutting down; reconnect", id, event=route.key, taken=False)
-        return True
-    rate = source.event_rates.get(route.key)
-    wait = 0.0 if rate is None else _take(client, route.key, rate, by_subject=True)
-    if wait:
-        slow_down(client, "event_rate", "over the rate limit", id, wait)
-    return bool(wait)
+    if router.authenticator is not None and route.authn and not actor.authenticated:
+        return Refusal("unauthorized", f"`{route.key}` needs a credential", route.key)
+    if router.is_draining:
+        return Refusal("draining", "the server is shutting down; reconnect", route.key, details={"taken": False})
+    rate = router.event_rates.get(route.key)
+    wait = 0.0 if rate is None else _take(router, route.key, rate, actor, throttle, by_subject=True)
+    return too_many("event_rate", "over the rate limit", wait) if wait else None
 
 
-def is_over_rate(client: Client, eventtype: str, rate: RateLimit, id: RequestId | None) -> bool:
-    """
-    Refuse a message beyond the source's rate; control frames have as much again.
-
-    Acknowledgements of a session are free as far as they say something new, which the session knows.
-    """
-    if eventtype == "gsws.ack" and client.session_id is not None:
-        return False
+def over_rate(router: Router, eventtype: str, actor: GSActor, throttle: Callable[[], Throttle]) -> Refusal | None:
+    """Refuse a message beyond the source's rate; control frames have as much again."""
+    rate = router.rate
+    if rate is None:
+        return None
     key = "gsws." if eventtype.startswith("gsws.") else ""
-    wait = _take(client, key, rate, by_subject=rate.by == "subject")
-    if wait:
-        slow_down(client, "rate", "over the rate limit", id, wait)
-    return bool(wait)
+    wait = _take(router, key, rate, actor, throttle, by_subject=rate.by == "subject")
+    return too_many("rate", "over the rate limit", wait) if wait else None
 
 
-def slow_down(client: Client, limit: str, text: str, id: RequestId | None, wait: float) -> None:
+def too_many(limit: str, text: str, wait: float) -> Refusal:
     """
-    Refuse a message that is one too many; a client that goes on and on in spite of it is closed (P7.4).
+    Refuse a message that is one too many.
 
     Args:
-        client: Who sent it.
         limit: The key of ``limits`` that it is over.
         text: For the client.
-        id: The message's.
         wait: Seconds after which it may try again.
     """
-    source = client.source
-    source.counters.add(f"limits.{limit}")
-    client.refuse("too_many_requests", text, id, retry_after_ms=max(1, int(wait * 1000)), limit=limit)
-    if _throttle(client).refusals.take(source.loop.time()) and client.is_open:
-        client.close(CloseCode.RATE_EXCEEDED, "too many requests")
+    details = {"retry_after_ms": max(1, int(wait * 1000)), "limit": limit}
+    return Refusal("too_many_requests", text, limit=limit, details=details)
 
 
-def _take(client: Client, key: str, rate: Rate, *, by_subject: bool) -> float:
+def _take(
+    router: Router, key: str, rate: Rate, actor: GSActor, throttle: Callable[[], Throttle], *, by_subject: bool
+) -> float:
     """Seconds until a rate allows this message: a user's over all connections, or this connection's (P7.2)."""
-    source = client.source
-    now = source.loop.time()
-    if by_subject and client.actor.authenticated:
-        return source.buckets.take((client.actor.key, key), rate, now)
-    return _throttle(client).rates.take(key, rate, now)
-
-
-def _throttle(client: Client) -> Throttle:
-    if client.throttle is None:
-        client.throttle = Throttle()
-    return client.throttle
+    now = router.executor.loop.time()
+    if by_subject and actor.authenticated:
+        return router.buckets.take((actor.key, key), rate, now)
+    return throttle().rates.take(key, rate, now)

@@ -8,17 +8,15 @@ listens says nothing; its pong tells that a resume would have been here by now.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gsws.protocol.closecodes import CloseCode
 from gsws.runtime.access import is_yes, refusal_of
+from gsws.runtime.dispatch.dispatcher import Dispatcher
+from gsws.runtime.dispatch.sessions import SessionDispatcher
 from gsws.runtime.sessions.visits import HookRequest, Visits, call_hook
-
-if TYPE_CHECKING:
-    from gsws.runtime.dispatch.dispatcher import SessionReceiver
-    from gsws.runtime.sessions.client import Client
-    from gsws.runtime.transport import Connection, Receiver
-    from gsws.runtime.wheel import Timer
+from gsws.runtime.transport import Receiver
+from gsws.runtime.wheel import Timer
 
 __all__ = ["Arrival"]
 
@@ -34,8 +32,7 @@ class Arrival:
     Stands before a connection's receiver until it is let in.
 
     Args:
-        receiver: Who takes its messages then.
-        session: The same, if it may turn out to go on with another session.
+        dispatcher: Who takes its messages then.
         timeout: Seconds that ``on_connect`` may take.
     """
 
@@ -44,31 +41,23 @@ class Arrival:
         "_client",
         "_closed",
         "_connection",
+        "_dispatcher",
         "_first",
         "_is_asked",
         "_looks",
-        "_receiver",
         "_session",
         "_timeout",
         "_timer",
         "_visits",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        visits: Visits,
-        client: Client,
-        connection: Connection,
-        receiver: Receiver,
-        *,
-        session: SessionReceiver | None,
-        timeout: float,
-    ) -> None:
+    def __init__(self, visits: Visits, dispatcher: Dispatcher, *, timeout: float) -> None:
         self._visits = visits
-        self._client = client
-        self._connection = connection
-        self._receiver = receiver
-        self._session = session
+        self._dispatcher: Receiver = dispatcher
+        # It may turn out to go on with another session.
+        self._session = dispatcher if isinstance(dispatcher, SessionDispatcher) else None
+        self._client = dispatcher.client
+        self._connection = dispatcher.connection
         self._timeout = timeout
         self._first: bytes | None = None
         self._closed: tuple[int, str] | None = None
@@ -84,7 +73,7 @@ class Arrival:
             self._ask()
         else:
             self._connection.probe()
-            self._timer = self._client.source.wheel.schedule(_LOOK, self._look)
+            self._timer = self._client.registry.wheel.schedule(_LOOK, self._look)
 
     # The transport calls these.
 
@@ -95,7 +84,7 @@ class Arrival:
         self._forget_timer()
         if self._session.resumes(data):
             if self._session.client is not self._client:
-                self._connection.entrust(self._receiver)
+                self._connection.entrust(self._dispatcher)
                 return
         else:
             self._first = data
@@ -112,7 +101,7 @@ class Arrival:
             self._closed = code, reason
             return
         self._forget_timer()
-        self._receiver.closed(code, reason)
+        self._dispatcher.closed(code, reason)
 
     # Letting in.
 
@@ -125,7 +114,7 @@ class Arrival:
         # One look more once its machine has answered: the program answers a little later.
         self._looks += 1
         self._answered = self._connection.was_heard
-        self._timer = self._client.source.wheel.schedule(_LOOK, self._look)
+        self._timer = self._client.registry.wheel.schedule(_LOOK, self._look)
 
     def _forget_timer(self) -> None:
         if self._timer is not None:
@@ -137,7 +126,7 @@ class Arrival:
         if self._visits.hooks.on_connect is None:
             self._let_in()
             return
-        task = asyncio.Task(self._run(), loop=self._client.source.loop)
+        task = asyncio.Task(self._run(), loop=self._client.executor.loop)
         self._visits.arriving.add(task)
         task.add_done_callback(self._visits.arriving.discard)
 
@@ -173,24 +162,24 @@ class Arrival:
         return status.message or "forbidden"
 
     def _let_in(self) -> None:
-        client, receiver = self._client, self._receiver
+        client, dispatcher = self._client, self._dispatcher
         self._visits.begin(client)
         id = client.session_id
-        if id is not None and client.source.sessions.get(id) is not client:
+        if id is not None and id not in client.registry.sessions:
             # It was ended from outside meanwhile, when nobody was there to be seen off.
             self._visits.end(client, self._connection.close_code or 1006, self._connection.close_reason or "")
         if self._closed is not None:
-            receiver.closed(*self._closed)
+            dispatcher.closed(*self._closed)
             return
-        self._connection.entrust(receiver)
+        self._connection.entrust(dispatcher)
         first, self._first = self._first, None
         if first is not None:
-            receiver.message(first)
+            dispatcher.message(first)
         self._connection.release()
 
     def _refuse(self, reason: str) -> None:
         """Nothing that waited is answered, and nobody is told that somebody left."""
-        self._connection.entrust(self._receiver)
+        self._connection.entrust(self._dispatcher)
         self._client.dismiss(CloseCode.FORBIDDEN, reason)
         if self._closed is not None:
-            self._receiver.closed(*self._closed)
+            self._dispatcher.closed(*self._closed)

@@ -1,22 +1,19 @@
 """
 What a client says about a session that it wants to go on with or to follow: whose it is, and which streams of it.
 
-Shared by ``gsws.resume`` and ``gsws.follow`` (protocol section 8); nothing here changes a session.
+Shared by ``gsws.resume`` and ``gsws.follow`` (protocol section 8); functions of values, which change nothing.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from gsws.protocol.answer import frame
 from gsws.protocol.quoting import is_id
-from gsws.types import JSONObject, RequestId
-
-if TYPE_CHECKING:
-    from gsws.runtime.sessions.session import SessionClient
+from gsws.types import GSActor, JSONObject, RequestId
 
 __all__ = ["MOST", "is_entitled", "is_id", "is_seq", "refusals", "told_streams", "wanted_streams"]
 
@@ -28,27 +25,36 @@ _DIGITS: Final = 640
 """Longer numbers are no ids that anybody uses, and take long to read."""
 
 
-def is_entitled(session: SessionClient, other: SessionClient, secret: object) -> bool:
+def is_entitled(secret: str, given: object, owner: GSActor, other: GSActor) -> bool:
     """
     Tell whether another client may have what a session has (P8.7).
 
     The secret is compared in constant time; where there is authentication a session belongs to a subject.
+
+    Args:
+        secret: The session's.
+        given: What the other client sent as that.
+        owner: Whose the session is.
+        other: Who asks.
     """
-    if not isinstance(secret, str) or not hmac.compare_digest(session.secret.encode(), secret.encode()):
+    if not isinstance(given, str) or not hmac.compare_digest(secret.encode(), given.encode()):
         return False
-    ours, theirs = session.actor, other.actor
-    if ours.authenticated != theirs.authenticated:
+    if owner.authenticated != other.authenticated:
         # A label may be the name of somebody; it proves nothing.
         return False
-    return not ours.authenticated or ours.subject == theirs.subject
+    return not owner.authenticated or owner.subject == other.subject
 
 
-def wanted_streams(streams: object, session: SessionClient | None) -> dict[RequestId, int]:
+def wanted_streams(streams: object, knows: Callable[[RequestId], bool] = lambda id: False) -> dict[RequestId, int]:
     """
     Read ``streams``: id → last sequence number seen, written as ``{id: seq}`` or as ``[[id, seq], …]`` (P8.2).
 
     JSON has no integer keys: a key is the number that it looks like if only that names a stream; if both do, it names
     both. Pairs say which one they mean.
+
+    Args:
+        streams: As the client sent it.
+        knows: Tells whether an id names a stream of the session, as far as the client may know.
     """
     wanted: dict[RequestId, int] = {}
     if isinstance(streams, list):
@@ -57,15 +63,15 @@ def wanted_streams(streams: object, session: SessionClient | None) -> dict[Reque
                 wanted[pair[0]] = pair[1] if is_seq(pair[1]) else -1
     elif isinstance(streams, dict):
         for key, written in streams.items():
-            if not is_id(key) and _as_integer(key) is None:
+            number = _as_integer(key)
+            if number is None and not is_id(key):
                 continue  # nothing ever had such an id
             seq = written if is_seq(written) else -1
-            number = None if session is None else _as_integer(key)
-            if number is None or session is None or not _knows(session, number):
+            if number is None or not knows(number):
                 wanted[key] = seq
                 continue
             wanted[number] = seq
-            if _knows(session, key):
+            if knows(key):
                 wanted[key] = seq
     return wanted
 
@@ -94,10 +100,6 @@ def refusals(ids: Iterable[RequestId], payload: JSONObject, *, each: int) -> Ite
 def is_seq(value: Any) -> TypeGuard[int]:
     """Whether a value can be the number of a frame that was seen, or -1 for none."""
     return type(value) is int and value >= -1
-
-
-def _knows(session: SessionClient, id: RequestId) -> bool:
-    return id in session.requests or session.log.holds(id)
 
 
 def _as_integer(text: str) -> int | None:

@@ -10,16 +10,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
+from gsws.runtime.identity import Authenticator
+from gsws.runtime.identity.expiry import Expiry
 from gsws.runtime.identity.verdict import Refused, Unavailable, Verified
+from gsws.runtime.transport import Connection
 
-if TYPE_CHECKING:
-    from gsws.runtime.identity import Authenticator
-    from gsws.runtime.identity.expiry import Expiry
-    from gsws.runtime.transport import Connection
-
-__all__ = ["Refusal", "Renewed", "Renewing", "renew"]
+__all__ = ["NotRenewed", "Renewed", "Renewing", "renew"]
 
 _DEADLINE: Final = 10.0
 """Seconds that the check of a renewed token may take."""
@@ -45,7 +43,7 @@ class Renewed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class NotRenewed:
     """
     The credential before still counts.
 
@@ -62,10 +60,10 @@ class Refusal:
     is_final: bool = False
 
 
-_NOT_GOOD: Final = Refusal("unauthorized", "the token is not good; the connection ends with the one before")
-_FORBIDDEN: Final = Refusal("forbidden", "this credential may no longer be used here", is_final=True)
+_NOT_GOOD: Final = NotRenewed("unauthorized", "the token is not good; the connection ends with the one before")
+_FORBIDDEN: Final = NotRenewed("forbidden", "this credential may no longer be used here", is_final=True)
 
-_Answer: TypeAlias = Callable[[Renewed | Refusal], None]
+_Answer: TypeAlias = Callable[[Renewed | NotRenewed], None]
 
 
 def renew(
@@ -83,11 +81,11 @@ def renew(
     """
     token = payload.get("token") if isinstance(payload, dict) else None
     if not isinstance(token, str):
-        answer(Refusal("invalid_message", "`gsws.auth` needs a `token` in its payload"))
+        answer(NotRenewed("invalid_message", "`gsws.auth` needs a `token` in its payload"))
     elif expiry is None or authenticator is None:
-        answer(Refusal("unauthorized", "this connection has no credential to renew; connect again with one"))
+        answer(NotRenewed("unauthorized", "this connection has no credential to renew; connect again with one"))
     elif expiry.is_renewing:
-        answer(Refusal("too_many_requests", "a renewal is being checked", {"retry_after_ms": 1000}))
+        answer(NotRenewed("too_many_requests", "a renewal is being checked", {"retry_after_ms": 1000}))
     else:
         expiry.is_renewing = True
         expiry.expiries.spawn(_renew(token, expiry, authenticator, asking, answer))
@@ -95,7 +93,7 @@ def renew(
 
 async def _renew(token: str, expiry: Expiry, authenticator: Authenticator, asking: Renewing, answer: _Answer) -> None:
     connection = asking.connection
-    outcome: Verified | Refusal
+    outcome: Verified | NotRenewed
     try:
         async with asyncio.timeout(_DEADLINE):
             outcome = await authenticator.renewed(token, connection)
@@ -112,7 +110,7 @@ async def _renew(token: str, expiry: Expiry, authenticator: Authenticator, askin
         expiry.is_renewing = False
     if expiry.is_over:
         return
-    if isinstance(outcome, Refusal):
+    if isinstance(outcome, NotRenewed):
         if outcome.is_final:
             expiry.end()
         answer(outcome)

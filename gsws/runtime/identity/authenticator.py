@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gsws.errors import ServeError
 from gsws.plugins.listening import AuthnConfig, ListenConfig
-from gsws.protocol.urls import query_of
+from gsws.protocol.urls import first_values
 from gsws.runtime.identity.apikeys import KeyFile
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.credential import (
@@ -286,15 +286,12 @@ class Authenticator:
 
 def _view(handshake: Handshake, credential: Credential | None) -> AttributeDict:
     """What a function of the project sees of a handshake, by attribute and by key."""
-    query: dict[str, str] = {}
-    for name, value in query_of(handshake.query):
-        query.setdefault(name, value)
     cookies: dict[str, str] = {}
     for name, value in cookies_of(handshake):
         cookies.setdefault(name, value)
     return AttributeDict(
         headers=handshake.headers,
-        query=query,
+        query=first_values(handshake.query),
         cookies=cookies,
         host=handshake.host,
         path=handshake.path,

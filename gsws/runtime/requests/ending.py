@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from gsws.runtime.requests.request import Request
+from gsws.runtime.requests.request import Request
 
 __all__ = ["last_frame", "too_many"]
 

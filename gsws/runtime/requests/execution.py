@@ -20,13 +20,13 @@ from gsws.protocol.answer import Frame, chunk_payload
 from gsws.protocol.codec import Unserialisable
 from gsws.protocol.status import as_status
 from gsws.routing.adapt import HandlerKind
-from gsws.routing.table import Route
 from gsws.runtime.access import refusal_of
-from gsws.runtime.requests.request import ReplyViolation, Request
+from gsws.runtime.requests.contract import ReplyViolation, check_emit, check_reply
+from gsws.runtime.requests.request import Request
 from gsws.runtime.threads import Steps
 from gsws.types import GSStatus, JSONObject
 
-__all__ = ["invoke", "run_plain", "run_stream"]
+__all__ = ["invoke", "run"]
 
 _TURN: Final = 16
 """Items a generator may yield without waiting before others get a turn of the loop."""
@@ -38,44 +38,16 @@ _VALUES: Final = frozenset({dict, list, str, int, float, bool, type(None), GSSta
 """Types of most replies; whatever else was returned is looked at closely."""
 
 
-async def run_plain(request: Request, now: float) -> None:
+async def run(request: Request, now: float) -> None:
     """
-    Run a handler that is not known to be a generator, and send its terminal frame; ``now`` is the loop's time.
+    Run a request until it has its terminal frame; ``now`` is the loop's time.
 
-    If a generator comes of the call, that is left as ``request.generator`` to be run by `run_stream`.
+    If its handler was not known to be a generator and gives one, that is left as ``request.generator``, and another
+    run sends what it yields: ``stream.start``, a ``stream.chunk`` an item, one terminal frame (P6.1).
     """
     route = request.route
     if route.timeout is not None:
         request.deadline = now + route.timeout
-    try:
-        if route.authz is not None and not await _is_authorized(request):
-            return
-        if request.idempotency is not None and await _is_repeated(request):
-            return
-        result = await (route.call(request) if route.kind == "async" else _called(request))
-        if type(result) not in _VALUES and (generator := await _generator(request, result)) is not None:
-            if request.aborted is not None or route.answers == "reply":
-                await _close(generator)
-                if request.aborted is None:
-                    raise TypeError("the event says `answers: reply`, but its handler gave something to iterate")  # noqa: TRY301
-                return
-            request.route = route.as_stream()
-            request.generator = generator
-        else:
-            _reply(request, result)
-    except BaseException as error:  # a handler may raise anything
-        _failed(request, error)
-    finally:
-        request.deadline = None
-        if request.aborted is not None or (request.task is not None and request.task.cancelling()):
-            await _take_back(request)
-
-
-async def run_stream(request: Request) -> None:
-    """Run a generator: ``stream.start``, a ``stream.chunk`` an item, one terminal frame (P6.1)."""
-    route = request.route
-    if route.timeout is not None:
-        request.deadline = request.client.source.loop.time() + route.timeout
     try:
         generator, request.generator = request.generator, None
         if generator is None:
@@ -83,11 +55,13 @@ async def run_stream(request: Request) -> None:
                 return
             if request.idempotency is not None and await _is_repeated(request):
                 return
-            result = await _called(request)
-            generator = await _generator(request, result)
-            if generator is None:
+            result = await (route.call(request) if route.kind == "async" else _called(request))
+            if type(result) in _VALUES or (generator := await _generator(request, result)) is None:
                 # What is written as a stream may be wrapped in a function that answers by itself: a refusal, a cache.
                 _reply(request, result)
+                return
+            if not route.streams:
+                await _leave(request, generator)
                 return
         await _iterate(request, generator)
     except BaseException as error:  # a handler may raise anything
@@ -103,7 +77,7 @@ async def invoke(kind: HandlerKind, call: Callable[[Any], Any], request: Request
     if kind == "async":
         return await call(request)
     # What the call needs is looked up in the thread too; nothing of it changes meanwhile.
-    result = await request.client.source.threads.run(partial(call, request), partial(_abandoned, request))
+    result = await request.outlet.executor.threads.run(partial(call, request), partial(_abandoned, request))
     if inspect.isawaitable(result):
         result = await result
     return result
@@ -117,7 +91,7 @@ async def _called(request: Request) -> Any:
     if route.kind == "stream":
         result = route.call(request)
     else:
-        threads = request.client.source.threads
+        threads = request.outlet.executor.threads
         result = await threads.start(partial(route.call, request), partial(_abandoned, request))
     return await result if inspect.isawaitable(result) else result
 
@@ -130,25 +104,37 @@ async def _generator(request: Request, result: Any) -> AsyncIterator[Any] | None
         return aiter(result)  # type: ignore[no-any-return]
     if isinstance(result, Iterator):
         # Made on the loop by an `async def`, and never begun: it gets its thread now.
-        threads = request.client.source.threads
+        threads = request.outlet.executor.threads
         steps: Steps = await threads.start(lambda: result, partial(_abandoned, request))
         return steps
     return None
+
+
+async def _leave(request: Request, generator: AsyncIterator[Any]) -> None:
+    """Leave a generator that nobody knew of for another run, as a stream."""
+    route = request.route
+    if request.aborted is None and route.answers != "reply":
+        request.route = route.as_stream()
+        request.generator = generator
+        return
+    await _close(generator)
+    if request.aborted is None:
+        raise TypeError("the event says `answers: reply`, but its handler gave something to iterate")
 
 
 def _reply(request: Request, result: Any) -> None:
     """Send what a handler returned as its terminal frame."""
     if request.route.checks_reply:
         status = as_status(result)
-        _check_reply(request.route, status)
-        _finish(request, request.answer.reply(status))
+        check_reply(request.route, status)
+        request.end(request.answer.reply(status))
     else:
-        _finish(request, request.answer.result(result))
+        request.end(request.answer.result(result))
 
 
 async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
     """Send what a generator yields until it ends or the request is aborted; always close it."""
-    answer, client = request.answer, request.client
+    answer, outlet = request.answer, request.outlet
     checks = request.route.emits.get("stream.chunk") is not None
     turn = 0
     try:
@@ -163,13 +149,13 @@ async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
                 item = item.payload  # a chunk, whichever way it was yielded
             payload = {"message": item} if type(item) is str else chunk_payload(item)
             if checks:
-                request.check_emit("stream.chunk", payload)
+                check_emit(request.route, "stream.chunk", payload)
             if not answer.started:
                 request.opens()
                 _send(request, answer.start())
             _send(request, answer.chunk(payload))
             turn += 1
-            connection = client.connection
+            connection = outlet.connection
             # One that is closed has nothing to wait for, and stays paused for ever.
             if connection.paused and connection.is_open:
                 await connection.drain()
@@ -178,7 +164,7 @@ async def _iterate(request: Request, generator: AsyncIterator[Any]) -> None:
                 await asyncio.sleep(0)
         if request.aborted is None and not answer.ended:
             _send(request, answer.start())
-            _finish(request, answer.end("complete"))
+            request.end(answer.end("complete"))
     finally:
         await _close(generator)
 
@@ -200,15 +186,15 @@ async def _special(request: Request, item: Any) -> bool:
         extra = dict(item.data) if isinstance(item.data, dict) else {} if item.data is None else {"data": item.data}
         if item.message is not None:
             extra["message"] = item.message
-        _finish(request, answer.end("complete", extra))
+        request.end(answer.end("complete", extra))
     else:
-        _finish(request, answer.failure(item))
+        request.end(answer.failure(item))
     return True
 
 
 def _abandoned(request: Request) -> None:
     """A thread outlives its request: it is named in the log."""
-    request.client.source.counters.add("threads.abandoned")
+    request.outlet.executor.counters.add("threads.abandoned")
     request.logger.warning("handler goes on in its thread, which cannot be stopped", fn=request.route.fn)
 
 
@@ -230,72 +216,46 @@ async def _is_authorized(request: Request) -> bool:
     if refusal is None:
         return True
     if request.aborted is None:
-        _finish(request, request.answer.failure(refusal))
+        request.end(request.answer.failure(refusal))
     return False
 
 
 async def _is_repeated(request: Request) -> bool:
     """Let an earlier request with the same key answer (P5.4); False for the first one."""
-    is_answered, last = await request.client.source.replies.repeat(request)
+    is_answered, last = await request.outlet.executor.idempotency.repeat(request)
     if is_answered:
-        _finish(request, last)
+        request.end(last)
     return is_answered
-
-
-def _check_reply(route: Route, status: GSStatus) -> None:
-    validator = route.responses.get(status.code or 200) if route.responses else None
-    if validator is None and status.success:
-        validator = route.reply
-    if validator is None:
-        return
-    try:
-        fits = validator.check(status.data)
-    except Exception as error:
-        raise Unserialisable(str(error)) from None
-    if not fits:
-        raise ReplyViolation("the reply's data does not fit the event's schema", validator, status.data)
 
 
 def _send(request: Request, data: bytes | None) -> None:
     if data is not None:
-        request.client.transmit(request, data)
-
-
-def _finish(request: Request, data: bytes | None) -> None:
-    """Send a terminal frame and free the request's id."""
-    request.last = data
-    client = request.client
-    if data is not None:
-        client.transmit(request, data)
-    client.forget(request)
+        request.outlet.transmit(request.answer, data)
 
 
 def _failed(request: Request, error: BaseException) -> None:
     """Turn what a handler raised into its terminal frame; the log has the trace, the client has not (P7.1)."""
     if not _is_running(request) and isinstance(error, GeneratorExit):
         raise error  # the coroutine is being thrown away; nobody waits for an answer
-    if isinstance(error, asyncio.CancelledError) and request.aborted is None and request.client.source.is_stopped:
+    if isinstance(error, asyncio.CancelledError) and request.aborted is None and request.outlet.executor.is_stopped:
         raise error  # nobody aborted the request: the service itself ends this task
     if request.aborted is not None:
         if not isinstance(error, asyncio.CancelledError | ConnectionClosed):
             _log(request, "handler raised while it was being cancelled", error)
         return
-    if isinstance(error, ConnectionClosed) and not request.client.is_open:
+    outlet = request.outlet
+    if isinstance(error, ConnectionClosed) and not outlet.connection.is_open:
         request.logger.debug("client left before the answer", fn=request.route.fn)
-        if request.client.session_id is None:
-            request.answer.ended = True
-            request.aborted = "disconnected"
-            request.client.forget(request)
-        else:
-            # Whoever resumes the session is owed a terminal frame (P5.2); it is no result of the handler's.
-            request.aborted = "disconnected"
-            request.aborted_at = request.client.source.loop.time()
-            _finish(request, request.answer.error("handler_error", _failure(request)))
+        request.aborted = "disconnected"
+        request.aborted_at = outlet.executor.loop.time()
+        # Whoever resumes a session is owed a terminal frame (P5.2); it is no result of the handler's.
+        is_owed = outlet.session_id is not None
+        request.end(request.answer.error("handler_error", _failure(request)) if is_owed else None)
         return
     route = request.route
     errors = None
     if isinstance(error, ReplyViolation):
-        errors = error.errors if request.client.source.development else None
+        errors = error.errors if request.outlet.executor.development else None
         name = "reply_violation"
         message = f"The answer of handler {route.fn} for the event {route.key} does not fit its schema"
     else:
@@ -305,12 +265,12 @@ def _failed(request: Request, error: BaseException) -> None:
         _log(request, "handler failed", error)
     finally:
         told = _told(request, error)
-        _finish(request, request.answer.error(name, message, errors=errors, request=request.request_id, data=told))
+        request.end(request.answer.error(name, message, errors=errors, request=request.request_id, data=told))
 
 
 def _told(request: Request, error: BaseException) -> JSONObject | None:
     """What the caller learns of an exception: in development what it says, else nothing at all (P7.1)."""
-    if not request.client.source.development:
+    if not request.outlet.executor.development:
         return None
     return {"exception": type(error).__name__, "text": hide(_text(error)[:_MOST_TEXT])}
 

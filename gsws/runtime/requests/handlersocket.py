@@ -12,14 +12,11 @@ import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import encode
-
-if TYPE_CHECKING:
-    from gsws.runtime.requests.request import Request
-    from gsws.runtime.transport import Connection
+from gsws.runtime.requests.outlet import Outlet, closed_error
+from gsws.runtime.transport import Connection
 
 __all__ = ["DONE", "HandlerSocket", "on_loop", "pause", "wait_for_room"]
 
@@ -32,7 +29,22 @@ _AHEAD: Final = 65536
 """Bytes that a thread may send before it waits for the loop."""
 
 _FORGOTTEN: Final = 64 * 2**20
-"""Bytes that a handler may send without awaiting any of it to a client that does not read; then that is closed."""
+"""Bytes that a client that does not read may leave waiting of what a handler sends without awaiting it (P9.3)."""
+
+
+class Sender(Protocol):
+    """
+    Whose handler sends.
+
+    Attributes:
+        outlet: To whom.
+        aborted: Why its request was ended from outside, or None.
+        sent: Frames that the handler sent by itself without having to wait for the client.
+    """
+
+    outlet: Outlet
+    aborted: str | None
+    sent: int
 
 
 class HandlerSocket:
@@ -50,24 +62,24 @@ class HandlerSocket:
 
     __slots__ = ("_ahead", "_request")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Sender) -> None:
         self._request = request
         self._ahead = 0
 
     @property
     def readyState(self) -> int:  # noqa: N802  # the name that users know
         """1 (``OPEN``) while messages can be sent, else 3 (``CLOSED``)."""
-        return self.OPEN if self._request.client.connection.is_open else self.CLOSED
+        return self.OPEN if self._request.outlet.connection.is_open else self.CLOSED
 
     @property
     def client_id(self) -> str:
         """The connection's label (P4.1)."""
-        return self._request.client.label
+        return self._request.outlet.label
 
     @property
     def id(self) -> str:
         """The server's own id of the connection."""
-        return self._request.client.id
+        return self._request.outlet.connection.id
 
     def send(self, data: Any) -> Awaitable[None]:
         """
@@ -95,26 +107,24 @@ class HandlerSocket:
             raise ValueError(f"close code {code} is not 1000 or 3000 to 4999")
         if len(reason.encode()) > 123:
             raise ValueError("a close reason has at most 123 bytes in UTF-8")
-        on_loop(self._request, partial(self._request.client.close, code, reason))
+        on_loop(self._request, partial(self._request.outlet.close, code, reason))
         return DONE
 
     def _deliver(self, data: bytes, *, binary: bool = False) -> Awaitable[None]:
         request = self._request
-        if threading.get_ident() != request.client.source.thread:
+        outlet = request.outlet
+        if threading.get_ident() != outlet.executor.thread:
             return self._hand_over(data, binary)
+        connection = outlet.connection
+        if not connection.is_open:
+            raise closed_error(connection)
         if request.aborted is not None:
             # P6.6: the answer was cancelled, and its handler has not noticed or does not care: no further frame.
-            if not request.client.is_open:
-                raise request.client.closed_error()
             return DONE
-        client = request.client
-        connection = client.connection
-        if connection.paused:
-            self._watch(len(data))
-        else:
-            self._ahead = 0
-        if binary or not connection.is_open:
-            client.deliver(data, binary=binary)
+        if connection.paused and not connection.keeps_up(_FORGOTTEN):
+            return DONE
+        if binary:
+            connection.send_binary(data)
         else:
             connection.send_text(data)
         if connection.paused:
@@ -122,30 +132,23 @@ class HandlerSocket:
         request.sent += 1
         return DONE if request.sent % _TURN else _NEXT
 
-    def _watch(self, size: int) -> None:
-        """Bound what a handler that never awaits leaves in memory for a client that does not read (P9.3)."""
-        if self._ahead > _FORGOTTEN:
-            self._request.client.close(CloseCode.SLOW_CONSUMER, "slow consumer")
-        self._ahead += size
-
     # From a thread: a plain function, or a callback that a library runs in one.
 
     def _hand_over(self, data: bytes, binary: bool) -> Awaitable[None]:
         """Queue on the loop, in order; the thread itself waits while the client's send buffer is full."""
-        client = self._request.client
-        if not client.is_open:
-            raise client.closed_error()
-        loop = client.source.loop
-        loop.call_soon_threadsafe(self._queue, data, binary)
+        outlet = self._request.outlet
+        if not outlet.connection.is_open:
+            raise closed_error(outlet.connection)
+        outlet.executor.loop.call_soon_threadsafe(self._queue, data, binary)
         self._ahead += len(data)
-        if self._ahead >= _AHEAD or client.connection.paused:
+        if self._ahead >= _AHEAD or outlet.connection.paused:
             self._ahead = 0
             wait_for_room(self._request)
         return DONE
 
     def _queue(self, data: bytes, binary: bool) -> None:
         # The client may have left in between; there is nobody to tell any more.
-        if self._request.client.is_open:
+        if self._request.outlet.connection.is_open:
             self._deliver(data, binary=binary)
 
 
@@ -218,16 +221,16 @@ class _Turn(_Done):
 _NEXT: Final = _Turn()
 
 
-def pause(request: Request) -> Awaitable[None]:
+def pause(request: Sender) -> Awaitable[None]:
     """What a handler awaits after a frame: room in the send buffer, and now and then a turn for others."""
-    connection = request.client.connection
+    connection = request.outlet.connection
     if connection.paused:
         return _Drain(connection)
     request.sent += 1
     return DONE if request.sent % _TURN else _NEXT
 
 
-def on_loop(request: Request, function: Callable[[], _T]) -> _T:
+def on_loop(request: Sender, function: Callable[[], _T]) -> _T:
     """
     Call a function on the loop's thread: here, or from another one that waits for it.
 
@@ -235,8 +238,8 @@ def on_loop(request: Request, function: Callable[[], _T]) -> _T:
         ConnectionClosed: If the loop has ended.
         BaseException: What the function raised.
     """
-    source = request.client.source
-    if threading.get_ident() == source.thread:
+    executor = request.outlet.executor
+    if threading.get_ident() == executor.thread:
         return function()
     future: concurrent.futures.Future[_T] = concurrent.futures.Future()
 
@@ -247,20 +250,19 @@ def on_loop(request: Request, function: Callable[[], _T]) -> _T:
             future.set_exception(error)
 
     try:
-        source.loop.call_soon_threadsafe(call)
+        executor.loop.call_soon_threadsafe(call)
     except RuntimeError:
-        raise request.client.closed_error() from None
+        raise closed_error(request.outlet.connection) from None
     while not concurrent.futures.wait([future], timeout=1.0).done:
-        if source.loop.is_closed():
-            raise request.client.closed_error()
+        if executor.loop.is_closed():
+            raise closed_error(request.outlet.connection)
     return future.result()
 
 
-def wait_for_room(request: Request) -> None:
+def wait_for_room(request: Sender) -> None:
     """Hold a thread back until its client's send buffer is under its high-water mark."""
-    client = request.client
-    loop = client.source.loop
-    drained = client.connection.drain()
+    loop = request.outlet.executor.loop
+    drained = request.outlet.connection.drain()
     try:
         room = asyncio.run_coroutine_threadsafe(drained, loop)
     except RuntimeError:  # the loop has ended

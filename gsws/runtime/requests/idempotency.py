@@ -13,19 +13,19 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
-from gsws.protocol.answer import SilentAnswer
+from gsws.protocol.answer import Answer, SilentAnswer
 from gsws.protocol.errors import ERROR_HEAD
+from gsws.routing.table import Route
 from gsws.runtime.shares import Shares
+from gsws.types import GSActor
 
-if TYPE_CHECKING:
-    from gsws.runtime.requests.request import Request
-
-__all__ = ["KEY_LENGTH", "Key", "Replies", "digest_of", "key_of"]
+__all__ = ["KEY_LENGTH", "IdempotencyCache", "Key", "Keyed", "digest_of", "key_of"]
 
 KEY_LENGTH: Final = 255
 
@@ -46,14 +46,32 @@ _WAITING_OF_ONE: Final = 256
 _MAX_AGE: Final = 600.0
 
 
-def key_of(request: Request) -> Key | None:
+class Keyed(Protocol):
+    """
+    A request that carries a key, as far as repetitions look at it.
+
+    Attributes:
+        idempotency: The key, until it has ended.
+        digest: A hash of what its message says.
+        deadline: Loop time at which it times out, or None.
+        aborted: Why it was ended from outside, or None.
+        last: Its terminal frame.
+    """
+
+    route: Route
+    answer: Answer
+    idempotency: Key | None
+    digest: bytes
+    deadline: float | None
+    aborted: str | None
+    last: bytes | None
+
+
+def key_of(actor: GSActor, event: str, written: object) -> Key | None:
     """The key that a request is known by to repetitions of it; None if what it says is no key."""
-    assert request.meta is not None
-    written = request.meta["idempotency_key"]
     if not isinstance(written, str) or not 1 <= len(written) <= KEY_LENGTH:
         return None
-    actor = request.actor
-    return (actor.authenticated, actor.subject), request.route.key, written
+    return (actor.authenticated, actor.subject), event, written
 
 
 def digest_of(data: bytes, *, whole: bool) -> bytes:
@@ -82,26 +100,28 @@ class _Entry:
 
     __slots__ = ("digest", "ended_at", "first", "frame", "waiting")
 
-    def __init__(self, digest: bytes, first: Request) -> None:
+    def __init__(self, digest: bytes, first: Keyed) -> None:
         self.digest = digest
-        self.first: Request | None = first
+        self.first: Keyed | None = first
         self.frame = b""
         self.ended_at = 0.0
-        self.waiting: deque[tuple[Request, asyncio.Future[bytes | None]]] = deque()
+        self.waiting: deque[tuple[Keyed, asyncio.Future[bytes | None]]] = deque()
 
 
-class Replies:
+class IdempotencyCache:
     """
     The terminal frames of one source's requests that carried a key.
 
     Args:
+        now: The loop's clock.
         of_one: Bytes that one subject's keys may take, those that run included.
         total: Bytes that all may take together; the subject with most gives way first.
     """
 
-    __slots__ = ("_ended", "_of_one", "_running", "_shares", "_total", "_waiting")
+    __slots__ = ("_ended", "_now", "_of_one", "_running", "_shares", "_total", "_waiting")
 
-    def __init__(self, of_one: int = _OF_ONE, total: int = _TOTAL) -> None:
+    def __init__(self, now: Callable[[], float], of_one: int = _OF_ONE, total: int = _TOTAL) -> None:
+        self._now = now
         self._of_one = of_one
         self._total = total
         self._running: dict[Key, _Entry] = {}
@@ -113,7 +133,7 @@ class Replies:
         """Whether a request with this key runs now."""
         return key in self._running
 
-    async def repeat(self, request: Request) -> tuple[bool, bytes | None]:
+    async def repeat(self, request: Keyed) -> tuple[bool, bytes | None]:
         """
         Tell what becomes of a request with a key; one whose first still runs waits for its end.
 
@@ -123,7 +143,7 @@ class Replies:
         """
         key = request.idempotency
         assert key is not None
-        now = request.client.source.loop.time()
+        now = self._now()
         digest = request.digest
         entry = self._running.get(key) or self._remembered(key, now)
         if entry is None:
@@ -147,7 +167,7 @@ class Replies:
             return False, None
         return True, request.answer.repeat(last)
 
-    def ended(self, request: Request) -> None:
+    def ended(self, request: Keyed) -> None:
         """A request with a key has its terminal frame, or will have none; who waited gets that frame, or a turn."""
         key, request.idempotency = request.idempotency, None
         assert key is not None
@@ -163,12 +183,12 @@ class Replies:
             if not turn.done():
                 turn.set_result(frame)
         entry.waiting.clear()
-        entry.first, entry.frame, entry.ended_at = None, frame, request.client.source.loop.time()
+        entry.first, entry.frame, entry.ended_at = None, frame, self._now()
         self._ended.setdefault(key[0], OrderedDict())[key] = entry
         self._shares.add(key[0], len(frame))
         self._make_room(key[0], 0)
 
-    async def _wait(self, subject: Subject, entry: _Entry, request: Request) -> bytes | None:
+    async def _wait(self, subject: Subject, entry: _Entry, request: Keyed) -> bytes | None:
         """Wait for the first one's terminal frame; None when it is this one's turn to run."""
         turn: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         place = request, turn
@@ -183,7 +203,7 @@ class Replies:
                 entry.waiting.remove(place)
         if timeout is not None:
             # What it waited for was the other one's time.
-            request.deadline = request.client.source.loop.time() + timeout
+            request.deadline = self._now() + timeout
         return last
 
     def _pass_on(self, key: Key, entry: _Entry) -> None:
@@ -233,7 +253,7 @@ class Replies:
         self._shares.add(key[0], -_COST - len(entry.frame))
 
 
-def _result(request: Request) -> bytes | None:
+def _result(request: Keyed) -> bytes | None:
     """The terminal frame that is a result of the request's handler; None if it ended without one."""
     if request.aborted is not None:
         return None
@@ -243,13 +263,13 @@ def _result(request: Request) -> bytes | None:
     return None if last.startswith(ERROR_HEAD) and _read_error(last).payload.retryable else last
 
 
-def _keep(request: Request) -> None:
+def _keep(request: Keyed) -> None:
     """A request without an id runs for a key: what it is not sent is kept for who repeats it with one."""
     if request.answer.id is None:
         request.answer = SilentAnswer()
 
 
-def _refusal(request: Request) -> bytes | None:
+def _refusal(request: Keyed) -> bytes | None:
     text = "too many requests with an idempotency key are running or waiting"
     return request.answer.error("too_many_requests", text, retry_after_ms=1000)
 

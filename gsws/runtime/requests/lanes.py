@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from gsws.routing.table import Route
-    from gsws.runtime.requests.request import Request
+from gsws.routing.table import Route
+from gsws.runtime.requests.request import Request
 
 __all__ = ["Lanes"]
 

@@ -1,34 +1,31 @@
 """
 One request: what a client asked, how far its answer is, and what its handler sees of it.
 
-How requests are queued and run is in `gsws.runtime.sessions.client`.
+How requests are queued and run is in `gsws.runtime.requests.scheduler`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import fnmatch
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gsws.protocol.answer import Answer, frame, sent_payload
 from gsws.routing.context import GSContext
 from gsws.routing.pushing import Pushes
-from gsws.routing.table import Route, SharedState, violations
+from gsws.routing.table import Route, SharedState
+from gsws.runtime.requests.contract import check_broadcast, check_emit
 from gsws.runtime.requests.handlersocket import DONE, HandlerSocket, on_loop, pause, wait_for_room
-from gsws.runtime.rooms.presence import announces
-from gsws.runtime.transport import encode_frame
+from gsws.runtime.requests.idempotency import Key
+from gsws.runtime.requests.outlet import Outlet
 from gsws.types import Count, GSActor, JSONObject
 
-if TYPE_CHECKING:
-    from gsws.runtime.requests.idempotency import Key
-    from gsws.runtime.sessions.client import Client
-    from gsws.schema.compile import Validator
-
-__all__ = ["CURRENT", "ReplyViolation", "Request"]
+__all__ = ["CURRENT", "Request"]
 
 CURRENT: Final[contextvars.ContextVar[Request | None]] = contextvars.ContextVar("gsws_request", default=None)
 """The request whose handler runs in this context; tasks that it spawns are accounted to it."""
@@ -38,19 +35,6 @@ _PARTS: Final = frozenset({"stream.chunk", "stream.end"})
 
 _ALONE: Final = frozenset({"stream.start", "stream.error", "reply"})
 """Frames that open no stream."""
-
-
-class ReplyViolation(Exception):
-    """
-    A handler emitted or returned what its event's contract does not allow; the message says which part.
-
-    Attributes:
-        errors: Why, as in the ``errors`` of a ``stream.error``.
-    """
-
-    def __init__(self, message: str, validator: Validator, payload: Any) -> None:
-        super().__init__(message)
-        self.errors = violations(validator, payload)
 
 
 class Request:
@@ -85,7 +69,6 @@ class Request:
         "aborted_at",
         "answer",
         "begun",
-        "client",
         "deadline",
         "digest",
         "first",
@@ -95,6 +78,7 @@ class Request:
         "last",
         "message",
         "meta",
+        "outlet",
         "payload",
         "place",
         "received",
@@ -108,14 +92,14 @@ class Request:
 
     def __init__(
         self,
-        client: Client,
+        outlet: Outlet,
         route: Route,
         answer: Answer,
         message: JSONObject,
         meta: JSONObject | None,
         size: int = 1,
     ) -> None:
-        self.client = client
+        self.outlet = outlet
         self.route = route
         self.answer = answer
         self.message = message
@@ -152,6 +136,19 @@ class Request:
             self._context = GSContext(self)
         return self._context
 
+    def end(self, last: bytes | None) -> None:
+        """
+        The one place where a request ends: its terminal frame goes out, and its id is free again (P5.2).
+
+        Args:
+            last: The frame; None if none is owed, or if it was sent before.
+        """
+        self.answer.ended = True
+        self.last = last
+        if last is not None:
+            self.outlet.transmit(self.answer, last)
+        self.outlet.forget(self)
+
     def unlink(self) -> None:
         """Its handler has ended: break the circles that would keep it until a garbage collection."""
         self._context = self._ws = None
@@ -170,25 +167,25 @@ class Request:
     @property
     def request_id(self) -> str:
         if self._request_id is None:
-            self._request_id = self.client.next_request_id()
+            self._request_id = self.outlet.next_request_id()
         return self._request_id
 
     @property
     def client_id(self) -> str:
-        return self.client.label
+        return self.outlet.label
 
     @property
     def session(self) -> str | None:
-        return self.client.session_id
+        return self.outlet.session_id
 
     @property
     def actor(self) -> GSActor:
-        return self.client.actor
+        return self.outlet.actor
 
     @property
     def logger(self) -> Any:
         facts = {**self.route.log_attributes, "event_key": self.route.key, "request": self.request_id}
-        return self.client.logger.bind(**facts)
+        return self.outlet.logger.bind(**facts)
 
     @property
     def cancelled(self) -> bool:
@@ -205,7 +202,7 @@ class Request:
     @property
     def metadata(self) -> JSONObject:
         # What the client says does not replace what the server knows.
-        return {**(self.meta or {}), **self.client.metadata}
+        return {**(self.meta or {}), **self.outlet.metadata}
 
     def emit(self, eventtype: str, payload: Any) -> Awaitable[None]:
         """
@@ -215,65 +212,55 @@ class Request:
             ReplyViolation: If the event's ``emits`` declares the type and the payload does not fit.
             Unserialisable: If the payload has no JSON form.
         """
-        if threading.get_ident() != self.client.source.thread:
+        outlet = self.outlet
+        if threading.get_ident() != outlet.executor.thread:
             on_loop(self, partial(self.emit, eventtype, payload))
-            if self.client.connection.paused and self.client.is_open:
+            if outlet.connection.paused and outlet.connection.is_open:
                 wait_for_room(self)
             return DONE
         if self.aborted is not None:
             return DONE
+        answer = self.answer
         data = sent_payload(eventtype, payload)
-        self.check_emit(eventtype, data)
-        client = self.client
-        if not self.answer.started and (eventtype in _PARTS or (self.route.streams and eventtype not in _ALONE)):
+        check_emit(self.route, eventtype, data)
+        if not answer.started and (eventtype in _PARTS or (self.route.streams and eventtype not in _ALONE)):
             # P6.3: `stream.start` is the first frame of a stream, and opens it.
             self.opens()
-            start = self.answer.start()
+            start = answer.start()
             if start is not None:
-                client.transmit(self, start)
-        made = self.answer.emit(eventtype, data)
+                outlet.transmit(answer, start)
+        made = answer.emit(eventtype, data)
         if made is None:
             return DONE
-        client.transmit(self, made)
-        if self.answer.ended:
-            self.last = made
-            client.forget(self)
+        if answer.ended:
+            self.end(made)
+        else:
+            outlet.transmit(answer, made)
         return pause(self)
 
-    def check_emit(self, eventtype: str, payload: JSONObject) -> None:
-        """Hold an emitted payload against the schema that the event declares for its type."""
-        validator = self.route.emits.get(eventtype)
-        if validator is not None and not validator.check(payload):
-            raise ReplyViolation(f"emitted `{eventtype}` does not fit its schema in `emits`", validator, payload)
-
     def join(self, room: str) -> Awaitable[None]:
-        on_loop(self, partial(self._join, room))
+        on_loop(self, partial(self.outlet.join, room, is_announced=announces(self.route.presence, room)))
         return DONE
-
-    def _join(self, room: str) -> None:
-        self.client.join(room)
-        if announces(self.route.presence, room):
-            self.client.source.presence.enter(room, self.client)
 
     def leave(self, room: str) -> Awaitable[None]:
-        on_loop(self, partial(self._leave, room))
+        on_loop(self, partial(self.outlet.leave, room))
         return DONE
-
-    def _leave(self, room: str) -> None:
-        self.client.leave(room)
-        self.client.source.presence.exit(room, self.client)
 
     def broadcast(self, room: str, eventtype: str, payload: Any) -> Count:
         data = sent_payload(eventtype, payload)
-        source = self.client.source
-        if source.broadcasts:
-            source.check_broadcast(eventtype, data)
-        prepared = encode_frame(frame(eventtype, data))
-        return Count(on_loop(self, partial(source.hub.publish, room, prepared)))
+        executor = self.outlet.executor
+        if executor.broadcasts:
+            check_broadcast(executor.broadcasts, eventtype, data)
+        return Count(on_loop(self, partial(executor.rooms.publish, room, frame(eventtype, data))))
 
     @property
     def pushes(self) -> Pushes:
-        return self.client.source.pushes
+        return self.outlet.executor.pushes
 
     def members(self, room: str) -> list[str]:
-        return on_loop(self, lambda: [member.label for member in self.client.hub.members(room)])
+        return on_loop(self, partial(self.outlet.executor.rooms.labels, room))
+
+
+def announces(wanted: bool | str, room: str) -> bool:
+    """Whether an event whose ``presence`` is ``wanted`` announces who joins a room; a text is a pattern with ``*``."""
+    return wanted if isinstance(wanted, bool) else fnmatch.fnmatchcase(room, wanted)

@@ -3,7 +3,7 @@ The requests of one connection: queued, started, run in the order of section 9, 
 
 Plain handlers run in a worker task that lives while there is work; a stream has a task of its own, so that a cancel
 can be read meanwhile. Too many plain ones hold back the connection, which slows its client (P9.2). What a message is,
-and who may send it, is in `gsws.runtime.sessions.client`.
+and who may send it, is in `gsws.runtime.dispatch`.
 """
 
 from __future__ import annotations
@@ -13,21 +13,19 @@ from collections import deque
 from collections.abc import Coroutine
 from contextvars import copy_context
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gsws.protocol.errors import ERROR_HEAD, error_name
+from gsws.routing.table import Route
 from gsws.runtime.requests.ending import last_frame, too_many
-from gsws.runtime.requests.execution import run_plain, run_stream
+from gsws.runtime.requests.execution import run
+from gsws.runtime.requests.executor import Executor
 from gsws.runtime.requests.idempotency import KEY_LENGTH, key_of
 from gsws.runtime.requests.isolation import Isolated, is_changed
 from gsws.runtime.requests.lanes import Lanes
+from gsws.runtime.requests.outlet import Outlet
 from gsws.runtime.requests.request import CURRENT, Request
 from gsws.types import RequestId
-
-if TYPE_CHECKING:
-    from gsws.routing.table import Route
-    from gsws.runtime.sources.source import LiveSource
-    from gsws.runtime.transport import Connection
 
 __all__ = ["ABANDON_AFTER", "Scheduler"]
 
@@ -44,7 +42,7 @@ _BESIDE: Final = -1
 
 class Scheduler:
     """
-    What is queued and what runs for one connection; an idle one owns no task and no container but an empty dict.
+    What is queued and what runs for one client; made for its first request. An idle one owns no task.
 
     Attributes:
         requests: Requests with an id that have no terminal frame yet, by id.
@@ -55,13 +53,13 @@ class Scheduler:
     """
 
     __slots__ = (
-        "_lanes", "_live", "_parked", "_queue", "_worker",
-        "connection", "in_flight", "is_full", "queued", "queued_bytes", "requests", "source",
+        "_lanes", "_live", "_queue", "_worker",
+        "executor", "in_flight", "is_full", "outlet", "queued", "queued_bytes", "requests",
     )  # fmt: skip
 
-    def __init__(self, source: LiveSource, connection: Connection) -> None:
-        self.source = source
-        self.connection = connection
+    def __init__(self, executor: Executor, outlet: Outlet) -> None:
+        self.executor = executor
+        self.outlet = outlet
         self.requests: dict[RequestId, Request] = {}
         self.in_flight = 0
         self.queued = 0
@@ -71,7 +69,6 @@ class Scheduler:
         self._queue: deque[Request] | None = None
         self._lanes: Lanes | None = None
         self._live: set[Request] | None = None
-        self._parked: deque[Request] | None = None
 
     def schedule(self, request: Request) -> None:
         """Take in a request that was found good: queue it or start it (P9.1)."""
@@ -80,71 +77,46 @@ class Scheduler:
             self.requests[id] = request
         self.in_flight += 1
         if self.in_flight == 1:
-            self.source.mark_busy(self)
-        if self._parked is not None:
-            self._count(request)
-            self._parked.append(request)
+            self.executor.mark_busy(self)
+        if request.meta is not None and "idempotency_key" in request.meta:
+            request.idempotency = key_of(request.actor, request.route.key, request.meta["idempotency_key"])
+            if request.idempotency is None:
+                text = f"`meta.idempotency_key` is a string of 1 to {KEY_LENGTH} characters"
+                self._refuse(request, request.answer.error("invalid_message", text))
+                return
+        if request.route.concurrency == "enqueue" and not request.route.streams:
+            self._enqueue(request)
         else:
-            self._dispatch(request)
+            self._admit(request)
 
     def is_crowded(self, route: Route) -> bool:
         """Whether as many streams and parallel requests run, and as many wait, as may (P9.2)."""
         lanes = self._lanes
-        if lanes is None or self._parked is not None or (route.concurrency == "enqueue" and not route.streams):
+        if lanes is None or (route.concurrency == "enqueue" and not route.streams):
             return False
-        return lanes.is_full(route, self.source.max_in_flight)
-
-    def park(self) -> None:
-        """Begin nothing: requests of every kind wait in order, bounded as plain handlers are, until `unpark`."""
-        if self._parked is None:
-            self._parked = deque()
-
-    def unpark(self) -> None:
-        """Begin what waited since `park`; streams and parallel requests beyond their bound are refused."""
-        parked, self._parked = self._parked, None
-        for request in parked or ():
-            self._unwait(request)
-            if self.is_crowded(request.route):
-                self.finish_unstarted(request, too_many(request))
-            else:
-                self._dispatch(request)
+        return lanes.is_full(route, self.executor.max_in_flight)
 
     def let_in(self) -> None:
         """The connection is held back no longer: what comes is refused, or the queue has room again."""
         if self.is_full:
             self.is_full = False
-            self.connection.release()
-
-    def transmit(self, request: Request, data: bytes) -> None:
-        """Send a frame of a request's answer, if the client is still there."""
-        connection = self.connection
-        if connection.is_open:
-            connection.send_text(data)
+            self.outlet.connection.release()
 
     def forget(self, request: Request) -> None:
-        """The terminal frame was made: its id may be used again."""
+        """A request has ended (see `Request.end`): its id may be used again, and whoever waited for its end is told."""
         id = request.answer.id
         if id is not None and self.requests.get(id) is request:
             del self.requests[id]
+        executor = self.executor
         last = request.last
         if last is not None and last.startswith(ERROR_HEAD):
-            self.source.counters.add(f"errors.{error_name(last)}")
+            executor.counters.add(f"errors.{error_name(last)}")
         if request.idempotency is not None:
-            self.source.replies.ended(request)
+            executor.idempotency.ended(request)
         if request.begun is not None:
-            observer = self.source.observer
-            if observer is not None:
-                observer.ended(self, request)
+            if executor.observer is not None:
+                executor.observer.ended(request)
             request.begun = None
-
-    def finish_unstarted(self, request: Request, data: bytes | None) -> None:
-        """End a request that was taken in and never started: send its terminal frame, free its place."""
-        request.last = data
-        self._unwait(request)
-        if data is not None:
-            self.transmit(request, data)
-        self.forget(request)
-        self._release()
 
     def expire(self, now: float) -> None:
         """End what has run for too long, and pass by what ignores its cancellation."""
@@ -157,11 +129,11 @@ class Scheduler:
 
     def is_owed(self) -> bool:
         """Whether something is queued or runs that nobody has ended."""
-        return any(request.aborted is None for request in self._unfinished())
+        return any(request.aborted is None for request in self.unfinished())
 
     def abort_all(self, reason: str) -> None:
         """End everything that is queued or running, each with its terminal frame."""
-        for request in self._unfinished():
+        for request in self.unfinished():
             self.abort(request, reason)
 
     def tasks(self) -> list[asyncio.Task[Any]]:
@@ -180,19 +152,13 @@ class Scheduler:
         """
         if request.aborted is not None:
             return
-        answer = request.answer
-        if not answer.ended:
+        if not request.answer.ended:
             request.aborted = reason
-            last = last_frame(request, reason)
-            answer.ended = True
-            request.last = last
-            if last is not None:
-                self.transmit(request, last)
-            self.forget(request)
+            request.end(last_frame(request, reason))
         elif request.task is None:
             return
         request.aborted = reason
-        request.aborted_at = self.source.loop.time()
+        request.aborted_at = self.executor.loop.time()
         if request.task is None and not request.is_running:
             self._withdraw(request)
         elif request.task is not None and request.is_running:
@@ -201,6 +167,8 @@ class Scheduler:
 
     async def run_detached(self, request: Request) -> None:
         """Run a request and wait for it; for sources without connections. Cancelling the caller cancels it."""
+        self.in_flight += 1
+        self.executor.mark_busy(self)
         self._start(request)
         task = request.task
         assert task is not None
@@ -210,20 +178,28 @@ class Scheduler:
             self.abort(request, "cancelled")
             raise
 
+    def unfinished(self) -> list[Request]:
+        """Every request that is queued, waits in a lane, or runs; those in a queue in its order."""
+        waiting = (*(self._queue or ()), *(self._lanes or ()))
+        return [*dict.fromkeys((*waiting, *(self._live or ())))]
+
     # Queueing and running.
 
-    def _dispatch(self, request: Request) -> None:
-        if request.meta is not None and "idempotency_key" in request.meta:
-            request.idempotency = key_of(request)
-            if request.idempotency is None:
-                text = f"`meta.idempotency_key` is a string of 1 to {KEY_LENGTH} characters"
-                self.finish_unstarted(request, request.answer.error("invalid_message", text))
-                return
-        route = request.route
-        if route.concurrency != "enqueue" or route.streams:
-            self._admit(request)
-            return
-        self._count(request)
+    def _refuse(self, request: Request, last: bytes | None) -> None:
+        """End a request that was taken in and never started."""
+        self._unwait(request)
+        request.end(last)
+        self._release()
+
+    def _enqueue(self, request: Request) -> None:
+        """Let a plain request wait; beyond the bound its client is slowed (P9.2)."""
+        executor = self.executor
+        request.place = request.size
+        self.queued += 1
+        self.queued_bytes += request.size
+        if not self.is_full and (self.queued > executor.max_queued or self.queued_bytes > executor.max_queued_bytes):
+            self.is_full = True
+            self.outlet.connection.hold()
         queue = self._queue
         if queue is None:
             queue = self._queue = deque()
@@ -231,24 +207,9 @@ class Scheduler:
         if self._worker is None:
             self._worker = self._task(self._work())
 
-    def _count(self, request: Request) -> None:
-        """A request waits in the queue; beyond the bound its client is slowed (P9.2)."""
-        request.place = request.size
-        self.queued += 1
-        self.queued_bytes += request.size
-        source = self.source
-        if not self.is_full and (self.queued > source.max_queued or self.queued_bytes > source.max_queued_bytes):
-            self.is_full = True
-            self.connection.hold()
-
-    def _unfinished(self) -> list[Request]:
-        """Every request that is queued, waits in a lane, or runs; those in a queue in its order."""
-        waiting = (*(self._parked or ()), *(self._queue or ()), *(self._lanes or ()))
-        return [*dict.fromkeys((*waiting, *(self._live or ())))]
-
     def _task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Make a task that inherits nothing of whatever handler happens to run now."""
-        return asyncio.Task(coroutine, loop=self.source.loop, context=self.source.context.copy())
+        return asyncio.Task(coroutine, loop=self.executor.loop, context=self.executor.context.copy())
 
     def _unwait(self, request: Request) -> None:
         """A request waits no longer; if it was in the queue there is room for another one."""
@@ -265,20 +226,19 @@ class Scheduler:
 
     def _has_room(self) -> bool:
         """Whether the queue is half empty; each message less would otherwise be a read and a pause more."""
-        source = self.source
-        return self.queued <= source.max_queued // 2 and self.queued_bytes <= source.max_queued_bytes // 2
+        executor = self.executor
+        return self.queued <= executor.max_queued // 2 and self.queued_bytes <= executor.max_queued_bytes // 2
 
     def _withdraw(self, request: Request) -> None:
         """Take a request that has ended out of where it waits: it is in flight no longer (P9.2)."""
         request.generator = None
         if not request.place:
             return
-        for waiting in (self._parked, self._queue):
-            if waiting is not None and request in waiting:
-                waiting.remove(request)
-                self._unwait(request)
-                self._release()
-                return
+        if self._queue is not None and request in self._queue:
+            self._queue.remove(request)
+            self._unwait(request)
+            self._release()
+            return
         if self._lanes is not None and request in self._lanes:
             self._unwait(request)
             self._leave_lane(request)
@@ -287,7 +247,7 @@ class Scheduler:
     async def _work(self) -> None:
         """Run queued plain handlers one after the other, each in a context as good as its own, then end."""
         me = self._worker
-        context, is_clean, now = self.source.context, True, self.source.loop.time
+        context, is_clean, now = self.executor.context, True, self.executor.loop.time
         began = time = now()
         queue = self._queue
         live = self._live
@@ -305,12 +265,12 @@ class Scheduler:
                     if is_clean:
                         CURRENT.set(request)
                         before = copy_context()
-                        await run_plain(request, time)
+                        await run(request, time)
                         is_clean = not is_changed(before)
                     else:
                         own = context.copy()
                         own.run(CURRENT.set, request)
-                        await Isolated(run_plain(request, time), own)
+                        await Isolated(run(request, time), own)
                 finally:
                     request.task = None
                     live.discard(request)
@@ -320,7 +280,7 @@ class Scheduler:
                     else:
                         self._go_on(request)
                 time = now()
-                connection = self.connection  # a resumed session has another one
+                connection = self.outlet.connection  # a resumed session has another one
                 if connection.paused and connection.is_open:
                     await connection.drain()
                 elif time - began >= _SLICE:
@@ -331,7 +291,7 @@ class Scheduler:
         finally:
             if self._worker is me:
                 self._worker = None
-                if queue and not self.source.is_stopped:
+                if queue and not self.executor.is_stopped:
                     self._worker = self._task(self._work())
 
     def _beside(self) -> Lanes:
@@ -341,12 +301,12 @@ class Scheduler:
     def _go_on(self, request: Request) -> None:
         """A call gave a generator: from now on it is a stream, in the lane of streams, and the queue goes on (P9.1)."""
         request.is_running = False
-        if self.source.is_stopped:
+        if self.executor.is_stopped:
             self.abort(request, "draining")
             self._release()
-        elif self._beside().is_full(request.route, self.source.max_in_flight):
+        elif self._beside().is_full(request.route, self.executor.max_in_flight):
             request.generator = None
-            self.finish_unstarted(request, too_many(request))
+            self._refuse(request, too_many(request))
         else:
             self._admit(request)
 
@@ -361,7 +321,7 @@ class Scheduler:
             return
         if route.concurrency == "reject" and lanes.beside(route.key):
             text = f"`{route.key}` is still running on this connection"
-            self.finish_unstarted(request, request.answer.error("busy", text))
+            self._refuse(request, request.answer.error("busy", text))
             return
         if route.concurrency == "interrupt":
             for running in lanes.beside(route.key):
@@ -372,13 +332,13 @@ class Scheduler:
     def _fill_places(self) -> None:
         """Start who waits for nothing but a place, in order, as long as there are places."""
         lanes = self._beside()
-        while lanes.running < self.source.max_in_flight and (request := lanes.next_ready()) is not None:
+        while lanes.running < self.executor.max_in_flight and (request := lanes.next_ready()) is not None:
             self._start(request)
 
     def _is_repetition(self, request: Request) -> bool:
         """Whether it is what runs already: no second one to reject, and no newer one that takes its place."""
         key = request.idempotency
-        return key is not None and request.route.concurrency != "enqueue" and self.source.replies.is_running(key)
+        return key is not None and request.route.concurrency != "enqueue" and self.executor.idempotency.is_running(key)
 
     def _start(self, request: Request) -> None:
         if self._live is None:
@@ -394,12 +354,10 @@ class Scheduler:
         try:
             if request.answer.ended:
                 return
-            if request.route.streams:
-                await run_stream(request)
-            else:
-                await run_plain(request, self.source.loop.time())
-                if request.generator is not None:
-                    await run_stream(request)
+            now = self.executor.loop.time
+            await run(request, now())
+            if request.generator is not None:
+                await run(request, now())
         finally:
             request.task = None
             request.unlink()
@@ -417,7 +375,7 @@ class Scheduler:
     def _release(self) -> None:
         self.in_flight -= 1
         if self.in_flight == 0:
-            self.source.busy.discard(self)
+            self.executor.busy.discard(self)
 
     def _abandon(self, request: Request) -> None:
         """Go on without a handler that swallowed its cancellation."""
@@ -427,16 +385,3 @@ class Scheduler:
             self._worker = self._task(self._work()) if self._queue else None
         else:
             self._leave_lane(request)
-
-    def _disconnected(self, request: Request) -> None:
-        policy = request.route.on_disconnect
-        if policy == "continue":
-            return
-        if isinstance(policy, int | float):
-            self.source.wheel.schedule(policy, lambda: self.abort(request, "disconnected"))
-        else:
-            self.abort(request, "disconnected")
-
-    def _send(self, data: bytes | None) -> None:
-        if data is not None and self.connection.is_open:
-            self.connection.send_text(data)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from gsws.errors import ServeError
 from gsws.plugins.contract import EventSource
 from gsws.project.specs import SourceSpec
-from gsws.runtime.sources.source import LiveSource
+from gsws.runtime.sources.source import Source
 
 __all__ = ["Coming", "stop_source"]
 
@@ -42,13 +42,13 @@ class Coming:
         self._failed: dict[str, str] = {}
         self._retry: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._leaving: dict[asyncio.Task[None], LiveSource | None] = {}
+        self._leaving: dict[asyncio.Task[None], Source | None] = {}
 
     async def start(self) -> None:
         """Start what is missing; one that takes long to start, or to find out that it cannot, is not waited for."""
         await asyncio.wait({self._spawn(self._start_missing())}, timeout=_WAIT_SECONDS)
 
-    def remove(self, source: EventSource, live: LiveSource | None) -> None:
+    def remove(self, source: EventSource, live: Source | None) -> None:
         """End a source that the project does not have any more; it may drain for long."""
         task = self._spawn(stop_source(source, self._logger))
         self._leaving[task] = live
@@ -60,7 +60,7 @@ class Coming:
 
     def is_busy(self) -> bool:
         """Whether requests of removed sources still run."""
-        return any(live is not None and live.busy for live in self._leaving.values())
+        return any(live is not None and live.executor.busy for live in self._leaving.values())
 
     def stop(self) -> None:
         """Try nothing again."""

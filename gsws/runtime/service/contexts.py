@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, TypeAlias
 
 from gsws.errors import ServeError
 from gsws.plugins.contract import ListenerHandle
 from gsws.plugins.listening import ListenConfig
+from gsws.project.specs import Project
 from gsws.routing.pushing import Pushes, Pushing
 
-if TYPE_CHECKING:
-    from gsws.runtime.service import Service
+__all__ = ["Context", "Environ", "Kind"]
 
-__all__ = ["Context", "DatasourceContext", "Environ"]
+Kind: TypeAlias = Literal["source", "datasource"]
 
 
 class Environ(Mapping[str, str]):
@@ -44,54 +44,49 @@ class Environ(Mapping[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Context(Pushing):
-    """The contract's `SourceContext` for one event source."""
+    """
+    The contract's `SourceContext`, for an event source or a datasource.
 
-    service: Service
+    Attributes:
+        kind: Which of them.
+        name: Its name.
+        project: The project as it was when this was made.
+        logger: Bound to the name.
+        pushes: What is pushed into the service.
+        looked_up: Filled with the variables that were read.
+        opens: Makes a port; None for a datasource, which has none.
+    """
+
+    kind: Kind
     name: str
+    project: Project
+    logger: Any
+    pushes: Pushes
+    looked_up: dict[str, str | None]
+    opens: Callable[[ListenConfig], ListenerHandle] | None = None
 
     @property
     def environment(self) -> str:
-        return self.service.project.env
+        return self.project.env
 
     @property
     def base(self) -> Path:
-        return self.service.project.base
+        return self.project.base
 
     @property
     def environ(self) -> Mapping[str, str]:
-        kind = "datasource" if isinstance(self, DatasourceContext) else "source"
-        return Environ(self.service.project.environ, self.service.looked_up.setdefault((kind, self.name), {}))
+        return Environ(self.project.environ, self.looked_up)
 
     @property
-    def logger(self) -> Any:
-        return self.service.logger.bind(source=self.name)
+    def listen(self) -> Callable[[ListenConfig], ListenerHandle]:
+        if self.opens is None:
+            raise ServeError(f"{self.kind} `{self.name}` asked for a port; only event sources have one")
+        return self.opens
 
     @property
     def _pushes(self) -> Pushes:
-        return self.service.pushes
+        return self.pushes
 
     @property
     def _own_source(self) -> str | None:
-        return self.name
-
-    @property
-    def listen(self) -> Callable[[ListenConfig], ListenerHandle]:
-        return lambda config: self.service.listen(self.name, config)
-
-
-class DatasourceContext(Context):
-    """The same for a datasource, which has no port."""
-
-    __slots__ = ()
-
-    @property
-    def _own_source(self) -> str | None:
-        return None
-
-    @property
-    def logger(self) -> Any:
-        return self.service.logger.bind(datasource=self.name)
-
-    @property
-    def listen(self) -> Callable[[ListenConfig], ListenerHandle]:
-        raise ServeError(f"datasource `{self.name}` asked for a port; only event sources have one")
+        return self.name if self.kind == "source" else None

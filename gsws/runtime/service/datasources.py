@@ -9,36 +9,45 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Set
+from typing import Any, TypeAlias
 
 from gsws.diagnostics import Finding, Severity
 from gsws.errors import GSWSError, ServeError
+from gsws.plugins.registry import Registry
 from gsws.project.specs import DatasourceSpec
-from gsws.routing.modules import FUNCTIONS
-from gsws.runtime.service.contexts import DatasourceContext
+from gsws.routing.modules import FUNCTIONS, ModuleSet
+from gsws.runtime.service.contexts import Context, Kind
 
-if TYPE_CHECKING:
-    from gsws.runtime.service import Service
+ContextOf: TypeAlias = Callable[[Kind, str], Context]
 
 __all__ = ["build_datasources", "close_datasource", "stale_datasources"]
 
 
-async def build_datasources(service: Service, built: dict[str, Any]) -> list[Finding]:
+async def build_datasources(
+    specs: Mapping[str, DatasourceSpec],
+    plugins: Registry,
+    modules: ModuleSet,
+    context_of: ContextOf,
+    built: dict[str, Any],
+) -> list[Finding]:
     """
-    Build every datasource of the project.
+    Build every datasource of a project.
 
     Args:
-        service: Gives modules and plugins.
+        specs: By name.
+        plugins: Where types come from.
+        modules: Where the project's own factories come from.
+        context_of: Makes what a plugin is given.
         built: Filled by name.
 
     Returns:
         One GS215 for each that failed.
     """
     findings = []
-    for name, spec in service.project.datasources.items():
+    for name, spec in specs.items():
         try:
-            built[name] = await _build(service, spec)
+            built[name] = await _build(spec, plugins, modules, context_of)
         except Exception as error:
             # Ours are sentences; of others the type is half of what they say.
             reason = str(error) if isinstance(error, GSWSError) else f"{type(error).__name__}: {error}"
@@ -94,14 +103,14 @@ def _help(error: Exception, said: str) -> str | None:
     return advice if advice and advice not in said else None
 
 
-async def _build(service: Service, spec: DatasourceSpec) -> Any:
+async def _build(spec: DatasourceSpec, plugins: Registry, modules: ModuleSet, context_of: ContextOf) -> Any:
     """Call the plugin, or the project's own factory with the file's keys if it takes an argument."""
     if spec.handler is None:
-        installed = service.plugins[spec.type or ""]
+        installed = plugins[spec.type or ""]
         if installed.plugin is None:
             raise ServeError(installed.error or f"no plugin for `type: {spec.type}`")
-        made = installed.plugin.create(spec.config, DatasourceContext(service, spec.name))
+        made = installed.plugin.create(spec.config, context_of("datasource", spec.name))
     else:
-        factory = getattr(service.modules.load(spec.handler.module), spec.handler.callable)
+        factory = getattr(modules.load(spec.handler.module), spec.handler.callable)
         made = factory(*((spec.config,) if inspect.signature(factory).parameters else ()))
     return await made if inspect.isawaitable(made) else made

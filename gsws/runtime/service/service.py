@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import contextvars
 from collections.abc import Callable, Coroutine, Mapping, Set
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -27,15 +28,17 @@ from gsws.routing.table import Build, Hooks, RouteTable, build_table
 from gsws.runtime.requests.observer import Observer
 from gsws.runtime.requests.spawned import CHILDREN, account, end_children
 from gsws.runtime.service.coming import Coming, stop_source
-from gsws.runtime.service.contexts import Context
+from gsws.runtime.service.contexts import Context, Kind
 from gsws.runtime.service.datasources import build_datasources, close_datasource
 from gsws.runtime.service.fixed import fixed_at_start
 from gsws.runtime.service.importing import Importer
 from gsws.runtime.service.lifespan import Lifespan, LifespanContext
-from gsws.runtime.sessions.away import Away
+from gsws.runtime.service.statistics import ServiceStatistics, statistics_of
+from gsws.runtime.sessions.waiting import WaitingSessions
 from gsws.runtime.sources.detached import make_handle
+from gsws.runtime.sources.listener import SourceListener
 from gsws.runtime.sources.push import Pushes
-from gsws.runtime.sources.source import LiveListener, LiveSource
+from gsws.runtime.sources.source import Source
 from gsws.runtime.threads import ThreadPool
 from gsws.runtime.wheel import Wheel
 
@@ -80,7 +83,7 @@ class Service:
         self.host = host
         self.port = port
         self.modules = ModuleSet(project.base)
-        self.live: dict[str, LiveSource] = {}
+        self.live: dict[str, Source] = {}
         self.sources: dict[str, EventSource] = {}
         self.datasources: dict[str, Any] = {}
         self._types: dict[str, str] = {}
@@ -92,9 +95,9 @@ class Service:
         self.revision = 0
         self.looked_up: dict[tuple[str, str], dict[str, str | None]] = {}
         self.plugins = plugins
-        self._listeners: dict[str, LiveListener] = {}
+        self._listeners: dict[str, SourceListener] = {}
         self._hurry = asyncio.Event()
-        self._away = Away(project.settings.resume.total, project.settings.resume.sessions)
+        self._waiting = WaitingSessions(project.settings.resume.total, project.settings.resume.sessions)
         self._coming = Coming(self._missing, lambda spec: self._in_context(self._start_or_tell(spec)), self.logger)
         self._context = contextvars.copy_context()
         self._table: RouteTable = {}
@@ -102,7 +105,6 @@ class Service:
         self._hooks: Mapping[str, Hooks] = {}
         self._lifespan: Lifespan | None = None
         self._lifespan_code: Any = None
-        self._previous_handler: Any = None
         self.pushes = Pushes(self.live, lambda: [*self._listeners], lambda: [*self.project.sources])
 
     # Starting.
@@ -121,7 +123,9 @@ class Service:
         loop.set_exception_handler(self._unhandled)
         self.modules.open()
         self._importer = Importer(self.modules, loop, self._context)
-        findings = await self._in_context(build_datasources(self, self.datasources))
+        findings = await self._in_context(
+            build_datasources(self.project.datasources, self.plugins, self.modules, self._context_of, self.datasources)
+        )
         self._built = self.project.datasources
         build = await asyncio.to_thread(build_table, self.project, self.modules, self.datasources, self._importer.load)
         self._importer.is_limited = True
@@ -162,6 +166,10 @@ class Service:
         """How each source is."""
         return {name: source.health() for name, source in self.sources.items()}
 
+    def statistics(self) -> ServiceStatistics:
+        """What the service does now, in numbers: made when somebody asks, from what is kept anyway."""
+        return statistics_of(self.live)
+
     def counters(self) -> dict[str, dict[str, int]]:
         """What each source refused, failed and closed so far, by name; see `gsws.runtime.counters`."""
         return {name: live.counters.read() for name, live in self.live.items()}
@@ -172,7 +180,7 @@ class Service:
 
     def is_busy(self) -> bool:
         """Whether a request is queued or running, or a task that one left behind."""
-        return bool(CHILDREN) or self._coming.is_busy() or any(live.busy for live in self.live.values())
+        return bool(CHILDREN) or self._coming.is_busy() or any(live.executor.busy for live in self.live.values())
 
     def is_blocking(self) -> bool:
         """Whether code of the project may be running on the loop."""
@@ -264,7 +272,7 @@ class Service:
         installed = self.plugins.get(spec.type)
         if installed is None or installed.plugin is None:
             raise ServeError(f"no plugin for `type: {spec.type}` of event source `{spec.name}`")
-        context = Context(self, spec.name)
+        context = self._context_of("source", spec.name)
         source: EventSource | None = None
         try:
             self._types[spec.name] = spec.type
@@ -323,31 +331,36 @@ class Service:
 
     def _subscribe(self, name: str) -> None:
         live = self._live(name)
-        for key in live.routes:
+        for key in live.router.routes:
             self.sources[name].subscribe(key, make_handle(live, key))
 
-    def _live(self, name: str) -> LiveSource:
+    def _live(self, name: str) -> Source:
         live = self.live.get(name)
         if live is None:
-            live = self.live[name] = LiveSource(
-                name=name,
+            live = self.live[name] = Source(
+                name,
                 loop=asyncio.get_running_loop(),
                 threads=self.threads,
                 wheel=self._wheel,
-                routes={},
                 pushes=self.pushes,
-                resume_window=self.project.settings.resume.window,
-                resume_bytes=self.project.settings.resume.bytes,
-                away=self._away,
+                waiting=self._waiting,
+                window=self.project.settings.resume.window,
+                bytes=self.project.settings.resume.bytes,
                 development=self.development,
                 observer=self.observer,
             )
             live.apply(self._table.get(name, {}), _rates(self.project, name), self._hooks.get(name))
         return live
 
-    def listen(self, name: str, config: ListenConfig) -> ListenerHandle:
+    def _context_of(self, kind: Kind, name: str) -> Context:
+        """What a plugin is given for one of its sources or datasources."""
+        looked_up = self.looked_up.setdefault((kind, name), {})
+        listen = partial(self._listen, name) if kind == "source" else None
+        return Context(kind, name, self.project, self.logger.bind(**{kind: name}), self.pushes, looked_up, listen)
+
+    def _listen(self, name: str, config: ListenConfig) -> ListenerHandle:
         """Make the port of one event source; nothing is bound before its `start`."""
-        listener = self._listeners[name] = LiveListener(
+        listener = self._listeners[name] = SourceListener(
             self._live(name),
             config,
             development=self.development,
@@ -391,10 +404,10 @@ class Service:
     def _take_settings(self) -> None:
         """Take over what gsws.yaml says; a session keeps the ``bytes`` that it began with."""
         settings = self.project.settings
-        self._away.bound(settings.resume.total, settings.resume.sessions)
+        self._waiting.bound(settings.resume.total, settings.resume.sessions)
         for live in self.live.values():
-            live.resume_window = settings.resume.window
-            live.resume_bytes = settings.resume.bytes
+            live.registry.window = settings.resume.window
+            live.registry.bytes = settings.resume.bytes
         for listener in self._listeners.values():
             listener.drain_timeout = settings.drain_timeout
 

@@ -1,83 +1,95 @@
 """
-Who is connected, by subject, by label and by connection: for pushes and closes that are meant for somebody.
+The seam that tells on which process a session is, for a client that comes back to another one.
 
-Made when it is first asked for, so that a service that pushes to rooms alone, or to nobody, keeps no such books.
+`MemoryDirectory` serves services of one process, which is what tests of it need and the example of what others
+guarantee.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable
+from typing import Final, Protocol
 
-if TYPE_CHECKING:
-    from gsws.runtime.sessions.client import Client
+__all__ = ["LEASE", "Directory", "MemoryDirectories"]
 
-__all__ = ["Directory"]
-
-_Keys: TypeAlias = tuple[str | None, str, str]
+LEASE: Final = 30.0
+"""Seconds after which a process that no longer says it is there loses what it has claimed."""
 
 
-class Directory:
+class Directory(Protocol):
     """
-    The clients of one event source, sessions that are away among them.
+    One process's view.
+
+    Guarantees of every implementation: at most one process holds a key at a time; who claimed it first keeps it until
+    it releases it, or until its lease is over without having been renewed. `find` may be late by as much as a lease:
+    whoever goes where it points asks there. `claim` and `release` do not wait; they come from the event loop.
+    """
+
+    def claim(self, key: str) -> None:
+        """This process holds a key from now on; a key that another one holds stays that one's."""
+        ...
+
+    def release(self, key: str) -> None:
+        """It holds a key no longer; one that it does not hold does nothing."""
+        ...
+
+    async def find(self, key: str) -> str | None:
+        """The name of the process that holds a key, this one included; None if nobody does."""
+        ...
+
+
+class MemoryDirectories:
+    """
+    Directories of processes that are all in this one; each is made by `of`.
 
     Args:
-        clients: Those there are now.
-        is_proven: Whether only a credential makes a subject; without ``authn`` a label does (protocol P4.2).
+        now: Seconds of a monotonic clock.
+        lease: How long a process that is not renewed keeps its keys.
     """
 
-    __slots__ = ("_connections", "_is_proven", "_keys", "_labels", "_subjects")
+    __slots__ = ("_held", "_lease", "_now", "_until")
 
-    def __init__(self, clients: Iterable[Client], *, is_proven: bool) -> None:
-        self._is_proven = is_proven
-        self._keys: dict[Client, _Keys] = {}
-        self._subjects: dict[str, dict[Client, None]] = {}
-        self._labels: dict[str, dict[Client, None]] = {}
-        self._connections: dict[str, Client] = {}
-        for client in clients:
-            self.add(client)
+    def __init__(self, now: Callable[[], float], lease: float = LEASE) -> None:
+        self._now = now
+        self._lease = lease
+        self._held: dict[str, str] = {}
+        self._until: dict[str, float] = {}
 
-    def __len__(self) -> int:
-        return len(self._keys)
+    def of(self, node: str) -> _MemoryDirectory:
+        """Make the view of one process; its lease begins."""
+        self.renew(node)
+        return _MemoryDirectory(self, node)
 
-    def add(self, client: Client) -> None:
-        """Take in a client, or what has changed of one: a session has another connection."""
-        self.discard(client)
-        actor = client.actor
-        subject = actor.subject if actor.authenticated or not self._is_proven else None
-        self._keys[client] = subject, client.label, client.id
-        if subject is not None:
-            self._subjects.setdefault(subject, {})[client] = None
-        self._labels.setdefault(client.label, {})[client] = None
-        self._connections[client.id] = client
+    def renew(self, node: str) -> None:
+        """A process says that it is there."""
+        self._until[node] = self._now() + self._lease
 
-    def discard(self, client: Client) -> None:
-        """Forget a client that is gone for good; one that is not there does nothing."""
-        keys = self._keys.pop(client, None)
-        if keys is None:
-            return
-        subject, label, connection = keys
-        if subject is not None:
-            _remove(self._subjects, subject, client)
-        _remove(self._labels, label, client)
-        if self._connections.get(connection) is client:
-            del self._connections[connection]
+    def holder(self, key: str) -> str | None:
+        """Who holds a key now."""
+        node = self._held.get(key)
+        return node if node is not None and self._until[node] > self._now() else None
 
-    def find(
-        self, *, subject: str | None = None, client_id: str | None = None, connection: str | None = None
-    ) -> tuple[Client, ...]:
-        """The clients of a subject, of a label or of one connection, in the order they came."""
-        if subject is not None:
-            return tuple(self._subjects.get(subject, ()))
-        if client_id is not None:
-            return tuple(self._labels.get(client_id, ()))
-        found = self._connections.get(connection or "")
-        return () if found is None else (found,)
+    def claim(self, key: str, node: str) -> None:
+        if self.holder(key) is None:
+            self._held[key] = node
+
+    def release(self, key: str, node: str) -> None:
+        if self._held.get(key) == node:
+            del self._held[key]
 
 
-def _remove(index: dict[str, dict[Client, None]], key: str, client: Client) -> None:
-    clients = index.get(key)
-    if clients is not None:
-        clients.pop(client, None)
-        if not clients:
-            del index[key]
+class _MemoryDirectory:
+    __slots__ = ("_all", "_node")
+
+    def __init__(self, all: MemoryDirectories, node: str) -> None:
+        self._all = all
+        self._node = node
+
+    def claim(self, key: str) -> None:
+        self._all.claim(key, self._node)
+
+    def release(self, key: str) -> None:
+        self._all.release(key, self._node)
+
+    async def find(self, key: str) -> str | None:
+        return self._all.holder(key)

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Set
+from typing import Any, Final, Protocol
 
 from gsws.protocol.answer import Answer
 from gsws.routing.context import GSContext
 from gsws.routing.table import DEFAULT_TIMEOUT, Hooks, Route
 from gsws.runtime.requests.execution import invoke
+from gsws.runtime.requests.executor import Executor
 from gsws.runtime.requests.handlersocket import DONE, HandlerSocket
+from gsws.runtime.requests.outlet import Outlet
 from gsws.runtime.requests.request import CURRENT, Request
 from gsws.types import AttributeDict
-
-if TYPE_CHECKING:
-    from gsws.runtime.sessions.client import Client
-    from gsws.runtime.sources.source import LiveSource
 
 __all__ = ["HookRequest", "Visits", "call_hook"]
 
@@ -30,6 +28,15 @@ _AT_ONCE: Final = 64
 """``on_disconnect`` that run at a time; when a crowd leaves, the others wait for their turn."""
 
 _LAST_WAIT: Final = 1.0
+
+
+class Visitor(Outlet, Protocol):
+    """Who is let in, and leaves."""
+
+    @property
+    def rooms(self) -> Set[str]:
+        """The rooms it is in, or was in when its connection ended."""
+        ...
 
 
 class HookRequest(Request):
@@ -43,8 +50,8 @@ class HookRequest(Request):
 
     __slots__ = ("_facts", "_is_mute")
 
-    def __init__(self, client: Client, route: Route, facts: dict[str, Any], *, is_mute: bool = False) -> None:
-        super().__init__(client, route, Answer(None), {"eventtype": route.key, "payload": None}, None)
+    def __init__(self, outlet: Outlet, route: Route, facts: dict[str, Any], *, is_mute: bool = False) -> None:
+        super().__init__(outlet, route, Answer(None), {"eventtype": route.key, "payload": None}, None)
         self._facts = facts
         self._is_mute = is_mute
 
@@ -97,8 +104,8 @@ async def call_hook(request: HookRequest, seconds: float) -> Any:
             # A task lets these through to the event loop, which then ends, and the service with it.
             raise RuntimeError(f"it raised {type(error).__name__}") from error
 
-    source = request.client.source
-    task: asyncio.Task[Any] = asyncio.Task(call(), loop=source.loop, context=source.context.copy())
+    executor = request.outlet.executor
+    task: asyncio.Task[Any] = asyncio.Task(call(), loop=executor.loop, context=executor.context.copy())
     request.task = task
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
@@ -122,28 +129,28 @@ class Visits:
         arriving: Tasks of connections whose ``on_connect`` runs.
     """
 
-    def __init__(self, source: LiveSource, hooks: Hooks) -> None:
+    def __init__(self, executor: Executor, hooks: Hooks) -> None:
         self.hooks = hooks
         self.arriving: set[asyncio.Task[None]] = set()
-        self._source = source
-        self._since: dict[Client, float] = {}
+        self._executor = executor
+        self._since: dict[Visitor, float] = {}
         self._leaving: deque[HookRequest] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._since)
 
-    def begin(self, client: Client) -> None:
+    def begin(self, client: Visitor) -> None:
         """A client was let in."""
-        self._since[client] = self._source.loop.time()
+        self._since[client] = self._executor.loop.time()
 
-    def end(self, client: Client, code: int, reason: str) -> None:
+    def end(self, client: Visitor, code: int, reason: str) -> None:
         """A client is gone for good: run ``on_disconnect`` if it was let in; once for each."""
         since = self._since.pop(client, None)
         hook = self.hooks.on_disconnect
         if since is None or hook is None:
             return
-        seconds = round(self._source.loop.time() - since, 3)
+        seconds = round(self._executor.loop.time() - since, 3)
         close = AttributeDict(code=code, reason=reason, seconds=seconds)
         facts = {"rooms": sorted(client.rooms), "close": close}
         self._leaving.append(HookRequest(client, hook, facts, is_mute=True))
@@ -151,19 +158,19 @@ class Visits:
 
     async def finish(self, seconds: float) -> None:
         """The source ends: whoever is still in leaves, and what runs for those who left gets so many seconds."""
-        deadline = self._source.loop.time() + seconds
+        deadline = self._executor.loop.time() + seconds
         for client in tuple(self._since):
             connection = client.connection
             self.end(client, connection.close_code or 1001, connection.close_reason or "")
         while left := {*self.arriving, *self._running}:
-            wait = deadline - self._source.loop.time()
+            wait = deadline - self._executor.loop.time()
             if wait <= 0:
                 break
             await asyncio.wait(left, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
         waiting, unfinished = len(self._leaving), {*self.arriving, *self._running}
         self._leaving.clear()
         if unfinished or waiting:
-            self._source.logger.error(
+            self._executor.logger.error(
                 "`on_disconnect` did not run to its end for everybody before the shutdown",
                 running=len(unfinished),
                 waiting=waiting,
@@ -175,7 +182,7 @@ class Visits:
 
     def _next(self) -> None:
         while self._leaving and len(self._running) < _AT_ONCE:
-            task = asyncio.Task(self._left(self._leaving.popleft()), loop=self._source.loop)
+            task = asyncio.Task(self._left(self._leaving.popleft()), loop=self._executor.loop)
             self._running.add(task)
             task.add_done_callback(self._done)
 

@@ -16,14 +16,15 @@ import msgspec
 from gsws.plugins.contract import EventHandle
 from gsws.protocol.answer import Answer
 from gsws.runtime.requests.request import Request
+from gsws.runtime.requests.scheduler import Scheduler
 from gsws.runtime.sessions.client import Client
-from gsws.runtime.sources.source import LiveSource
+from gsws.runtime.sources.source import Source
 from gsws.types import GSActor, GSStatus
 
 __all__ = ["make_handle"]
 
 
-def make_handle(live: LiveSource, key: str) -> EventHandle:
+def make_handle(source: Source, key: str) -> EventHandle:
     """Make what a source calls with each thing that happened; the route is found at call time."""
 
     async def handle(
@@ -33,25 +34,24 @@ def make_handle(live: LiveSource, key: str) -> EventHandle:
         actor: GSActor | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> GSStatus:
-        route = live.routes.get(key)
+        route = source.router.routes.get(key)
         if route is None:
             return GSStatus(False, 404, f"Unknown or unconfigured event type: {key}")
-        if live.is_draining:
+        if source.router.is_draining:
             return GSStatus(False, 503, "the server is shutting down")
-        sink = _Sink(client_id or live.name)
-        client = Client(live, sink, actor)  # type: ignore[arg-type]  # the part of a Connection that requests use
-        client.label = sink.label
+        sink = _Sink()
+        client = Client(source.registry, source.executor, sink, actor)  # type: ignore[arg-type]  # what requests use of it
+        client.label = client_id or source.name
         message = {"eventtype": key, "payload": payload}
         request = Request(client, route, Answer("detached"), message, dict(metadata or {}))
         if route.check is not None and not route.check(message if route.whole else payload):
             errors = route.explain(message if route.whole else payload) if route.explain is not None else []
             return GSStatus(False, 400, "Request validation failed", {"errors": errors})
-        client.in_flight = 1
-        live.mark_busy(client)
+        client.scheduler = Scheduler(source.executor, client)
         try:
-            await client.run_detached(request)
+            await client.scheduler.run_detached(request)
         finally:
-            client.closed(1000, "")  # it leaves the rooms that its handler joined
+            client.left(sink, 1000, "")  # type: ignore[arg-type]  # it leaves the rooms that its handler joined
         return sink.status()
 
     return handle
@@ -70,9 +70,8 @@ class _Sink:
     close_code: int | None = None
     close_reason: str | None = None
 
-    def __init__(self, label: str) -> None:
+    def __init__(self) -> None:
         self.id = f"detached-{uuid.uuid4()}"
-        self.label = label
         self.frames: list[bytes] = []
 
     def send_text(self, data: bytes) -> None:
@@ -81,8 +80,12 @@ class _Sink:
     def send_binary(self, data: bytes) -> None:
         self.frames.append(data)
 
-    def send_prepared(self, frame: bytes) -> None:
+    def push(self, frame: bytes) -> bool:
         """A room's frame: there is nobody to read it."""
+        return True
+
+    def keeps_up(self, most: int) -> bool:
+        return True
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self.is_open = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gsws.plugins.listening import ListenConfig
-from gsws.runtime.sessions.session import SUBPROTOCOL
+from gsws.protocol.profiles import SUBPROTOCOL
 from gsws.runtime.transport import ListenOptions
 from gsws.runtime.transport.certificate import Certificate
 

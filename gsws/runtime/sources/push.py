@@ -12,21 +12,18 @@ import concurrent.futures
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from gsws.diagnostics.suggest import nearest
 from gsws.protocol.answer import MAX_FRAME, frame, sent_payload
 from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import Unserialisable
-from gsws.runtime.requests.request import ReplyViolation
+from gsws.runtime.requests.contract import check_broadcast
+from gsws.runtime.sources.source import Source
 from gsws.runtime.transport import encode_frame
 from gsws.types import Count, is_protocol_name
 
-if TYPE_CHECKING:
-    from gsws.runtime.sources.source import LiveSource
-    from gsws.schema.compile import Validator
-
-__all__ = ["Pushes", "check_broadcast", "check_close"]
+__all__ = ["Pushes", "check_close"]
 
 _PATIENCE: Final = 10.0
 """Seconds that a thread waits for the loop; one that is held up for longer is told so."""
@@ -39,18 +36,18 @@ class Pushes:
     What is pushed into the event sources of one service.
 
     Args:
-        live: The sources by name, as far as they have started.
+        sources: The sources by name, as far as they have started.
         listening: Tells the names of those that have a port; others have nobody to push to.
         declared: Tells the names of all sources of the project.
     """
 
     def __init__(
         self,
-        live: Mapping[str, LiveSource],
+        sources: Mapping[str, Source],
         listening: Callable[[], list[str]],
         declared: Callable[[], list[str]],
     ) -> None:
-        self._live = live
+        self._sources = sources
         self._listening = listening
         self._declared = declared
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -135,29 +132,29 @@ class Pushes:
         live = self._source(source, default)
         data = sent_payload(eventtype, payload)
         if live is not None:
-            check_broadcast(live.broadcasts, eventtype, data)
+            check_broadcast(live.executor.broadcasts, eventtype, data)
         encoded = frame(eventtype, data)
         if len(encoded) > MAX_FRAME:
             raise Unserialisable(f"a frame of {len(encoded)} bytes is over the limit of {MAX_FRAME}")
         if live is None:
             return 0
-        prepared = encode_frame(encoded)
         if target == "room":
-            return live.hub.publish(name, prepared)
-        return sum(client.offer(prepared) for client in live.directory().find(**{target: name}))
+            return live.executor.rooms.publish(name, encoded)
+        prepared = encode_frame(encoded)
+        return sum(client.offer(prepared) for client in live.registry.reachable().find(**{target: name}))
 
     def _disconnect(self, target: str, name: str, code: int, reason: str, source: str | None) -> int:
         if source is not None:
             live = self._source(source, None)
             chosen = [] if live is None else [live]
         else:
-            chosen = list(self._live.values())
-        clients = [client for live in chosen for client in live.directory().find(**{target: name})]
+            chosen = list(self._sources.values())
+        clients = [client for live in chosen for client in live.registry.reachable().find(**{target: name})]
         for client in clients:
             client.dismiss(code, reason)
         return len(clients)
 
-    def _source(self, name: str | None, default: str | None) -> LiveSource | None:
+    def _source(self, name: str | None, default: str | None) -> Source | None:
         """The source that is meant; None for one that has not started yet."""
         declared = self._declared()
         if name is not None:
@@ -166,14 +163,14 @@ class Pushes:
                 raise ValueError(
                     f"no event source `{name}`; " + (f"did you mean `{near[0]}`?" if near else f"{_listed(declared)}")
                 )
-            return self._live.get(name)
+            return self._sources.get(name)
         listening = self._listening()
         if default is not None and (default in listening or not listening):
-            return self._live.get(default)
+            return self._sources.get(default)
         candidates = listening or declared
         if len(candidates) != 1:
             raise ValueError(f"there are several event sources; name one with `source`; {_listed(candidates)}")
-        return self._live.get(candidates[0])
+        return self._sources.get(candidates[0])
 
     # From any thread.
 
@@ -200,25 +197,6 @@ class Pushes:
             if not done.cancel():
                 return Count(done.result())
             raise TimeoutError(f"the service's loop was held up for {_PATIENCE:g} s; nothing was pushed") from None
-
-
-def check_broadcast(declared: Mapping[str, Validator], eventtype: str, payload: Any) -> None:
-    """
-    Hold what is sent to others than the asker against the schema that ``broadcasts`` declares for its type.
-
-    Raises:
-        ReplyViolation: If it does not fit.
-        Unserialisable: If it has no JSON form.
-    """
-    validator = declared.get(eventtype)
-    if validator is None:
-        return
-    try:
-        fits = validator.check(payload)
-    except Exception as error:
-        raise Unserialisable(str(error)) from None
-    if not fits:
-        raise ReplyViolation(f"`{eventtype}` does not fit its schema in `broadcasts`", validator, payload)
 
 
 def check_close(code: int, reason: str) -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gsws.runtime.dispatch.renewal import Refusal, Renewed, renew
+from gsws.runtime.dispatch.renewal import NotRenewed, Renewed, renew
 from gsws.runtime.identity.expiry import Expiries, Expiry
 from gsws.runtime.identity.verdict import Refused, Unavailable, Verified
 from gsws.runtime.wheel import Wheel
@@ -122,4 +122,4 @@ def test_who_has_no_credential_has_none_to_renew():
     answers = []
     renew(TOKEN, None, None, ASKING, answers.append)
     renew({"token": 7}, None, None, ASKING, answers.append)
-    assert [answer.name for answer in answers if isinstance(answer, Refusal)] == ["unauthorized", "invalid_message"]
+    assert [answer.name for answer in answers if isinstance(answer, NotRenewed)] == ["unauthorized", "invalid_message"]

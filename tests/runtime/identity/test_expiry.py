@@ -20,7 +20,7 @@ def test_a_connection_ends_with_its_token(tmp_path):
             assert client.ask("websocket.who")["eventtype"] == "reply"
             assert client.closed() == (4501, "token expired")
             assert end <= time.time() < end + 1
-        running.wait_for(lambda: not running.service.live["websocket"].clients)
+        running.wait_for(lambda: not running.service.live["websocket"].router.connections)
 
 
 def test_leeway_counts_on_the_live_socket(tmp_path):
@@ -135,8 +135,8 @@ def test_no_timer_outlives_its_connection(tmp_path):
         for _ in range(20):
             with running.client(additional_headers=bearer(token())) as client:
                 assert client.ask("websocket.who")["eventtype"] == "reply"
-        running.wait_for(lambda: not running.service.live["websocket"].clients)
-        running.wait_for(lambda: len(running.service.live["websocket"].wheel) == 0, "timers left")
+        running.wait_for(lambda: not running.service.live["websocket"].router.connections)
+        running.wait_for(lambda: len(running.service.live["websocket"].executor.wheel) == 0, "timers left")
 
 
 def test_a_session_goes_on_with_another_token_of_its_subject(tmp_path):

@@ -36,10 +36,10 @@ def test_a_subject_has_so_many_connections_and_others_have_theirs(tmp_path, sess
                 assert (response.status_code, response.headers["Retry-After"]) == (429, "5")
                 with running.client(**mine("ben")), running.client(), running.client(), running.client():
                     second.socket.socket.shutdown(2)
-                    running.wait_for(lambda: live.seats._taken.get("ann") == 1)
+                    running.wait_for(lambda: live.router.seats._taken.get("ann") == 1)
                 with running.client(**mine(session=session)):
                     pass
-            running.wait_for(lambda: not live.seats._taken)
+            running.wait_for(lambda: not live.router.seats._taken)
         assert live.counters.read()["limits.connections_per_subject"] == 3
 
 
@@ -53,10 +53,10 @@ def test_a_session_that_is_resumed_has_one_place(tmp_path):
             client.send("gsws.resume", {**session, "streams": {}})
             assert client.receive()["payload"]["session"] == session["session"]
             assert before.closed()[0] == 4409
-            running.wait_for(lambda: live.seats._taken == {"ann": 1})
+            running.wait_for(lambda: live.router.seats._taken == {"ann": 1})
             with running.client(**mine(session=True)):
                 assert refused(running, **mine()).status_code == 429
-        running.wait_for(lambda: not live.seats._taken)
+        running.wait_for(lambda: not live.router.seats._taken)
 
 
 def test_the_limit_can_be_changed_while_serving(tmp_path):

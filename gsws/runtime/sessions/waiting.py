@@ -10,16 +10,13 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, Protocol
 
 from gsws.defaults import RESUME_SESSIONS, RESUME_TOTAL
 from gsws.runtime.shares import Shares
 from gsws.runtime.streams.pool import Pool, Share
 
-if TYPE_CHECKING:
-    from gsws.runtime.sessions.session import SessionClient
-
-__all__ = ["ANONYMOUS", "Away", "Owner"]
+__all__ = ["ANONYMOUS", "Held", "Owner", "WaitingSessions"]
 
 _TELL: Final = 1000
 """One line in the log for so many sessions that had to give way."""
@@ -36,7 +33,29 @@ ANONYMOUS: Final = "anonymous"
 """The owner of all sessions without a credential where others have one: a label costs nothing."""
 
 
-class Away:
+class Held(Protocol):
+    """A session as the bound over all sees it."""
+
+    owner: Owner
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether its owner proved who it is."""
+        ...
+
+    @property
+    def logger(self) -> Any: ...
+
+    def end_graces(self) -> None:
+        """End what runs only until its client is back, for it cannot come back."""
+        ...
+
+    def give_way(self) -> None:
+        """Be lost before its window is over, and count that."""
+        ...
+
+
+class WaitingSessions:
     """
     Sessions whose clients are away, by owner, those that left first at the front.
 
@@ -56,7 +75,7 @@ class Away:
         self.evicted = 0
         self._limit = limit
         self._of_one = min(_SESSIONS_OF_ONE, max(limit // _PART, 1)) if limit else _SESSIONS_OF_ONE
-        self._sessions: dict[Owner, OrderedDict[SessionClient, None]] = {}
+        self._sessions: dict[Owner, OrderedDict[Held, None]] = {}
         self._counts: Shares[Owner] = Shares()
 
     def bound(self, total: int, limit: int) -> None:
@@ -71,14 +90,14 @@ class Away:
         """What the sessions of an owner may hold; names that anybody may choose are bounded by the total only."""
         return Share(self.pool, owner, self.pool.limit // _PART if is_proven else sys.maxsize)
 
-    def add(self, session: SessionClient) -> None:
+    def add(self, session: Held) -> None:
         """A client has left its session."""
         owner = session.owner
         sessions = self._sessions.setdefault(owner, OrderedDict())
         if session not in sessions:
             sessions[session] = None
             self._counts.add(owner, 1)
-        if session.actor.authenticated and len(sessions) > self._of_one:
+        if session.is_proven and len(sessions) > self._of_one:
             # Else one subject could have any number of requests running for sessions that nobody can resume.
             next(iter(sessions)).end_graces()
             self._evict_of(owner)
@@ -87,7 +106,7 @@ class Away:
             assert largest is not None
             self._evict_of(largest)
 
-    def discard(self, session: SessionClient) -> None:
+    def discard(self, session: Held) -> None:
         """It has come back, or its session has ended."""
         sessions = self._sessions.get(session.owner)
         if sessions is not None and session in sessions:
@@ -110,10 +129,9 @@ class Away:
             return False
         session = next(iter(sessions))
         self.discard(session)
-        session.drop()
-        session.source.counters.add("limits.resume")
+        session.give_way()
         if self.evicted % _TELL == 0:
-            session.source.logger.warning(
+            session.logger.warning(
                 "sessions are lost before their window is over; see `resume.total` and `resume.sessions`",
                 waiting=len(self),
                 bytes=self.pool.size,
