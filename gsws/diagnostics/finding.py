@@ -1,17 +1,18 @@
 """
 A finding is a value: what is wrong with a project, where, and how to repair it.
 
-Rendering lives in `gsws.diagnostics.render`; who finds what lives in `gsws.project`.
+Rendering lives in `gsws.diagnostics.render`; who finds what, in `gsws.yaml`, `gsws.schema` and `gsws.project`.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gsws.text.span import Span
 
-__all__ = ["Edit", "Finding", "Fix", "Label", "Severity"]
+__all__ = ["Edit", "Finding", "Fix", "Label", "Severity", "error", "replace", "warning"]
 
 
 class Severity(enum.StrEnum):
@@ -70,3 +71,29 @@ class Finding:
     help: str | None = None
     related: tuple[Label, ...] = ()
     fix: Fix | None = None
+
+
+def error(
+    code: str,
+    message: str,
+    span: Span | None,
+    label: str = "",
+    help: str | None = None,
+    related: Iterable[Label] = (),
+    fix: Fix | None = None,
+) -> Finding:
+    """A finding that keeps the project from being served."""
+    return Finding(code, Severity.ERROR, message, span, label, help, tuple(related), fix)
+
+
+def warning(
+    code: str, message: str, span: Span | None, label: str = "", help: str | None = None, fix: Fix | None = None
+) -> Finding:
+    """A finding that is reported and served all the same."""
+    return Finding(code, Severity.WARNING, message, span, label, help, (), fix)
+
+
+def replace(span: Span, text: str) -> Fix:
+    """The repair that writes ``text`` in place of ``span``."""
+    shown = f"`{text}`" if text else "nothing"
+    return Fix(f"write {shown}", (Edit(span, text),))

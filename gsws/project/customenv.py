@@ -11,8 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gsws.diagnostics.finding import Finding
-from gsws.project.report import error, type_name
+from gsws.diagnostics.finding import Finding, error
+from gsws.project.report import type_name
 from gsws.text.span import Pointer
 from gsws.yaml.document import Document
 from gsws.yaml.scalars import UNREPRESENTABLE, resolve

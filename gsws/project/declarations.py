@@ -7,9 +7,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from gsws.diagnostics.finding import Finding, Label
+from gsws.diagnostics.finding import Finding, Label, error
 from gsws.project.events import Draft
-from gsws.project.report import error, quoted
+from gsws.project.report import quoted
 from gsws.project.specs import EventSpec
 from gsws.text.span import Span
 from gsws.types import JSONValue

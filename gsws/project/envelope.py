@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gsws.diagnostics.finding import Finding
-from gsws.project.report import error, quoted
+from gsws.diagnostics.finding import Finding, error
+from gsws.project.report import quoted
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
 from gsws.yaml.document import Document

@@ -11,8 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from gsws.diagnostics.finding import Finding
-from gsws.project.report import error
+from gsws.diagnostics.finding import Finding, error
 from gsws.text.span import Span
 
 __all__ = ["parse_dotenv"]

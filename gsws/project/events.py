@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from gsws.diagnostics.finding import Finding
+from gsws.diagnostics.finding import Finding, error, warning
 from gsws.project.eventshape import EVENT
 from gsws.project.lookups import Expanded, Unresolved
-from gsws.project.report import error, problems_of, quoted, warning
+from gsws.project.report import quoted
 from gsws.project.shapes import Check, check
 from gsws.project.specs import RateSpec
 from gsws.project.units import duration
@@ -129,7 +129,7 @@ class DraftFile:
 def draft_events(expanded: Expanded) -> DraftFile:
     """Type the events of one file."""
     document = expanded.document
-    findings = problems_of(document)
+    findings = [*document.findings]
     data = expanded.data
     if data is None and document.data is None:
         return DraftFile((), findings)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from gsws.diagnostics.finding import Finding, Label
+from gsws.diagnostics.finding import Finding, Label, error
 from gsws.diagnostics.suggest import nearest
 from gsws.project.handlers import HandlerIndex
 from gsws.project.link import resolve_function
 from gsws.project.parameters import INJECTABLE, LIFESPAN
-from gsws.project.report import error, quoted
+from gsws.project.report import quoted
 from gsws.project.sources import CheckedFile
 from gsws.project.specs import HandlerRef
 from gsws.text.span import Pointer, Span

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gsws.diagnostics.finding import Edit, Finding, Fix, Label
+from gsws.diagnostics.finding import Edit, Finding, Fix, Label, error, warning
 from gsws.diagnostics.suggest import nearest
 from gsws.project.cache import ProjectCache
 from gsws.project.declarations import declaration_findings
@@ -20,7 +20,7 @@ from gsws.project.handlers import HandlerIndex
 from gsws.project.lookups import Unresolved
 from gsws.project.missing import without_plugin
 from gsws.project.naming import check_signature, unfound
-from gsws.project.report import error, quoted, warning
+from gsws.project.report import quoted
 from gsws.project.sources import KNOWN_TYPES
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, SourceSpec
 from gsws.text.span import Pointer

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from gsws.diagnostics.finding import Label, Severity
+from gsws.diagnostics.finding import Label, Severity, error
 from gsws.diagnostics.mask import PROCESS, Mask, names_a_secret
 from gsws.project.cache import ProjectCache
 from gsws.project.customenv import VARIABLES, from_variables
@@ -29,7 +29,7 @@ from gsws.project.network import network_findings, port_conflicts
 from gsws.project.outcome import collector_at_rest, has_broken_events, in_order, no_events
 from gsws.project.overlaid import overlaid
 from gsws.project.read import Reader
-from gsws.project.report import error, problems_of, quoted, type_name
+from gsws.project.report import quoted, type_name
 from gsws.project.rules.isolation import isolated
 from gsws.project.rules.risky import without_risky_fixes
 from gsws.project.rules.run import run_rules, silenced
@@ -238,7 +238,7 @@ class _Load:
                     self.not_a_mapping(found[name], value)
         if VARIABLES in found:
             named = found[VARIABLES]
-            reader.findings += problems_of(named)
+            reader.findings += named.findings
             config = deep_merge(config, from_variables(named, self.environ, self.looked, reader.findings))
         return config
 
@@ -253,7 +253,7 @@ class _Load:
 
     def value(self, document: Document, lookups: Lookups, area: Area) -> Any:
         expanded = self.look_up(document, lookups, area)
-        self.reader.findings += [*problems_of(document), *expanded.findings]
+        self.reader.findings += [*document.findings, *expanded.findings]
         return expanded.data
 
     def definitions(self, lookups: Lookups, token: int) -> tuple[Definitions, int]:
@@ -264,7 +264,7 @@ class _Load:
         documents = []
         for entry, document in reader.documents("definitions"):
             expanded = self.expanded(entry, document, lookups, token, "schema")
-            reader.findings += [*problems_of(document), *expanded.findings]
+            reader.findings += [*document.findings, *expanded.findings]
             documents.append(overlaid(document, plain(expanded.data) if expanded.failed else expanded.data))
         number = cache.token("definitions", tuple((one.path, one.text, one.data) for one in documents))
         made: Definitions = cache.derived(("definitions", number), cache, lambda: Definitions(documents))

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
-from gsws.diagnostics.finding import Finding
-from gsws.project.report import did_you_mean, error, type_name
+from gsws.diagnostics.finding import Finding, error
+from gsws.project.report import did_you_mean, type_name
 from gsws.text.lines import LineIndex
 from gsws.text.span import Pointer, Span
 from gsws.types import JSONValue

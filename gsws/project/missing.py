@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from gsws.diagnostics.finding import Finding, Label
+from gsws.diagnostics.finding import Finding, Label, error
 from gsws.project.events import Draft
-from gsws.project.report import error
 from gsws.project.sources import KNOWN_TYPES, CheckedFile
 
 __all__ = ["absent_sources", "missing_plugins", "without_plugin"]

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gsws.diagnostics.finding import Finding, Label, Severity
+from gsws.diagnostics.finding import Finding, Label, Severity, error, replace
 from gsws.diagnostics.suggest import distance, nearest
 from gsws.project.parameters import INJECTABLE
-from gsws.project.report import error, quoted, replace
+from gsws.project.report import quoted
 from gsws.project.specs import HandlerRef
 from gsws.text.span import Span
 

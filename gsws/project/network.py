@@ -14,9 +14,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
-from gsws.diagnostics.finding import Finding, Label
+from gsws.diagnostics.finding import Finding, Label, error, warning
 from gsws.project.lookups import Unresolved
-from gsws.project.report import error, quoted, warning
+from gsws.project.report import quoted
 from gsws.project.sources import CheckedFile
 from gsws.text.span import Pointer, Span
 

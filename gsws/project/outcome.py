@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gsws.diagnostics.finding import Finding, Severity
-from gsws.project.report import warning
+from gsws.diagnostics.finding import Finding, Severity, warning
 
 __all__ = ["collector_at_rest", "has_broken_events", "in_order", "no_events"]
 

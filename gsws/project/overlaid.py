@@ -43,4 +43,4 @@ def overlaid(document: Document, data: JSONValue) -> Document:
     """The document with other data; a pointer means the same place in both."""
     if data is document.data:
         return document
-    return _Overlaid(document.path, document.text, data, document.problems, shared=document.shared, written=document)
+    return _Overlaid(document.path, document.text, data, document.findings, shared=document.shared, written=document)

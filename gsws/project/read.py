@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gsws.diagnostics.finding import Finding, Label
+from gsws.diagnostics.finding import Finding, Label, error
 from gsws.project.cache import ProjectCache, ReadFailure
 from gsws.project.discovery import Entry, Listing, list_files
 from gsws.project.handlers import HandlerIndex, IndexedModule
 from gsws.project.pymodule import ModuleFacts, read_module
-from gsws.project.report import error
 from gsws.project.shadowing import case_collisions
 from gsws.text.span import Span
 from gsws.yaml.document import Document

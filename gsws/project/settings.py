@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from gsws.diagnostics.finding import Finding
+from gsws.diagnostics.finding import Finding, error, warning
 from gsws.project.lookups import Expanded, Unresolved
-from gsws.project.report import error, problems_of, warning
 from gsws.project.shapes import check
 from gsws.project.specs import AccessSpec, BackplaneSpec, LogSpec, ResumeSpec, Settings
 from gsws.project.units import duration, size
@@ -90,7 +89,7 @@ def default_settings(root: Path) -> Settings:
 def read_settings(root: Path, expanded: Expanded) -> tuple[Settings, list[Finding]]:
     """The settings as far as they are right, and what is wrong with them."""
     document = expanded.document
-    findings = [*problems_of(document), *expanded.findings]
+    findings = [*document.findings, *expanded.findings]
     if expanded.data is None:
         return default_settings(root), findings
     if not isinstance(expanded.data, dict):

@@ -10,8 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from gsws.diagnostics.finding import Finding, Label
-from gsws.project.report import error
+from gsws.diagnostics.finding import Finding, Label, error
 from gsws.text.span import Span
 
 __all__ = ["case_collisions", "helper_names", "shadowing_findings"]

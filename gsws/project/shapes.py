@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gsws.diagnostics.finding import Finding
+from gsws.diagnostics.finding import Finding, error, replace, warning
 from gsws.diagnostics.suggest import distance, nearest
 from gsws.project.advice import advice
 from gsws.project.kinds import (
@@ -37,7 +37,7 @@ from gsws.project.kinds import (
     types_of,
 )
 from gsws.project.lookups import Expanded, Unresolved
-from gsws.project.report import article, did_you_mean, error, quoted, replace, type_name, warning
+from gsws.project.report import article, did_you_mean, quoted, type_name
 from gsws.project.units import MAX_DURATION, MAX_SIZE, duration, size
 from gsws.text.span import Pointer
 from gsws.types import JSONValue

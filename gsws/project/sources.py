@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from gsws.diagnostics.finding import Finding
+from gsws.diagnostics.finding import Finding, error, replace
 from gsws.diagnostics.suggest import nearest
 from gsws.project.kinds import understood
 from gsws.project.lookups import Expanded, Unresolved
 from gsws.project.merge import deep_merge
-from gsws.project.report import error, problems_of, quoted, replace
+from gsws.project.report import quoted
 from gsws.project.shapes import check
 from gsws.project.specs import PluginFacts
 from gsws.project.unsaid import once, unsaid
@@ -103,7 +103,7 @@ def check_datasource(name: str, expanded: Expanded, plugins: Mapping[str, Plugin
     if not isinstance(data, dict) or "fn" not in data:
         return _check(name, expanded, plugins, "datasource")
     checked = CheckedFile(name, expanded, written=data, config=data)
-    checked.findings += [*problems_of(expanded.document), *expanded.findings]
+    checked.findings += [*expanded.document.findings, *expanded.findings]
     if "type" in data:
         checked.findings.append(
             error(
@@ -126,8 +126,8 @@ def _check(
 ) -> CheckedFile:
     document, data = expanded.document, expanded.data
     checked = CheckedFile(name, expanded)
-    checked.findings += [*problems_of(document), *expanded.findings]
-    if data is None and document.problems:
+    checked.findings += [*document.findings, *expanded.findings]
+    if data is None and document.findings:
         return checked
     if not isinstance(data, dict):
         what = "is empty" if data is None else "must be a mapping"

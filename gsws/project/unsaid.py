@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from gsws.diagnostics.finding import Finding
+from gsws.diagnostics.finding import Finding, error
 from gsws.project.kinds import dotted
 from gsws.project.lookups import Expanded
-from gsws.project.report import error, quoted
+from gsws.project.report import quoted
 from gsws.text.lines import LineIndex
 from gsws.text.span import Pointer
 

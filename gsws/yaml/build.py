@@ -2,7 +2,7 @@
 Builds the data of one YAML document from the events of the C parser, in one pass.
 
 The events are walked here rather than composed by the library, whose C code overflows the stack on deep
-nesting. Depth, values and aliases are bounded; tags, other keys than text and second documents are problems.
+nesting. Depth, values and aliases are bounded; tags, other keys than text and second documents are findings.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 
+from gsws.diagnostics.finding import Label
 from gsws.text.lines import LineIndex
 from gsws.types import JSONValue
 from gsws.yaml.decode import guard, unguard
@@ -90,7 +91,7 @@ class Builder:
         Build the data.
 
         Raises:
-            Unusable: If there is no data; the problem is noted.
+            Unusable: If there is no data; why is noted.
             ruamel.yaml.error.YAMLError: If the text is no YAML.
         """
         text = guard(self._lines.text)
@@ -108,7 +109,7 @@ class Builder:
         event = get()
         if event.__class__ is DocumentStartEvent:
             self.notes.at(
-                "several-documents",
+                "GS105",
                 "a second document starts here, one is allowed in a file",
                 event,
                 "the second document",
@@ -187,12 +188,12 @@ class Builder:
     def _twice(self, key: str, event: Any, start: int, end: int, help: str) -> None:
         """Note a key that the mapping has already, between two offsets."""
         self.notes.at(
-            "duplicate-key",
+            "GS102",
             f"the key `{short(key)}` stands twice in one mapping",
             event,
             "again here",
             help,
-            related=((self.notes.span_of(start, end), "first here"),),
+            related=(Label(self.notes.span_of(start, end), "first here"),),
         )
 
     def _sequence(self, depth: int) -> list[Any]:
@@ -259,7 +260,7 @@ class Builder:
         what = "a number" if value is UNREPRESENTABLE else _KEY_KINDS.get(type(value), "empty")
         quoted = _quoted(text) if event.__class__ is ScalarEvent else None
         help = f"write `{quoted}`" if quoted else "write the key as plain text"
-        self.notes.at("key-type", f"a key is text, this one is {what}", event, "this key", help, replacement=quoted)
+        self.notes.at("GS306", f"a key is text, this one is {what}", event, "this key", help, replacement=quoted)
         return None
 
     def _text(self, event: Any) -> str:
@@ -281,7 +282,7 @@ class Builder:
         value = resolve(text)
         if value is UNREPRESENTABLE:
             self.notes.at(
-                "value-type",
+                "GS306",
                 f"`{short(text)}` is a number that JSON has no form for",
                 event,
                 "not a JSON number",
@@ -299,12 +300,12 @@ class Builder:
     def _alias(self, event: Any, depth: int) -> Any:
         name = event.anchor
         if name not in self._anchors:
-            self.notes.at("syntax", f"no anchor `&{short(name)}` before this alias", event, "names no anchor")
+            self.notes.at("GS101", f"no anchor `&{short(name)}` before this alias", event, "names no anchor")
             raise Unusable
         anchor = self._anchors[name]
         if anchor is None:
             message = f"the anchor `&{short(name)}` contains itself"
-            self.notes.at("alias-limit", message, event, "leads back to itself")
+            self.notes.at("GS104", message, event, "leads back to itself")
             raise Unusable
         value, weight, height, start, end = anchor
         self.shared[start] = end
@@ -320,7 +321,7 @@ class Builder:
         for part in parts:
             if not isinstance(part, dict):
                 message = "`<<` merges mappings, this is none"
-                self.notes.at("value-type", message, start, "not a mapping", "merge an `*alias` of a mapping")
+                self.notes.at("GS306", message, start, "not a mapping", "merge an `*alias` of a mapping")
                 return
             self._spend(len(part), start)
             inherited = self.places[id(part)]
@@ -334,7 +335,7 @@ class Builder:
         self._aliased += weight
         if self._aliased > MAX_ALIASED:
             self.notes.at(
-                "alias-limit",
+                "GS104",
                 f"the aliases of this file stand for more than {MAX_ALIASED:,} values",
                 event,
                 "over the limit here",

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from gsws.diagnostics.finding import Finding, error, replace
 from gsws.text.lines import LineIndex, split_lines
 from gsws.text.span import Span
-from gsws.yaml.syntax import Problem
 
 __all__ = ["MAX_BYTES", "decode", "forbidden", "guard", "unguard"]
 
@@ -43,47 +43,47 @@ _GUARD: Final = str.maketrans(_GUARDED, _SPARE)
 _UNGUARD: Final = str.maketrans(_SPARE, _GUARDED)
 
 
-def decode(path: str, raw: bytes) -> tuple[str, Problem | None]:
+def decode(path: str, raw: bytes) -> tuple[str, Finding | None]:
     """
     Decode a file; the text is without a byte-order mark and, if undecodable, has U+FFFD for what is wrong.
 
     Returns:
-        The text, and what is wrong; a problem with a ``replacement`` does not keep the text from being used.
+        The text, and what is wrong; a finding with a repair does not keep the text from being used.
     """
     start = Span(path, 1, 1, 1, 1)
     if len(raw) > MAX_BYTES:
         message = f"the file has {len(raw):,} bytes, {MAX_BYTES:,} are allowed"
-        return "", Problem("size", message, start, help="split the file")
+        return "", error("GS003", message, start, help="split the file")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in raw[:2]:
         message = "not UTF-8 at byte 0: the file looks like UTF-16 or UTF-32"
-        return raw.decode("utf-8", "replace"), Problem("encoding", message, start, help="save the file as UTF-8")
+        return raw.decode("utf-8", "replace"), error("GS004", message, start, help="save the file as UTF-8")
     skipped = len(_UTF8_MARK) if raw.startswith(_UTF8_MARK) else 0
     body = raw[skipped:]
     try:
         text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        at = len(body[: error.start].decode("utf-8"))
+    except UnicodeDecodeError as failure:
+        at = len(body[: failure.start].decode("utf-8"))
         text = body.decode("utf-8", "replace")
-        message = f"not UTF-8 at byte {error.start + skipped}"
+        message = f"not UTF-8 at byte {failure.start + skipped}"
         span = LineIndex(text).span(path, at, at + 1)
-        label = f"byte 0x{body[error.start]:02X}"
-        return text, Problem("encoding", message, span, label, "save the file as UTF-8")
+        label = f"byte 0x{body[failure.start]:02X}"
+        return text, error("GS004", message, span, label, "save the file as UTF-8")
     if not skipped:
         return text, None
     message = "the file starts with a byte-order mark"
     help = "save the file as UTF-8 without a byte-order mark"
-    return text, Problem("encoding", message, start, help=help, replacement="")
+    return text, error("GS004", message, start, help=help, fix=replace(start, ""))
 
 
-def forbidden(path: str, lines: LineIndex) -> Problem | None:
+def forbidden(path: str, lines: LineIndex) -> Finding | None:
     """What no text may have: a control character or a ``%TAG`` line."""
     match = _CONTROL.search(lines.text)
     if match is None:
         return _tag_directive(path, lines)
     code = ord(match.group())
     name = "a NUL byte" if code == 0 else f"the control character U+{code:04X}"
-    return Problem(
-        "syntax",
+    return error(
+        "GS101",
         f"{name} is not allowed in YAML",
         lines.span(path, match.start(), match.end()),
         "here",
@@ -137,7 +137,7 @@ def _guard_one(match: re.Match[str]) -> str:
     return found if found[0] == "!" else found.translate(_GUARD)
 
 
-def _tag_directive(path: str, lines: LineIndex) -> Problem | None:
+def _tag_directive(path: str, lines: LineIndex) -> Finding | None:
     """``%TAG`` serves custom tags only, and thousands of them keep the parser busy for minutes."""
     match = _TAG_LINE.search(lines.text)
     if match is None or any(
@@ -145,4 +145,4 @@ def _tag_directive(path: str, lines: LineIndex) -> Problem | None:
     ):
         return None
     span = lines.span(path, match.start(), match.end())
-    return Problem("tag", "`%TAG` is not allowed", span, "this directive", "remove the line")
+    return error("GS108", "`%TAG` is not allowed", span, "this directive", "remove the line")

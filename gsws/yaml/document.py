@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from gsws.diagnostics.finding import Finding, Severity
 from gsws.text.lines import LineIndex
 from gsws.text.span import Pointer, Span
 from gsws.types import JSONValue
-from gsws.yaml.syntax import Problem
 
 __all__ = ["Document", "Place", "marked", "marks_of"]
 
@@ -38,20 +38,25 @@ class Document:
         path: As spans carry it.
         text: The decoded text without a byte-order mark; undecodable bytes are U+FFFD.
         data: ``None | bool | int | float | str | list | dict`` with string keys; None also when unusable.
-        problems: What is wrong, in the order of the text.
+        findings: What is wrong, in the order of the text.
         shared: Start and end of every value that aliases stand for too: who changes it there changes it elsewhere.
     """
 
     path: str
     text: str
     data: JSONValue
-    problems: tuple[Problem, ...] = ()
+    findings: tuple[Finding, ...] = ()
     _root: Place | None = field(default=None, repr=False)
     _places: dict[int, Any] = field(default_factory=dict, repr=False)
     _marks: Sequence[int] = field(default_factory=lambda: array("i"), repr=False)
     _lines: list[LineIndex] = field(default_factory=list, repr=False)
     _built: JSONValue = field(default=None, repr=False)
     shared: tuple[tuple[int, int], ...] = ()
+
+    def failure(self) -> str | None:
+        """The first error as ``path:line: message``, for who reads one file alone; None if the file can be used."""
+        errors = (one for one in self.findings if one.severity is Severity.ERROR)
+        return next((f"{self.path}:{one.span.line if one.span else 1}: {one.message}" for one in errors), None)
 
     def has(self, pointer: Pointer) -> bool:
         """Whether ``pointer`` leads to a value in the text, null included."""
@@ -161,7 +166,7 @@ class Document:
 
 def marks_of(document: Document) -> array[int] | None:
     """The offsets of all places in the order of `marked`; None where something is wrong or a value is shared."""
-    if document.problems or document._root is None or document.data is None or not isinstance(document._marks, array):
+    if document.findings or document._root is None or document.data is None or not isinstance(document._marks, array):
         return None
     # An alias or a merge puts one value into two places; both need an anchor or `<<` in the text.
     if _ANCHOR.search(document.text) or "<<" in document.text or document.text.startswith("\ufeff"):

@@ -1,5 +1,5 @@
 """
-The problems of one YAML document in the making, worded where the parser's events are known.
+The findings of one YAML document in the making, worded where the parser's events are known.
 """
 
 from __future__ import annotations
@@ -7,10 +7,11 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from gsws.diagnostics.finding import Finding, Label, Severity, error, replace
 from gsws.text.lines import LineIndex
 from gsws.text.span import Span
 from gsws.yaml.scalars import misread_as, resolve
-from gsws.yaml.syntax import Problem, ProblemKind, swallowed_comment
+from gsws.yaml.syntax import swallowed_comment
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "Notes", "Unusable", "short"]
 
@@ -20,12 +21,12 @@ MAX_DEPTH: Final = 64
 MAX_NODES: Final = 100_000
 """Most keys and values in a file, counted after alias expansion."""
 
-_MAX_PROBLEMS: Final = 100
+_MAX_FINDINGS: Final = 100
 _WRITTEN_TAG: Final = re.compile(r"(?:&\S+\s+)?(!\S*)")
 
 
 class Unusable(Exception):
-    """Ends the building of a document; why has been noted as a problem."""
+    """Ends the building of a document; why has been noted."""
 
 
 class Notes:
@@ -33,34 +34,37 @@ class Notes:
     What was found so far.
 
     Attributes:
-        problems: At most 100.
+        findings: At most 100.
     """
 
-    __slots__ = ("_lines", "_path", "problems")
+    __slots__ = ("_lines", "_path", "findings")
 
     def __init__(self, path: str, lines: LineIndex) -> None:
         self._path = path
         self._lines = lines
-        self.problems: list[Problem] = []
+        self.findings: list[Finding] = []
 
-    def add(self, problem: Problem) -> None:
-        """Add a problem unless it is known or there are too many already."""
-        if len(self.problems) < _MAX_PROBLEMS and problem not in self.problems[-1:]:
-            self.problems.append(problem)
+    def add(self, finding: Finding) -> None:
+        """Add a finding unless it is known or there are too many already."""
+        if len(self.findings) < _MAX_FINDINGS and finding not in self.findings[-1:]:
+            self.findings.append(finding)
 
     def at(
         self,
-        kind: ProblemKind,
+        code: str,
         message: str,
         event: Any,
         label: str = "",
         help: str | None = None,
         *,
-        related: tuple[tuple[Span, str], ...] = (),
+        related: tuple[Label, ...] = (),
         replacement: str | None = None,
     ) -> None:
-        """Add a problem of what an event stands for."""
-        self.add(Problem(kind, message, self.span(event), label, help, related, replacement))
+        """Add a finding about what an event stands for; GS103 is a warning, everything else an error."""
+        span = self.span(event)
+        severity = Severity.WARNING if code == "GS103" else Severity.ERROR
+        fix = None if replacement is None else replace(span, replacement)
+        self.add(Finding(code, severity, message, span, label, help, related, fix))
 
     def misread(self, event: Any, text: str, *, key: bool = False) -> None:
         """Note what a plain text may be mistaken for, and ``//`` comments that have become part of it."""
@@ -75,7 +79,7 @@ class Notes:
             value = text if key else resolve(text)
             help = f"quote it: `'{text}'`" if value == text else f"write `{value}`, or `'{text}'` for a text"
             self.at(
-                "ambiguous-scalar",
+                "GS103",
                 f"other YAML readers take `{text}` for {taken_for}",
                 event,
                 "ambiguous",
@@ -89,8 +93,8 @@ class Notes:
         written = _WRITTEN_TAG.match(self._lines.text[start : start + 200])
         first, last = (start + written.start(1), start + written.end(1)) if written else (start, start + 1)
         self.add(
-            Problem(
-                "tag",
+            error(
+                "GS108",
                 f"the tag `{short(self._lines.text[first:last])}` is not allowed",
                 self._lines.span(self._path, first, last),
                 "this tag",
@@ -101,13 +105,13 @@ class Notes:
     def too_deep(self, event: Any) -> Unusable:
         """Note nesting beyond the limit; the exception is to be raised."""
         help = "move inner schemas into `definitions/`"
-        self.at("depth", f"nested deeper than {MAX_DEPTH} levels", event, "too deep from here", help)
+        self.at("GS101", f"nested deeper than {MAX_DEPTH} levels", event, "too deep from here", help)
         return Unusable()
 
     def too_many(self, event: Any) -> Unusable:
         """Note more values than allowed; the exception is to be raised."""
         message = f"the file has more than {MAX_NODES:,} keys and values"
-        self.at("size", message, event, "over the limit here", "split the file")
+        self.at("GS003", message, event, "over the limit here", "split the file")
         return Unusable()
 
     def span(self, event: Any) -> Span:

@@ -1,7 +1,7 @@
 """
 The one way from a file's bytes to a `Document`.
 
-Nothing that a user writes raises: what is wrong is a `Problem`. Two liberties beside YAML 1.2, both described
+Nothing that a user writes raises: what is wrong is a finding. Two liberties beside YAML 1.2, both described
 in the reference: merge keys (``<<``) are honoured, and ``${NAME}`` may stand unquoted in ``{…}`` and ``[…]``.
 """
 
@@ -14,7 +14,7 @@ from gsws.yaml.build import MAX_ALIASED, Builder
 from gsws.yaml.decode import MAX_BYTES, decode, forbidden
 from gsws.yaml.document import Document
 from gsws.yaml.notes import MAX_DEPTH, MAX_NODES, Unusable
-from gsws.yaml.syntax import Problem, ProblemKind, syntax_problem
+from gsws.yaml.syntax import syntax_error
 
 __all__ = [
     "MAX_ALIASED",
@@ -22,8 +22,6 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_NODES",
     "Document",
-    "Problem",
-    "ProblemKind",
     "parse_yaml",
 ]
 
@@ -38,25 +36,27 @@ def parse_yaml(path: str, raw: bytes) -> Document:
 
     Returns:
         The document. Syntax errors, nesting beyond 64 levels, too many aliases, files over 1 MB and what is
-        not UTF-8 leave ``data`` None; other problems do not end it: of duplicate keys the first counts.
+        not UTF-8 leave ``data`` None; other findings do not end it: of duplicate keys the first counts.
     """
-    text, problem = decode(path, raw)
-    if problem is not None and problem.replacement is None:
-        return Document(path, text, None, (problem,))
+    text, damage = decode(path, raw)
+    if damage is not None and damage.fix is None:
+        return Document(path, text, None, (damage,))
     lines = LineIndex(text)
     character = forbidden(path, lines)
     if character is not None:
         return Document(path, text, None, (character,))
     builder = Builder(path, lines)
-    if problem is not None:
-        builder.notes.add(problem)
+    if damage is not None:
+        builder.notes.add(damage)
     data = None
     try:
         data = builder.build()
     except Unusable:
         pass
     except YAMLError as error:
-        builder.notes.add(syntax_problem(path, lines, error))
-    problems = tuple(sorted(builder.notes.problems, key=lambda each: each.span)) if builder.notes.problems else ()
+        builder.notes.add(syntax_error(path, lines, error))
+    findings = tuple(builder.notes.findings)
+    if len(findings) > 1:
+        findings = tuple(sorted(findings, key=lambda one: (one.span.line, one.span.column) if one.span else (0, 0)))
     shared = tuple(builder.shared.items())
-    return Document(path, text, data, problems, builder.root, builder.places, builder.marks, [lines], data, shared)
+    return Document(path, text, data, findings, builder.root, builder.places, builder.marks, [lines], data, shared)

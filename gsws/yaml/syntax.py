@@ -1,62 +1,17 @@
 """
-What can be wrong with a YAML text, and the wording of its syntax errors.
-
-A `Problem` has no code and no severity: `gsws.project` turns it into a finding.
+Syntax errors of YAML, worded for the person who wrote the file.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
+from gsws.diagnostics.finding import Finding, Label, error, replace
+from gsws.text.lines import LineIndex
 from gsws.yaml.blame import blamed_line
 
-if TYPE_CHECKING:
-    from gsws.text.lines import LineIndex
-    from gsws.text.span import Span
-
-__all__ = ["Problem", "ProblemKind", "swallowed_comment", "syntax_problem"]
-
-ProblemKind: TypeAlias = Literal[
-    "unreadable",
-    "encoding",
-    "syntax",
-    "duplicate-key",
-    "ambiguous-scalar",
-    "alias-limit",
-    "several-documents",
-    "tag",
-    "depth",
-    "size",
-    "key-type",
-    "value-type",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """
-    One thing that is wrong with a text.
-
-    Attributes:
-        kind: What sort of thing; only ``ambiguous-scalar`` is no error.
-        message: Lower-case sentence, backticks around user text.
-        span: The narrowest place.
-        label: Short text under the caret.
-        help: What to do.
-        related: Other places involved, each with its label.
-        replacement: Text that, put in place of ``span``, repairs it.
-    """
-
-    kind: ProblemKind
-    message: str
-    span: Span
-    label: str = ""
-    help: str | None = None
-    related: tuple[tuple[Span, str], ...] = ()
-    replacement: str | None = None
-
+__all__ = ["swallowed_comment", "syntax_error"]
 
 _WORDING: Final[dict[str, tuple[str, str, str | None]]] = {
     "mapping values are not allowed in this context": (
@@ -131,18 +86,18 @@ _CUT_OFF: Final = re.compile(r"[ \t](#/[^\s,\]}]*)")
 _INDENTED_BY_TAB: Final = re.compile(r"[ ]*\t")
 
 
-def syntax_problem(path: str, lines: LineIndex, error: Any) -> Problem:
+def syntax_error(path: str, lines: LineIndex, failure: Any) -> Finding:
     """
     Word a parser error for the person who wrote the file.
 
     Args:
         path: As in a span.
         lines: The text's lines.
-        error: A marked error of the parser: ``problem``, ``problem_mark``, ``context``, ``context_mark``.
+        failure: A marked error of the parser: ``problem``, ``problem_mark``, ``context``, ``context_mark``.
     """
-    found = str(getattr(error, "problem", None) or "the text is no YAML")
-    mark = getattr(error, "problem_mark", None)
-    context_mark = getattr(error, "context_mark", None)
+    found = str(getattr(failure, "problem", None) or "the text is no YAML")
+    mark = getattr(failure, "problem_mark", None)
+    context_mark = getattr(failure, "context_mark", None)
     offset = len(lines.text) if mark is None else min(mark.index, len(lines.text))
     line, _ = lines.position(offset)
     first = line if context_mark is None else lines.position(context_mark.index)[0]
@@ -151,7 +106,7 @@ def syntax_problem(path: str, lines: LineIndex, error: Any) -> Problem:
     if special is not None:
         return special
 
-    if getattr(error, "context", None) not in _OPEN:
+    if getattr(failure, "context", None) not in _OPEN:
         blamed = blamed_line(lines, line)
         if blamed is not None:
             return _elsewhere(path, lines, blamed, line)
@@ -160,16 +115,16 @@ def syntax_problem(path: str, lines: LineIndex, error: Any) -> Problem:
     if found == "found character that cannot start any token":
         character = lines.text[offset : offset + 1]
         named = "a backtick" if character == "`" else f"`{character}`"
-        return Problem("syntax", f"{named} cannot start a value", span, "not expected", "quote the value")
+        return error("GS101", f"{named} cannot start a value", span, "not expected", "quote the value")
     message, label, help = _WORDING.get(found, (found, "here", None))
-    related: tuple[tuple[Span, str], ...] = ()
-    opens = _CONTEXT.get(str(getattr(error, "context", None)))
+    related: tuple[Label, ...] = ()
+    opens = _CONTEXT.get(str(getattr(failure, "context", None)))
     if context_mark is not None and opens is not None and context_mark.index != offset:
-        related = ((lines.span(path, context_mark.index, context_mark.index + 1), opens),)
-    return Problem("syntax", message, span, label, help, related)
+        related = (Label(lines.span(path, context_mark.index, context_mark.index + 1), opens),)
+    return error("GS101", message, span, label, help, related)
 
 
-def _cut_off(path: str, lines: LineIndex, first: int, last: int) -> Problem | None:
+def _cut_off(path: str, lines: LineIndex, first: int, last: int) -> Finding | None:
     """A bracket that a comment hides, which was meant as a reference: ``{$ref: #/a}``."""
     for number in dict.fromkeys((first, *range(last - 3, last + 1))):
         row = lines.line(number) if number > 0 else ""
@@ -179,8 +134,8 @@ def _cut_off(path: str, lines: LineIndex, first: int, last: int) -> Problem | No
         before, after = row[: match.start()], row[match.end() :]
         if ("{" in before or "[" in before) and ("}" in after or "]" in after):
             start = lines.offset(number, match.start(1) + 1)
-            return Problem(
-                "syntax",
+            return error(
+                "GS101",
                 f"`{match[1][:60]}` and what follows it is a comment in YAML",
                 lines.span(path, start, start + len(match[1])),
                 "a comment, without quotes",
@@ -189,7 +144,7 @@ def _cut_off(path: str, lines: LineIndex, first: int, last: int) -> Problem | No
     return None
 
 
-def _elsewhere(path: str, lines: LineIndex, blamed: int, line: int) -> Problem:
+def _elsewhere(path: str, lines: LineIndex, blamed: int, line: int) -> Finding:
     """A line that keeps a later one from being read."""
     row = lines.line(blamed)
     start = lines.offset(blamed, len(row) - len(row.lstrip()) + 1)
@@ -202,17 +157,17 @@ def _elsewhere(path: str, lines: LineIndex, blamed: int, line: int) -> Problem:
         if key
         else "this line is neither `key: value` nor part of a value"
     )
-    return Problem(
-        "syntax",
+    return error(
+        "GS101",
         message,
         lines.span(path, start, max(end, start + 1)),
         "check this line",
         "the keys of one mapping start in one column" if key else "write `key: value`, with a space after the colon",
-        ((lines.span(path, at, at + 1), "so this cannot be read"),),
+        (Label(lines.span(path, at, at + 1), "so this cannot be read"),),
     )
 
 
-def swallowed_comment(path: str, lines: LineIndex, start: int, end: int) -> Problem | None:
+def swallowed_comment(path: str, lines: LineIndex, start: int, end: int) -> Finding | None:
     """A ``//`` comment that has become part of the plain text between two offsets."""
     offset = start
     for line in lines.text[start:end].splitlines(keepends=True):
@@ -223,13 +178,13 @@ def swallowed_comment(path: str, lines: LineIndex, start: int, end: int) -> Prob
     return None
 
 
-def _tab(path: str, lines: LineIndex, first: int, last: int) -> Problem | None:
+def _tab(path: str, lines: LineIndex, first: int, last: int) -> Finding | None:
     for number in (last, first, last - 1):
         match = _INDENTED_BY_TAB.match(lines.line(number)) if number > 0 else None
         if match is not None:
             start = lines.offset(number, match.end())
-            return Problem(
-                "syntax",
+            return error(
+                "GS101",
                 "a tab indents this line, YAML knows only spaces",
                 lines.span(path, start, start + 1),
                 "this is a tab",
@@ -238,7 +193,7 @@ def _tab(path: str, lines: LineIndex, first: int, last: int) -> Problem | None:
     return None
 
 
-def _slashes(path: str, lines: LineIndex, first: int, last: int) -> Problem | None:
+def _slashes(path: str, lines: LineIndex, first: int, last: int) -> Finding | None:
     for number in (*range(last, max(first - 1, last - 20, 0), -1), last - 1, last + 1):
         text = lines.line(number) if number > 0 else ""
         if text.lstrip().startswith("//"):
@@ -246,15 +201,16 @@ def _slashes(path: str, lines: LineIndex, first: int, last: int) -> Problem | No
     return None
 
 
-def _slash_comment(path: str, lines: LineIndex, offset: int) -> Problem:
-    """The problem of a ``//`` at ``offset`` that was meant as a comment."""
-    return Problem(
-        "syntax",
+def _slash_comment(path: str, lines: LineIndex, offset: int) -> Finding:
+    """A ``//`` at ``offset`` that was meant as a comment."""
+    span = lines.span(path, offset, offset + 2)
+    return error(
+        "GS101",
         "`//` starts no comment in YAML",
-        lines.span(path, offset, offset + 2),
+        span,
         "meant as a comment",
         "a comment starts with `#`",
-        replacement="#",
+        fix=replace(span, "#"),
     )
 
 

@@ -117,7 +117,7 @@ class Workbench:
             names = [name for name in public if not name.startswith("_")]
             return mutant.word in names and len(names) > 1
         old, new = parse_yaml(mutant.path, before.encode()), parse_yaml(mutant.path, mutant.text.encode())
-        if {problem.kind for problem in new.problems}:
+        if new.findings:
             return True
         return any(
             is_meant(mutant.path, change, self._repeated) for change in changes(_full(old.data), _full(new.data))
@@ -174,7 +174,7 @@ class Workbench:
             parse_yaml(mutant.path, self.files[mutant.path].encode()),
             parse_yaml(mutant.path, mutant.text.encode()),
         )
-        if new.problems:
+        if new.findings:
             return False
         found = list(changes(_full(old.data), _full(new.data)))
         if len(found) != 1:

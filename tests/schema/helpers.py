@@ -16,7 +16,7 @@ class Schema:
         whole = "e:\n  payload:\n" + "".join(f"    {line}\n" for line in text.strip("\n").split("\n"))
         self.texts = {path: whole, **(definitions or {})}
         self.document = parse_yaml(path, whole.encode())
-        assert self.document.data is not None, self.document.problems
+        assert self.document.data is not None, self.document.findings
         self.definitions = Definitions(
             parse_yaml(name, content.encode()) for name, content in (definitions or {}).items()
         )

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from gsws.diagnostics.finding import Finding
+from gsws.diagnostics.finding import Finding, warning
 from gsws.project.pysource import PythonSource, own_nodes
-from gsws.project.report import warning
 
 __all__ = ["blocking_calls"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from gsws.diagnostics.finding import Finding, Severity
+from gsws.diagnostics.finding import Finding, Severity, replace, warning
 from gsws.project.customenv import VARIABLES
 from gsws.project.discovery import file_inside
-from gsws.project.report import quoted, replace, warning
+from gsws.project.report import quoted
 from gsws.project.rules.scope import Scope
 from gsws.project.rules.secrets import secrets_by_shape, secrets_in_document
 from gsws.text.lines import LineIndex

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from gsws.diagnostics.finding import Finding, Label, Severity
+from gsws.diagnostics.finding import Finding, Label, Severity, warning
 from gsws.diagnostics.suggest import nearest
 from gsws.project.handlers import IndexedModule, module_of
-from gsws.project.report import quoted, warning
+from gsws.project.report import quoted
 from gsws.project.rules.scope import Scope
 from gsws.project.specs import EventSpec
 from gsws.text.span import Span

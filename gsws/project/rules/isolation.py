@@ -5,8 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable
 
-from gsws.diagnostics.finding import Finding
-from gsws.project.report import error
+from gsws.diagnostics.finding import Finding, error
 from gsws.text.span import Span
 
 __all__ = ["isolated"]

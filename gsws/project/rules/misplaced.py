@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from gsws.diagnostics.finding import Finding
+from gsws.diagnostics.finding import Finding, warning
 from gsws.project.customenv import VARIABLES
 from gsws.project.discovery import SETTINGS
-from gsws.project.report import warning
 from gsws.project.rules.scope import Scope
 from gsws.text.span import Span
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace as changed
 from typing import Any, Final
 
-from gsws.diagnostics.finding import Finding, Label
+from gsws.diagnostics.finding import Finding, Label, error
 from gsws.diagnostics.mask import PROCESS
 from gsws.project.pysource import PythonSource
-from gsws.project.report import error
 from gsws.text.lines import LineIndex
 from gsws.text.span import Pointer, Span
 from gsws.yaml.document import Document

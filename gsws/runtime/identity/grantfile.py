@@ -232,9 +232,8 @@ def parse_grants(path: Path) -> Document:
         GrantFileError: If it is none.
     """
     document = parse_yaml(path.name, read_grants(path))
-    for problem in document.problems:
-        if problem.kind != "ambiguous-scalar":
-            raise GrantFileError(f"{path.name}:{problem.span.line}: {problem.message}")
+    if (failure := document.failure()) is not None:
+        raise GrantFileError(failure)
     return document
 
 

@@ -109,8 +109,8 @@ def read_script(path: Path, answer: Answering | None = None) -> Script:
         OSError: It cannot be read.
     """
     document = parse_yaml(str(path), path.read_bytes())
-    for problem in document.problems:
-        raise TurnError(f"{path}:{problem.span.line}: {problem.message}")
+    if (failure := document.failure()) is not None:
+        raise TurnError(failure)
     if not isinstance(document.data, list):
         raise TurnError(f"{path}: a script is a list of turns")
     script = Script(answer)
