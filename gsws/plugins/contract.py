@@ -214,7 +214,12 @@ class EventSource(Protocol):
         ...
 
     async def stop(self) -> None:
-        """End: no `handle` is called any more when this returns. Also called after a failed `start`."""
+        """
+        End: no `handle` is called any more when this returns. Also called after a failed `start`.
+
+        What was handed in before has the drain time to finish and then ends as ``draining``; what is handed in
+        meanwhile is answered 503. So a source may wait here for what it handed in.
+        """
         ...
 
     def health(self) -> Health:

@@ -38,15 +38,21 @@ BELL = {
     "eventsources/bell.yaml": "type: bell\n",
     "events/bell.yaml": """
         bell.rung: {fn: ring.rung, payload: {type: object, required: [times]}}
+        bell.mended: {fn: ring.rung, payload: {type: string}, on_request_validation_error: ring.mend}
+        bell.rare: {fn: ring.rung, payload: {type: object}, rate: {messages: 1, per: 1m}}
         bell.slow: {fn: ring.slow, payload: {}}
+        bell.endless: {fn: ring.endless, payload: {}}
         websocket.here: {fn: ring.here, payload: {}}
     """,
     "functions/ring.py": """
         import asyncio
         async def rung(ctx, payload): return {"who": ctx.inputs.data.clientId, "times": payload["times"]}
+        async def mend(ctx): return "mended"
         async def slow():
             await asyncio.sleep(0.4)
             return "finished"
+        async def endless():
+            await asyncio.sleep(60)
         async def here(): return "here"
     """,
 }
@@ -140,6 +146,10 @@ def test_a_source_without_a_port_runs_handlers(tmp_path):
         assert (status.success, status.data) == (True, {"who": "tower", "times": 2})
         status = ring("bell.rung", {})
         assert (status.success, status.code) == (False, 400)
+        assert ring("bell.mended", {}).data == "mended"
+        assert [ring("bell.rare", {"times": 1}).code for _ in range(3)] == [200, 429, 429]
+        counters = service.counters()["bell"]
+        assert (counters["errors.schema_violation"], counters["limits.event_rate"]) == (1, 2)
         assert service.health()["bell"].ok
         with running.client() as client:
             assert client.ask("websocket.here")["eventtype"] == "reply"
@@ -192,3 +202,18 @@ def test_a_type_that_changed_is_not_handed_to_the_other_s_source(tmp_path):
         assert running.log("event source does not take over the change") == []
         assert running.log(RESTART)[0]["keys"] == ["at", "depth", "tone", "tunable", "type"]
         assert running.service.health()["bell"].facts == {"tone": "low"}
+
+
+def test_a_source_without_a_port_drains(tmp_path):
+    """What it handed in gets the drain time, then ends as draining; what it hands in meanwhile is refused."""
+    with served(tmp_path, {**BELL, "gsws.yaml": "drain_timeout: 1s\n"}) as running:
+        bell = running.service.sources["bell"]
+        slow = running.call(lambda: [bell.ring("bell.slow", {})])[0]
+        endless = running.call(lambda: [bell.ring("bell.endless", {})])[0]
+        running.wait_for(running.service.is_busy)
+        running.loop.call_soon_threadsafe(running._stop.set)
+        running.wait_for(lambda: running.service.is_draining)
+        late = running.call(lambda: bell.handles["bell.rung"]({"times": 1}))
+    assert (late.success, late.code) == (False, 503)
+    assert slow.result().data == "finished"
+    assert (endless.result().success, endless.result().code) == (False, 503)

@@ -48,9 +48,9 @@ class Coming:
         """Start what is missing; one that takes long to start, or to find out that it cannot, is not waited for."""
         await asyncio.wait({self._spawn(self._start_missing())}, timeout=_WAIT_SECONDS)
 
-    def remove(self, source: EventSource, live: Source | None) -> None:
+    def remove(self, ending: Coroutine[Any, Any, None], live: Source | None) -> None:
         """End a source that the project does not have any more; it may drain for long."""
-        task = self._spawn(stop_source(source, self._logger))
+        task = self._spawn(ending)
         self._leaving[task] = live
         task.add_done_callback(lambda done: self._leaving.pop(done, None))
 

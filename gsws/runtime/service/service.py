@@ -35,7 +35,7 @@ from gsws.runtime.service.importing import Importer
 from gsws.runtime.service.lifespan import Lifespan, LifespanContext
 from gsws.runtime.service.statistics import ServiceStatistics, statistics_of
 from gsws.runtime.sessions.waiting import WaitingSessions
-from gsws.runtime.sources.detached import make_handle
+from gsws.runtime.sources.detached import drain_detached, make_handle
 from gsws.runtime.sources.listener import SourceListener
 from gsws.runtime.sources.push import Pushes
 from gsws.runtime.sources.source import Source
@@ -247,7 +247,7 @@ class Service:
         seconds = self.project.settings.drain_timeout
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        stopping = [asyncio.ensure_future(stop_source(source, self.logger)) for source in self.sources.values()]
+        stopping = [asyncio.ensure_future(self._end_source(name, source)) for name, source in self.sources.items()]
         stopping += self._coming.leaving()
         if stopping:
             _, stuck = await asyncio.wait(stopping, timeout=seconds + _GRACE)
@@ -393,9 +393,19 @@ class Service:
         return [spec for name, spec in self.project.sources.items() if name not in self.sources]
 
     def _remove_source(self, name: str) -> None:
-        source, live = self.sources.pop(name), self.live.pop(name, None)
+        ending = self._end_source(name, self.sources.pop(name))
+        self._coming.remove(ending, self.live.get(name))
+        self.live.pop(name, None)
         self._listeners.pop(name, None)
-        self._coming.remove(source, live)
+
+    def _end_source(self, name: str, source: EventSource) -> Coroutine[Any, Any, None]:
+        """Stop a source; what one without a port has handed in is drained beside that, as a port drains its own."""
+        live = self.live.get(name)
+        if live is None or name in self._listeners:
+            return stop_source(source, self.logger)
+        return _both(
+            drain_detached(live, self.project.settings.drain_timeout, self._hurry), stop_source(source, self.logger)
+        )
 
     async def _in_context(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine in the service's own context: what modules set in it is there for what follows."""
@@ -432,6 +442,10 @@ class Service:
             self.logger.debug("background task of a handler lost its client", error=str(error))
             return
         self.logger.error("unhandled error in a background task", detail=context.get("message"), exc_info=error)
+
+
+async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
+    await asyncio.gather(one, other)
 
 
 class _Undo(Exception):

@@ -7,25 +7,33 @@ there is nobody to stream to.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from gsws.plugins.contract import EventHandle
 from gsws.protocol.answer import Answer
+from gsws.protocol.errors import ERRORS
+from gsws.runtime.dispatch.admission import Refusal, Throttle, refusal_of
 from gsws.runtime.requests.request import Request
 from gsws.runtime.requests.scheduler import Scheduler
 from gsws.runtime.sessions.client import Client
+from gsws.runtime.sources.drain import end_requests, finish_requests
 from gsws.runtime.sources.source import Source
 from gsws.types import GSActor, GSStatus
 
-__all__ = ["make_handle"]
+__all__ = ["drain_detached", "make_handle"]
+
+_LAST_WAIT: Final = 0.9
+"""Seconds that cancelled tasks get to end at shutdown."""
 
 
 def make_handle(source: Source, key: str) -> EventHandle:
     """Make what a source calls with each thing that happened; the route is found at call time."""
+    throttle = Throttle()
 
     async def handle(
         payload: Any,
@@ -34,19 +42,23 @@ def make_handle(source: Source, key: str) -> EventHandle:
         actor: GSActor | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> GSStatus:
-        route = source.router.routes.get(key)
-        if route is None:
-            return GSStatus(False, 404, f"Unknown or unconfigured event type: {key}")
-        if source.router.is_draining:
-            return GSStatus(False, 503, "the server is shutting down")
-        sink = _Sink()
+        router, sink = source.router, _Sink()
         client = Client(source.registry, source.executor, sink, actor)  # type: ignore[arg-type]  # what requests use of it
         client.label = client_id or source.name
+        route = router.routes.get(key)
+        if route is None:
+            return _refused(source, client, Refusal("unknown_event", f"Unknown or unconfigured event type: {key}", key))
+        if router.is_guarded and (refusal := refusal_of(router, route, client.actor, lambda: throttle)) is not None:
+            return _refused(source, client, refusal)
         message = {"eventtype": key, "payload": payload}
         request = Request(client, route, Answer("detached"), message, dict(metadata or {}))
         if route.check is not None and not route.check(message if route.whole else payload):
             errors = route.explain(message if route.whole else payload) if route.explain is not None else []
-            return GSStatus(False, 400, "Request validation failed", {"errors": errors})
+            if route.on_invalid is None:
+                details = {"errors": errors}
+                refusal = Refusal("schema_violation", "Request validation failed", key, details=details)
+                return _refused(source, client, refusal)
+            request.violation, request.route = errors, route.on_invalid
         client.scheduler = Scheduler(source.executor, client)
         try:
             await client.scheduler.run_detached(request)
@@ -55,6 +67,33 @@ def make_handle(source: Source, key: str) -> EventHandle:
         return sink.status()
 
     return handle
+
+
+async def drain_detached(source: Source, seconds: float, hurry: asyncio.Event) -> None:
+    """
+    Let what a source without a port has handed in finish, then end it as ``draining``, as a port does with its own.
+
+    Args:
+        source: Takes nothing new from now on.
+        seconds: How long that may take.
+        hurry: Ends the wait.
+    """
+    source.router.drain()
+    await finish_requests(source.router, seconds, hurry)
+    unfinished = end_requests(source.router)
+    if unfinished:
+        await asyncio.wait(unfinished, timeout=_LAST_WAIT)
+
+
+def _refused(source: Source, client: Client, refusal: Refusal) -> GSStatus:
+    """Count and tell what is not taken, as the dispatcher does for a connection."""
+    executor = source.executor
+    executor.counters.add(f"errors.{refusal.name}")
+    if refusal.limit is not None:
+        executor.counters.add(f"limits.{refusal.limit}")
+    if executor.observer is not None:
+        executor.observer.refused(client, executor.name, source.router.routes, refusal.event, refusal.name)
+    return GSStatus(False, ERRORS[refusal.name].code, refusal.message, refusal.details or None)
 
 
 class _Sink:
