@@ -11,7 +11,7 @@ import pytest
 from gsws.project.specs import LogSpec, ResumeSpec, Settings
 from gsws.reload.check import Check
 from tests.runtime.support import served
-from tests.runtime.test_tls import make_certificate
+from tests.runtime.transport.test_certificate import make_certificate
 
 FILES = {
     "events/e.yaml": "websocket.a: {fn: a, payload: {}}\n",

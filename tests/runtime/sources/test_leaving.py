@@ -11,8 +11,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from gsws.runtime.sources.drain import end_requests, finish_requests
+from tests.runtime.sources.test_drain import FILES, stop_later
 from tests.runtime.support import served, write
-from tests.runtime.test_drain import FILES, stop_later
 from tests.runtime.virtual import VirtualLoop, make_source, open_connection, route
 
 

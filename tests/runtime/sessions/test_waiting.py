@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gsws.runtime.sessions.waiting import WaitingSessions
+from tests.runtime.sessions.test_details import begin, resume
 from tests.runtime.support import logged
-from tests.runtime.test_session_details import begin, resume
 from tests.runtime.virtual import VirtualLoop, make_source, route
 
 

@@ -7,8 +7,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.runtime.requests.test_lifecycle import FILES
 from tests.runtime.support import served
-from tests.runtime.test_requests import FILES
 
 
 def test_two_sources_share_nothing(tmp_path):

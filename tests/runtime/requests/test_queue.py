@@ -19,9 +19,9 @@ from websockets.sync.client import connect
 from gsws.plugins.registry import facts
 from gsws.project import load_project
 from tests.runtime.support import Client, served, write
-from tests.runtime.test_tls import make_certificate, trusting
 from tests.runtime.transport.harness import CLOSE, PING, PONG, TEXT, eventually, frame
 from tests.runtime.transport.harness import Client as Raw
+from tests.runtime.transport.test_certificate import make_certificate, trusting
 
 EVENTS = """
 websocket.echo: {fn: work.echo, payload: {}}

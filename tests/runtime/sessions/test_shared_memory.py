@@ -14,7 +14,7 @@ from gsws.runtime.dispatch.admission import PATIENCE
 from gsws.runtime.sessions.waiting import WaitingSessions
 from gsws.runtime.streams.memory import MemorySessionLog
 from gsws.types import GSActor
-from tests.runtime.test_session_details import begin, resume
+from tests.runtime.sessions.test_details import begin, resume
 from tests.runtime.virtual import VirtualLoop, make_source, open_connection, route
 
 
