@@ -20,6 +20,7 @@ from gsws.runtime.sessions.waiting import WaitingSessions
 from gsws.runtime.sources.push import Pushes
 from gsws.runtime.sources.source import Source
 from gsws.runtime.threads import ThreadPool
+from gsws.runtime.transport import Receiver
 from gsws.runtime.wheel import Wheel
 from gsws.types import AttributeDict, GSActor
 
@@ -68,6 +69,9 @@ class FakeConnection:
         self.id = f"fake-{next(_COUNT)}"
         self.query = "clientId=fake"
         self.path, self.host, self.port = "/", "127.0.0.1", 1
+        self.authority = self.host
+        self.origin: str | None = None
+        self.was_heard = True
         self.subprotocol = subprotocol
         self.is_open = True
         self.paused = False
@@ -125,6 +129,13 @@ class FakeConnection:
 
     async def drain(self) -> None:
         return
+
+    def entrust(self, receiver: Receiver) -> None:
+        """Give what comes from now on to another receiver."""
+        self.receiver = receiver
+
+    def probe(self) -> None:
+        """It is always heard."""
 
     def leave(self, code: int = 1000) -> None:
         """The client closes."""

@@ -23,6 +23,7 @@ from gsws.runtime.requests.scheduler import Scheduler
 from gsws.runtime.sessions.client import Client
 from gsws.runtime.sources.drain import end_requests, finish_requests
 from gsws.runtime.sources.source import Source
+from gsws.runtime.transport import Receiver
 from gsws.types import GSActor, GSStatus
 
 __all__ = ["drain_detached", "make_handle"]
@@ -43,7 +44,7 @@ def make_handle(source: Source, key: str) -> EventHandle:
         metadata: Mapping[str, Any] | None = None,
     ) -> GSStatus:
         router, sink = source.router, _Sink()
-        client = Client(source.registry, source.executor, sink, actor)  # type: ignore[arg-type]  # what requests use of it
+        client = Client(source.registry, source.executor, sink, actor)
         client.label = client_id or source.name
         route = router.routes.get(key)
         if route is None:
@@ -63,7 +64,7 @@ def make_handle(source: Source, key: str) -> EventHandle:
         try:
             await client.scheduler.run_detached(request)
         finally:
-            client.left(sink, 1000, "")  # type: ignore[arg-type]  # it leaves the rooms that its handler joined
+            client.left(sink, 1000, "")  # it leaves the rooms that its handler joined
         return sink.status()
 
     return handle
@@ -97,15 +98,14 @@ def _refused(source: Source, client: Client, refusal: Refusal) -> GSStatus:
 
 
 class _Sink:
-    """Stands where a connection would: keeps the frames of one request."""
+    """A `Connection` without a peer: keeps the frames of one request."""
 
-    query = ""
-    path = ""
-    host = ""
-    subprotocol = None
-    paused = False
-    is_open = True
-    buffered = 0
+    host = authority = path = query = ""
+    port = buffered = backlog_beyond_replay = 0
+    origin: str | None = None
+    subprotocol: str | None = None
+    is_open = was_heard = True
+    paused = closed_by_peer = False
     close_code: int | None = None
     close_reason: str | None = None
 
@@ -119,8 +119,11 @@ class _Sink:
     def send_binary(self, data: bytes) -> None:
         self.frames.append(data)
 
+    def send_prepared(self, frame: bytes) -> None:
+        """Of another request: there is nobody to read it."""
+
     def push(self, frame: bytes) -> bool:
-        """A room's frame: there is nobody to read it."""
+        """A room's frame, as `send_prepared`."""
         return True
 
     def keeps_up(self, most: int) -> bool:
@@ -132,6 +135,14 @@ class _Sink:
 
     async def drain(self) -> None:
         return
+
+    def nothing(self) -> None:
+        """Nothing arrives, so nothing is held back or looked for."""
+
+    mark_replay = hold = release = probe = nothing
+
+    def entrust(self, receiver: Receiver) -> None:
+        """Nothing arrives."""
 
     def status(self) -> GSStatus:
         """The terminal frame as a status; a stream's text is its data."""
