@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from gsws.client.credentials import Credentials, TokenSource
 from gsws.client.errors import AnswerTimeout
 from gsws.client.following import Followed, Share
-from gsws.client.link import Endpoint
+from gsws.client.link import Options
 from gsws.client.pending import Pending
 from gsws.client.policy import Backoff
 from gsws.client.pushes import Pushes
-from gsws.client.session import Options, Session
+from gsws.client.session import Session
 from gsws.client.stream import Stream
 from gsws.defaults import HEARTBEAT
 from gsws.protocol.codec import encode
@@ -88,29 +88,21 @@ def connect(
     for option, hook in (("on_session", on_session), ("on_frame", on_frame)):
         if hook is not None and not callable(hook):
             raise TypeError(f"`{option}` takes a function, not `{type(hook).__name__}`")
-    endpoint = Endpoint(
-        url,
-        session=resume,
+    options = Options(
+        url=url,
+        client_id=client_id,
+        resume=resume,
         headers=dict(headers or {}),
         tls=tls,
         open_timeout=open_timeout,
         heartbeat=heartbeat,
         max_bytes=max_bytes,
+        backoff=backoff or Backoff(),
+        buffer=buffer,
+        on_frame=on_frame,
+        compact=compact,
     )
-    return Client(
-        Options(
-            endpoint,
-            client_id=client_id,
-            resume=resume,
-            backoff=backoff or Backoff(),
-            buffer=buffer,
-            on_frame=on_frame,
-            compact=compact,
-        ),
-        Credentials(token),
-        timeout,
-        on_session,
-    )
+    return Client(options, Credentials(token), timeout, on_session)
 
 
 class Client:
@@ -136,7 +128,7 @@ class Client:
     @property
     def url(self) -> str:
         """Where it connects to."""
-        return self._options.endpoint.url
+        return self._options.url
 
     @property
     def session(self) -> str | None:

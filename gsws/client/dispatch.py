@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gsws.client.draining import Draining
-from gsws.client.flow import Flow
 from gsws.client.frames import TERMINAL, Incoming, Push, read
 from gsws.client.link import Link, LinkEnded
 from gsws.client.outbox import Outbox
@@ -29,7 +28,6 @@ class Dispatch:
     Args:
         requests: Whose answers come.
         outbox: What is acknowledged goes there.
-        flow: Told how much waits for consumers.
         subscribers: Take what belongs to no request.
         draining: Told when the server drains.
         on_frame: Told of every message as it arrives, decoded.
@@ -42,7 +40,6 @@ class Dispatch:
         self,
         requests: Requests,
         outbox: Outbox,
-        flow: Flow,
         subscribers: Subscribers,
         draining: Draining,
         on_frame: Callable[[object], None] | None,
@@ -50,7 +47,6 @@ class Dispatch:
         self.has_progressed = False
         self._requests = requests
         self._outbox = outbox
-        self._flow = flow
         self._subscribers = subscribers
         self._draining = draining
         self._on_frame = on_frame
@@ -122,7 +118,6 @@ class Dispatch:
                 return
             raise LinkEnded(1006, f"frames {pending.last + 1} to {incoming.seq} of `{pending.id}` are missing")
         self.has_progressed = True
-        self._flow.came(incoming.size)
         pending.put(incoming)
         if pending.is_ended:
             self._requests.finished(pending)

@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from gsws.client.errors import ConnectFailed
-from gsws.client.policy import may_retry_status
+from gsws.client.policy import Backoff, may_retry_status
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection, connect
 
-__all__ = ["SUBPROTOCOL", "Endpoint", "Link", "LinkEnded", "open_link"]
+__all__ = ["SUBPROTOCOL", "Link", "LinkEnded", "Options", "open_link"]
 
 SUBPROTOCOL: Final = "gsws.v1"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -30,27 +30,37 @@ _SEND_TIMEOUT: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class Options:
     """
-    Where and how to connect.
+    Where and how to connect, and how a client behaves.
 
     Attributes:
         url: ``ws://`` or ``wss://``.
-        session: Whether to ask for the session profile (protocol P3.2).
+        client_id: Label of the connection (protocol P4.1), or None.
+        resume: Whether to ask for the session profile (protocol P3.2), to connect again and to go on.
         headers: Further headers of the handshake.
         tls: For ``wss://``; None for the system's trust.
         open_timeout: Seconds for TCP, TLS and the handshake together.
         heartbeat: Seconds between pings, and until an answer is missed.
         max_bytes: Size of the largest message that is taken.
+        backoff: How long to wait before connecting again.
+        buffer: Bytes that wait for their consumers before the client stops reading.
+        on_frame: Told of every message as it arrives, decoded.
+        compact: Whether text that was missed in a cut comes as one piece.
     """
 
     url: str
-    session: bool
+    client_id: str | None
+    resume: bool
     headers: Mapping[str, str]
     tls: ssl.SSLContext | None
     open_timeout: float
     heartbeat: float
     max_bytes: int
+    backoff: Backoff
+    buffer: int
+    on_frame: Callable[[object], None] | None
+    compact: bool
 
 
 class LinkEnded(Exception):
@@ -134,7 +144,7 @@ class Link:
         self._connection.transport.abort()
 
 
-async def open_link(endpoint: Endpoint, client_id: str | None, token: str | None) -> Link:
+async def open_link(options: Options, token: str | None) -> Link:
     """
     Connect once.
 
@@ -144,43 +154,43 @@ async def open_link(endpoint: Endpoint, client_id: str | None, token: str | None
     from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, ProxyError
     from websockets.typing import Subprotocol
 
-    url = endpoint.url if client_id is None else _labelled(endpoint.url, client_id)
-    headers = dict(endpoint.headers)
+    url = options.url if options.client_id is None else _labelled(options.url, options.client_id)
+    headers = dict(options.headers)
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     try:
         connection = await _connector()(
             url,
-            subprotocols=[Subprotocol(SUBPROTOCOL)] if endpoint.session else None,
+            subprotocols=[Subprotocol(SUBPROTOCOL)] if options.resume else None,
             additional_headers=headers,
-            ssl=(endpoint.tls or True) if url.startswith("wss:") else None,
+            ssl=(options.tls or True) if url.startswith("wss:") else None,
             compression=None,
-            open_timeout=endpoint.open_timeout,
-            ping_interval=endpoint.heartbeat,
-            ping_timeout=endpoint.heartbeat,
+            open_timeout=options.open_timeout,
+            ping_interval=options.heartbeat,
+            ping_timeout=options.heartbeat,
             close_timeout=_CLOSE_TIMEOUT,
-            max_size=endpoint.max_bytes,
+            max_size=options.max_bytes,
             proxy=None if urlsplit(url).hostname in _LOOPBACK else True,
         )
     except InvalidURI as error:
-        raise ConnectFailed(endpoint.url, "it is no WebSocket URL", retryable=False) from error
+        raise ConnectFailed(options.url, "it is no WebSocket URL", retryable=False) from error
     except InvalidStatus as error:
         status = error.response.status_code
         raise ConnectFailed(
-            endpoint.url,
+            options.url,
             f"HTTP {status}",
             status=status,
             retry_after=_seconds(error.response.headers.get("Retry-After")),
             retryable=may_retry_status(status),
         ) from error
     except (InvalidHandshake, ProxyError) as error:
-        raise ConnectFailed(endpoint.url, str(error)) from error
+        raise ConnectFailed(options.url, str(error)) from error
     except TimeoutError as error:
-        raise ConnectFailed(endpoint.url, f"nothing within {endpoint.open_timeout:g} s") from error
+        raise ConnectFailed(options.url, f"nothing within {options.open_timeout:g} s") from error
     except ssl.SSLCertVerificationError as error:
-        raise ConnectFailed(endpoint.url, error.verify_message or str(error), retryable=False) from error
+        raise ConnectFailed(options.url, error.verify_message or str(error), retryable=False) from error
     except OSError as error:
-        raise ConnectFailed(endpoint.url, error.strerror or str(error) or "it closed the connection") from error
+        raise ConnectFailed(options.url, error.strerror or str(error) or "it closed the connection") from error
     return Link(connection)
 
 

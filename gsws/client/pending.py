@@ -7,12 +7,10 @@ sends and reconnects is in `gsws.client.session`.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from typing import ClassVar, Literal
 
-from gsws.client.errors import AnswerTimeout
-from gsws.client.flow import Flow
+from gsws.client.errors import AnswerTimeout, ClientError
+from gsws.client.flow import Flow, Inbox
 from gsws.client.frames import TERMINAL, Frame, Incoming
 from gsws.protocol.codec import encode
 
@@ -39,10 +37,7 @@ class Pending:
     """
 
     __slots__ = (
-        "_failure",
-        "_flow",
-        "_frames",
-        "_waiter",
+        "_inbox",
         "body",
         "gaps",
         "id",
@@ -74,10 +69,7 @@ class Pending:
         self.seen = 0
         self.unacknowledged = 0
         self.gaps = 0
-        self._flow = flow
-        self._frames: deque[tuple[Frame, int]] = deque()
-        self._failure: BaseException | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._inbox: Inbox[Frame] = Inbox(flow, "a stream has one consumer")
 
     @property
     def eventtype(self) -> str:
@@ -111,29 +103,24 @@ class Pending:
         self.seen += 1
         self.unacknowledged += incoming.size
         frame = Frame(incoming.eventtype, incoming.payload, incoming.seq)
-        self._frames.append((frame, incoming.size))
+        self._inbox.put(frame, incoming.size)
         if frame.is_terminal:
             self.is_ended = True
-        self._wake()
 
     def end(self, frame: Frame) -> None:
         """End it with a terminal frame that the server did not send."""
-        self._frames.append((frame, 0))
+        self._inbox.put(frame, 0)
         self.is_ended = True
-        self._wake()
 
     def fail(self, error: BaseException) -> None:
         """End it with an exception, after what was received."""
         if not self.is_ended:
-            self._failure = error
+            self._inbox.fail(error)
             self.is_ended = True
-            self._wake()
 
     def drop(self) -> None:
         """Forget what the consumer will not take."""
-        size = sum(size for _, size in self._frames)
-        self._frames.clear()
-        self._flow.took(size)
+        self._inbox.drop()
 
     async def get(self, timeout: float | None) -> Frame:
         """
@@ -143,38 +130,12 @@ class Pending:
             AnswerTimeout: If it does not come in time.
             ClientError: If it never will.
         """
-        if not self._frames:
-            await self._wait(timeout)
-        if not self._frames:
-            assert self._failure is not None
-            raise self._failure
-        frame, size = self._frames.popleft()
-        self._flow.took(size)
-        return frame
-
-    async def _wait(self, timeout: float | None) -> None:
-        if self._failure is not None:
-            return
-        if self._waiter is not None:
-            raise RuntimeError("a stream has one consumer")
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
-        self._flow.waits(1)
         try:
-            async with asyncio.timeout(timeout):
-                await waiter
-        except TimeoutError:
-            if not self._frames and self._failure is None:
-                raise AnswerTimeout(self.eventtype, timeout or 0.0) from None
-        finally:
-            self._waiter = None
-            if waiter.cancelled() or not waiter.done():
-                self._flow.waits(-1)
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            # Who was woken waits no more, though it runs later than the reader goes on.
-            self._waiter.set_result(None)
-            self._flow.waits(-1)
+            return await self._inbox.get(timeout)
+        except TimeoutError as late:
+            if isinstance(late, ClientError):  # what ended the session
+                raise
+            raise AnswerTimeout(self.eventtype, timeout or 0.0) from None
 
 
 def cancelled() -> Frame:

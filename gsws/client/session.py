@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gsws.client.credentials import Credentials
@@ -18,44 +17,20 @@ from gsws.client.dispatch import Dispatch
 from gsws.client.draining import Draining
 from gsws.client.errors import ClientClosed, ClientError, ConnectFailed, ConnectionLost
 from gsws.client.flow import Flow
-from gsws.client.link import Endpoint, Link, LinkEnded, open_link
+from gsws.client.link import Link, LinkEnded, Options, open_link
 from gsws.client.outbox import Outbox
-from gsws.client.policy import TOO_BIG, UNAUTHORIZED, Backoff, may_reconnect
+from gsws.client.policy import TOO_BIG, UNAUTHORIZED, may_reconnect
 from gsws.client.pushes import Subscribers
 from gsws.client.requests import Requests
 from gsws.protocol.codec import encode
 
-__all__ = ["Options", "Session"]
+__all__ = ["Session"]
 
 _ANSWER: Final = 10.0
 """Seconds that the server has for ``gsws.hello`` and for ``gsws.resumed``."""
 
 _COME_BACK: Final = 4000
 """Close code of a client that comes back (protocol P6.7)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """
-    How a client behaves.
-
-    Attributes:
-        endpoint: Where and how to connect.
-        client_id: Label of the connection (protocol P4.1), or None.
-        resume: Whether to connect again and go on.
-        backoff: How long to wait before.
-        buffer: Bytes that wait for their consumers before the client stops reading.
-        on_frame: Told of every message as it arrives, decoded.
-        compact: Whether text that was missed in a cut comes as one piece.
-    """
-
-    endpoint: Endpoint
-    client_id: str | None
-    resume: bool
-    backoff: Backoff
-    buffer: int
-    on_frame: Callable[[object], None] | None
-    compact: bool
 
 
 class Session:
@@ -92,9 +67,7 @@ class Session:
         self.subscribers = Subscribers(self.flow)
         self._draining = Draining(self._may_leave, self._leave)
         self.requests = Requests(self.outbox, self._draining.leave_if_idle)
-        self._dispatch = Dispatch(
-            self.requests, self.outbox, self.flow, self.subscribers, self._draining, options.on_frame
-        )
+        self._dispatch = Dispatch(self.requests, self.outbox, self.subscribers, self._draining, options.on_frame)
         self._on_session = on_session
         self._rng = random.Random()  # noqa: S311  # jitter
         self._attempt = 0
@@ -272,8 +245,8 @@ class Session:
         try:
             token = await self.credentials.fresh()
         except Exception as error:
-            raise ConnectFailed(self.options.endpoint.url, f"the token function failed: {error!r}") from error
-        return await open_link(self.options.endpoint, self.options.client_id, token)
+            raise ConnectFailed(self.options.url, f"the token function failed: {error!r}") from error
+        return await open_link(self.options, token)
 
     async def _greet(self, link: Link) -> None:
         """Learn the session, or resume the one before; afterwards the link is the session's."""

@@ -11,6 +11,7 @@ import pytest
 
 import gsws.client
 from gsws.client import Backoff, Interrupted, RemoteError, ResumeLost, Share
+from gsws.client.flow import Flow
 from gsws.client.frames import Incoming
 from gsws.client.pending import Pending
 from tests.client.support import SEED, Proxy, service
@@ -203,14 +204,10 @@ def test_following_ends_with_the_stream_and_says_how(served: Served) -> None:
 def test_a_gap_is_a_gap_unless_a_snapshot_is_to_come() -> None:
     """P6.3, P8.3: after a compact resume text may be left out, and nothing else."""
 
-    class Nobody:
-        def took(self, size: int) -> None: ...
-        def waits(self, change: int) -> None: ...
-
     def frame(eventtype: str, seq: int, **payload: Any) -> Incoming:
         return Incoming(eventtype, "s", seq, payload or {"message": "x"}, 1)
 
-    pending = Pending("s", {"eventtype": "e"}, Nobody(), is_idempotent=False)
+    pending = Pending("s", {"eventtype": "e"}, Flow(0), is_idempotent=False)
     assert pending.place(frame("tool.call", 1)) == "gap"
     pending.is_compact = True
     assert pending.place(frame("tool.call", 2)) == "next"

@@ -16,6 +16,7 @@ from websockets.asyncio.server import serve as websockets_serve
 
 import gsws.client
 from gsws.client import Backoff, ConnectFailed, RemoteError
+from gsws.client.flow import Flow
 from gsws.client.pending import Pending
 from gsws.client.window import Window
 from tests.client.support import service
@@ -222,13 +223,8 @@ def test_the_javascript_client_does_the_same(served: Served, tmp_path: Path) -> 
 # The window by itself.
 
 
-class _Nobody:
-    def took(self, size: int) -> None: ...
-    def waits(self, change: int) -> None: ...
-
-
 def request(event: str, number: int) -> Pending:
-    return Pending(f"{event}-{number}", {"eventtype": event, "payload": {}}, _Nobody(), is_idempotent=False)
+    return Pending(f"{event}-{number}", {"eventtype": event, "payload": {}}, Flow(0), is_idempotent=False)
 
 
 def sent(window: Window) -> list[str]:
