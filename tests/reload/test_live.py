@@ -71,7 +71,7 @@ def test_a_shorter_drain_time_is_the_one_that_counts(tmp_path):
             client.send("websocket.a", id=1)
             service.wait_for(service.service.is_busy)
             began = time.monotonic()
-            service.call(lambda: service._stop.set())
+            service.call(lambda: service.end())
             assert client.answer(1)[-1]["payload"]["error"] == "draining"
             assert time.monotonic() - began < 7
 

@@ -7,13 +7,11 @@ The client is the `websockets` library's synchronous one; every wait has a deadl
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import textwrap
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from gsws.plugins.registry import facts
 from gsws.project import ProjectCache, load_project
 from gsws.reload.reloader import Reloader, ReloadReport
 from gsws.runtime.service import Service
+from gsws.testing.background import LoopThread
 
 DEADLINE = 15.0
 TERMINAL = ("reply", "stream.end", "stream.error")
@@ -94,26 +93,22 @@ class Served:
         self.service: Service
         self.ports: dict[str, int] = {}
         self._watch = watch
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._main, daemon=True)
-        self._stop: asyncio.Event
-        self.loop: asyncio.AbstractEventLoop
+        self._thread = LoopThread("service", self._serving, uvloop.new_event_loop)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._thread.loop
 
     def start(self) -> Served:
-        self._thread.start()
-        assert self._ready.wait(DEADLINE), "the service did not start"
-        if self._failure is not None:
-            raise self._failure
+        self._thread.start(DEADLINE)
         return self
 
+    def end(self) -> None:
+        """Begin to stop, as a signal does, and wait for nothing."""
+        self._thread.end()
+
     def stop(self) -> None:
-        with contextlib.suppress(RuntimeError):  # it may have ended by itself
-            self.loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(DEADLINE)
-        assert not self._thread.is_alive(), "the service did not stop"
-        if self._failure is not None:
-            raise self._failure
+        self._thread.stop(DEADLINE)
 
     @contextmanager
     def client(self, source: str = "websocket", query: str = "?clientId=test", **options: Any) -> Iterator[Client]:
@@ -151,18 +146,8 @@ class Served:
             time.sleep(0.01)
         raise AssertionError(f"not within {DEADLINE} s: {what or condition}")
 
-    def _main(self) -> None:
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(self._serve())
-        except BaseException as error:
-            self._failure = error
-        finally:
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
         project = load_project(self.root, plugins=facts(), cache=self.cache, environ={})
         assert project.ok(), [str(finding) for finding in project.findings]
         self.service = Service(project)
@@ -175,8 +160,7 @@ class Served:
             reloader = Reloader(self.service, self.cache, self.reports.append)
             watching = asyncio.ensure_future(reloader.run())
             await reloader.begin()
-        self._ready.set()
-        await self._stop.wait()
+        yield
         if watching is not None:
             reloader.stop()
             watching.cancel()

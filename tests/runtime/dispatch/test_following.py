@@ -374,7 +374,7 @@ def test_at_shutdown_followers_stay_until_the_stream_has_ended(tmp_path):
         owner.send("websocket.count", {"to": 60}, id="s")
         owner.receive()
         follow(follower, session, {"s": 0})
-        running.loop.call_soon_threadsafe(running._stop.set)
+        running.end()
         frames = [frame for frame in follower.answer("s") if frame["eventtype"] != "gsws.draining"]
         assert frames[-1]["payload"]["reason"] == "complete"
         assert follower.closed()[0] == 4450

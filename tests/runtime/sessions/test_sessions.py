@@ -319,7 +319,7 @@ def test_draining_tells_when_to_come_back(tmp_path):
             hello(client)
             client.send("websocket.slow", {"s": 0.3}, id="s")
             running.wait_for(running.service.is_busy)
-            running.loop.call_soon_threadsafe(running._stop.set)
+            running.end()
             frame = client.receive()
             assert frame["eventtype"] == "gsws.draining"
             assert 0 < frame["payload"]["reconnect_in_ms"] <= 2000

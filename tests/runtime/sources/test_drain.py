@@ -36,7 +36,7 @@ FILES = {
 
 
 def stop_later(running):
-    thread = threading.Thread(target=lambda: running.loop.call_soon_threadsafe(running._stop.set))
+    thread = threading.Thread(target=running.end)
     thread.start()
     return thread
 
@@ -130,7 +130,7 @@ def test_what_runs_for_clients_that_are_away_ends_with_the_drain_time(tmp_path):
         running.call(lambda: setattr(type(log), "append", lambda self, *frame: (kept.append(frame), append(*frame))[1]))
         try:
             stop_later(running).join()
-            running._thread.join(5)
+            running.stop()
         finally:
             type(log).append = append.__func__
     assert place.read_text() == "cut short"

@@ -165,8 +165,7 @@ def test_a_peer_that_does_not_answer_the_close_holds_up_nothing(tmp_path, profil
         client.socket.protocol.receive_data = lambda data: None  # whatever comes, it does not answer
         began = time.monotonic()
         stop_later(running).join()
-        running._thread.join(5)
-        assert not running._thread.is_alive()
+        running.stop()
         assert time.monotonic() - began < 3.0
 
 
@@ -182,7 +181,7 @@ def test_what_was_sent_before_is_answered_or_refused(tmp_path, profile):
             for number in range(20):
                 client.send("websocket.echo", number, id=number)
             time.sleep(0.2)
-            running._stop.set()
+            running.end()
 
         running.call(stop)
         ends = {}
@@ -213,6 +212,6 @@ def test_newcomers_and_probes_are_told_while_there_is_something_left_to_do(tmp_p
             assert urllib.request.urlopen(f"{url}/healthz", timeout=2).status == 200
             assert client.answer("s")[-1]["payload"]["data"] == "finished"
             assert client.closed()[0] == 1001
-        running._thread.join(5)
+        running.stop()
         with pytest.raises(urllib.error.URLError, match="refused"):
             urllib.request.urlopen(f"{url}/readyz", timeout=2)
