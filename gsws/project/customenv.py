@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, error
-from gsws.project.report import type_name
+from gsws.project.reporting.wording import type_name
 from gsws.text.span import Pointer
 from gsws.yaml.document import Document
 from gsws.yaml.scalars import UNREPRESENTABLE, resolve

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from gsws.diagnostics.finding import Finding, Label, error
 from gsws.project.events import Draft
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.project.specs import EventSpec
 from gsws.text.span import Span
 from gsws.types import JSONValue

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gsws.diagnostics.finding import Finding, error
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
 from gsws.yaml.document import Document

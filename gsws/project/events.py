@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from gsws.diagnostics.finding import Finding, error, warning
 from gsws.project.eventshape import EVENT
 from gsws.project.lookups import Expanded, Unresolved
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.project.shapes import Check, check
 from gsws.project.specs import RateSpec
 from gsws.project.units import duration

@@ -18,7 +18,7 @@ from gsws.diagnostics.finding import Finding, Label, error
 from gsws.diagnostics.suggest import nearest
 from gsws.project.naming import Unfound, refused_name
 from gsws.project.pymodule import Function, Import, ModuleFacts
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.project.specs import HandlerRef
 
 __all__ = ["HandlerIndex", "IndexedModule", "module_of"]

@@ -14,7 +14,7 @@ from gsws.diagnostics.suggest import nearest
 from gsws.project.handlers import HandlerIndex
 from gsws.project.link import resolve_function
 from gsws.project.parameters import INJECTABLE, LIFESPAN
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.project.sources import CheckedFile
 from gsws.project.specs import HandlerRef
 from gsws.text.span import Pointer, Span

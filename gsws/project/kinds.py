@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
 

@@ -20,7 +20,7 @@ from gsws.project.handlers import HandlerIndex
 from gsws.project.lookups import Unresolved
 from gsws.project.missing import without_plugin
 from gsws.project.naming import check_signature, unfound
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.project.sources import KNOWN_TYPES
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, SourceSpec
 from gsws.text.span import Pointer

@@ -26,15 +26,15 @@ from gsws.project.lookups import Area, Expanded, Lookups, Unresolved, expand, pl
 from gsws.project.merge import deep_merge
 from gsws.project.missing import absent_sources, missing_plugins
 from gsws.project.network import network_findings, port_conflicts
-from gsws.project.outcome import collector_at_rest, has_broken_events, in_order, no_events
 from gsws.project.overlaid import overlaid
 from gsws.project.read import Reader
-from gsws.project.report import quoted, type_name
-from gsws.project.rules.isolation import isolated
-from gsws.project.rules.risky import without_risky_fixes
+from gsws.project.reporting.isolation import isolated
+from gsws.project.reporting.outcome import collector_at_rest, has_broken_events, in_order, no_events
+from gsws.project.reporting.risky import without_risky_fixes
+from gsws.project.reporting.secrets import Masked
+from gsws.project.reporting.wording import quoted, type_name
 from gsws.project.rules.run import run_rules, silenced
 from gsws.project.rules.scope import Scope
-from gsws.project.rules.secrets import Masked
 from gsws.project.settings import default_settings, read_settings
 from gsws.project.shadowing import helper_names, shadowing_findings
 from gsws.project.sources import CheckedFile, check_datasource, check_source, name_finding

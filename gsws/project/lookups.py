@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from gsws.diagnostics.finding import Finding, error
-from gsws.project.report import did_you_mean, type_name
+from gsws.project.reporting.wording import did_you_mean, type_name
 from gsws.text.lines import LineIndex
 from gsws.text.span import Pointer, Span
 from gsws.types import JSONValue

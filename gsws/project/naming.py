@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gsws.diagnostics.finding import Finding, Label, Severity, error, replace
 from gsws.diagnostics.suggest import distance, nearest
 from gsws.project.parameters import INJECTABLE
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.project.specs import HandlerRef
 from gsws.text.span import Span
 

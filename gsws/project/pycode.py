@@ -15,10 +15,10 @@ from typing import Final
 
 from gsws.diagnostics.finding import Finding
 from gsws.project.pysource import FunctionNode, PythonSource, nodes_of
+from gsws.project.reporting.ignores import Ignore, ignores_in_python
+from gsws.project.reporting.isolation import isolated
+from gsws.project.reporting.secrets import secrets_in_python
 from gsws.project.rules.blocking import blocking_calls
-from gsws.project.rules.ignores import Ignore, ignores_in_python
-from gsws.project.rules.isolation import isolated
-from gsws.project.rules.secrets import secrets_in_python
 from gsws.text.span import Span
 
 __all__ = ["CodeFacts", "Emit", "Import", "read_code"]

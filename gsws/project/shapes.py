@@ -37,7 +37,7 @@ from gsws.project.kinds import (
     types_of,
 )
 from gsws.project.lookups import Expanded, Unresolved
-from gsws.project.report import article, did_you_mean, quoted, type_name
+from gsws.project.reporting.wording import article, did_you_mean, quoted, type_name
 from gsws.project.units import MAX_DURATION, MAX_SIZE, duration, size
 from gsws.text.span import Pointer
 from gsws.types import JSONValue

@@ -16,7 +16,7 @@ from gsws.diagnostics.suggest import nearest
 from gsws.project.kinds import understood
 from gsws.project.lookups import Expanded, Unresolved
 from gsws.project.merge import deep_merge
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.project.shapes import check
 from gsws.project.specs import PluginFacts
 from gsws.project.unsaid import once, unsaid

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gsws.diagnostics.finding import Finding, error
 from gsws.project.kinds import dotted
 from gsws.project.lookups import Expanded
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.text.lines import LineIndex
 from gsws.text.span import Pointer
 

@@ -12,7 +12,7 @@ from gsws.diagnostics.finding import Finding, warning
 from gsws.diagnostics.suggest import nearest
 from gsws.project.customenv import VARIABLES, variables_of
 from gsws.project.discovery import file_inside
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.project.rules.gitindex import is_tracked
 from gsws.project.rules.scope import Scope
 from gsws.text.lines import LineIndex, split_lines

@@ -10,9 +10,9 @@ from typing import Final
 from gsws.diagnostics.finding import Finding, Severity, replace, warning
 from gsws.project.customenv import VARIABLES
 from gsws.project.discovery import file_inside
-from gsws.project.report import quoted
+from gsws.project.reporting.secrets import secrets_by_shape, secrets_in_document
+from gsws.project.reporting.wording import quoted
 from gsws.project.rules.scope import Scope
-from gsws.project.rules.secrets import secrets_by_shape, secrets_in_document
 from gsws.text.lines import LineIndex
 from gsws.text.span import Span
 from gsws.yaml.document import Document

@@ -11,7 +11,7 @@ from typing import Final
 from gsws.diagnostics.finding import Finding, Label, Severity, warning
 from gsws.diagnostics.suggest import nearest
 from gsws.project.handlers import IndexedModule, module_of
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.project.rules.scope import Scope
 from gsws.project.specs import EventSpec
 from gsws.text.span import Span

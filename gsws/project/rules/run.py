@@ -8,12 +8,12 @@ from typing import Final
 
 from gsws.diagnostics.catalogue import CATALOGUE
 from gsws.diagnostics.finding import Finding, Severity
+from gsws.project.reporting.ignores import Ignore, apply, ignores_in_document
+from gsws.project.reporting.isolation import isolated
 from gsws.project.rules.capacity import too_small_limits
 from gsws.project.rules.environment import development_in_production, exposed_dotenv, incomplete_example
 from gsws.project.rules.files import no_editor_schema, secrets, unquoted_keys
 from gsws.project.rules.handlers import heavy_imports, undeclared_emits, unused_modules
-from gsws.project.rules.ignores import Ignore, apply, ignores_in_document
-from gsws.project.rules.isolation import isolated
 from gsws.project.rules.misplaced import misplaced_files
 from gsws.project.rules.notes import loose_schemas
 from gsws.project.rules.scope import Scope

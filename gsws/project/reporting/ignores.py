@@ -16,7 +16,7 @@ from typing import Final
 from gsws.diagnostics.catalogue import CATALOGUE
 from gsws.diagnostics.finding import Edit, Finding, Fix, Severity, warning
 from gsws.diagnostics.suggest import nearest
-from gsws.project.report import quoted
+from gsws.project.reporting.wording import quoted
 from gsws.text.lines import LineIndex, split_lines
 from gsws.text.span import Span
 from gsws.yaml.comments import comments_of

@@ -1,0 +1,1 @@
+"""Findings on their way out: worded, isolated, silenced, without secrets, in order; imports nothing of the project."""
