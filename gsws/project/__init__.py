@@ -3,7 +3,8 @@
 from gsws.project.cache import ProjectCache
 from gsws.project.discovery import find_root, foreign_root, projects_below
 from gsws.project.load import load_project
-from gsws.project.parameters import INJECTABLE
+from gsws.project.project import Project
+from gsws.project.python.parameters import INJECTABLE
 from gsws.project.specs import (
     AuthzSpec,
     BackplaneSpec,
@@ -13,7 +14,6 @@ from gsws.project.specs import (
     LogSpec,
     Parameter,
     PluginFacts,
-    Project,
     RateSpec,
     ResumeSpec,
     Settings,

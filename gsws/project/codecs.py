@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from gsws.project.cache import ProjectCache
-from gsws.project.pymodule import ModuleFacts
+from gsws.project.python.module import ModuleFacts
 from gsws.project.store import Codec, DiskStore
 from gsws.yaml.document import Document, marked, marks_of
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from gsws.diagnostics.finding import Finding, Label, error
 from gsws.diagnostics.suggest import nearest
-from gsws.project.handlers import HandlerIndex
 from gsws.project.link import resolve_function
-from gsws.project.parameters import INJECTABLE, LIFESPAN
+from gsws.project.python.handlers import HandlerIndex
+from gsws.project.python.parameters import INJECTABLE, LIFESPAN
 from gsws.project.reporting.wording import quoted
 from gsws.project.sources import CheckedFile
 from gsws.project.specs import HandlerRef

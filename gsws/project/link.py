@@ -16,10 +16,10 @@ from gsws.project.cache import ProjectCache
 from gsws.project.declarations import declaration_findings
 from gsws.project.envelope import envelope_findings
 from gsws.project.events import Draft, Part
-from gsws.project.handlers import HandlerIndex
 from gsws.project.lookups import Unresolved
 from gsws.project.missing import without_plugin
-from gsws.project.naming import check_signature, unfound
+from gsws.project.python.handlers import HandlerIndex
+from gsws.project.python.naming import check_signature, unfound
 from gsws.project.reporting.wording import quoted
 from gsws.project.sources import KNOWN_TYPES
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, SourceSpec

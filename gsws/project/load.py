@@ -19,7 +19,6 @@ from gsws.project.discovery import SETTINGS, Entry, base_of, is_root
 from gsws.project.environment import parse_dotenv
 from gsws.project.events import Draft, draft_events
 from gsws.project.eventshape import area_of
-from gsws.project.handlers import HandlerIndex
 from gsws.project.hooks import resolve_lifespan
 from gsws.project.link import Linker, resolve_function
 from gsws.project.lookups import Area, Expanded, Lookups, Unresolved, expand, plain
@@ -27,6 +26,9 @@ from gsws.project.merge import deep_merge
 from gsws.project.missing import absent_sources, missing_plugins
 from gsws.project.network import network_findings, port_conflicts
 from gsws.project.overlaid import overlaid
+from gsws.project.project import Project
+from gsws.project.python.handlers import HandlerIndex
+from gsws.project.python.shadowing import helper_names, shadowing_findings
 from gsws.project.read import Reader
 from gsws.project.reporting.isolation import isolated
 from gsws.project.reporting.outcome import collector_at_rest, has_broken_events, in_order, no_events
@@ -36,10 +38,9 @@ from gsws.project.reporting.wording import quoted, type_name
 from gsws.project.rules.run import run_rules, silenced
 from gsws.project.rules.scope import Scope
 from gsws.project.settings import default_settings, read_settings
-from gsws.project.shadowing import helper_names, shadowing_findings
 from gsws.project.sources import CheckedFile, check_datasource, check_source, name_finding
 from gsws.project.sourcespecs import source_specs
-from gsws.project.specs import DatasourceSpec, PluginFacts, Project, Settings
+from gsws.project.specs import DatasourceSpec, PluginFacts, Settings
 from gsws.text.span import Pointer, Span
 from gsws.yaml.document import Document
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from gsws.diagnostics.finding import Finding, Label, error
 from gsws.project.cache import ProjectCache, ReadFailure
 from gsws.project.discovery import Entry, Listing, list_files
-from gsws.project.handlers import HandlerIndex, IndexedModule
-from gsws.project.pymodule import ModuleFacts, read_module
-from gsws.project.shadowing import case_collisions
+from gsws.project.python.handlers import HandlerIndex, IndexedModule
+from gsws.project.python.module import ModuleFacts, read_module
+from gsws.project.python.shadowing import case_collisions
 from gsws.text.span import Span
 from gsws.yaml.document import Document
 from gsws.yaml.reading import parse_yaml

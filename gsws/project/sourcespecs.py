@@ -8,9 +8,9 @@ from typing import Any
 
 from gsws.diagnostics.finding import Finding
 from gsws.project.events import authz_contradictions
-from gsws.project.handlers import HandlerIndex
 from gsws.project.hooks import HOOKS, hook_findings
 from gsws.project.link import resolve_authz, resolve_function
+from gsws.project.python.handlers import HandlerIndex
 from gsws.project.sources import CheckedFile
 from gsws.project.specs import AuthzSpec, HandlerRef, SourceSpec
 from gsws.text.span import Pointer

@@ -12,16 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from gsws.defaults import RESUME_BYTES, RESUME_SESSIONS, RESUME_TOTAL, RESUME_WINDOW
-from gsws.diagnostics.finding import Finding, Severity
-from gsws.diagnostics.mask import Mask
 from gsws.text.span import Span
 from gsws.types import JSONValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gsws.project.handlers import HandlerIndex
-    from gsws.schema import Definitions, Validator
+    from gsws.schema import Validator
     from gsws.yaml.document import Document
 
 __all__ = [
@@ -34,7 +29,6 @@ __all__ = [
     "LogSpec",
     "Parameter",
     "PluginFacts",
-    "Project",
     "RateSpec",
     "ResumeSpec",
     "Settings",
@@ -199,7 +193,7 @@ class Settings:
         name: The project's name; its folder's name when left out.
         version: Its own version, a text.
         drain_timeout: Seconds that running requests get at shutdown.
-        lifespan: The function that runs as long as the service, as written; `Project.lifespan` has it resolved.
+        lifespan: The function that runs as long as the service, as written; the project has it resolved.
         telemetry: As written; empty when left out.
         written: The keys that the file has.
     """
@@ -271,7 +265,7 @@ class EventSpec:
 
     Attributes:
         key: What travels as ``eventtype``.
-        source: Name of the source: a key of `Project.sources`.
+        source: Name of the source: a key of the project's ``sources``.
         fn: As written; empty if it was missing.
         handler: What ``fn`` names, or None if the project has an error there.
         validates: Whether ``inbound`` sees the whole message ``{"eventtype", "payload"}`` or the payload alone.
@@ -334,53 +328,3 @@ class EventSpec:
     span: Span
     path: str
     order: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Project:
-    """
-    A project as its files say; complete as far as errors allow.
-
-    Attributes:
-        root: Holds gsws.yaml or the folders; real path.
-        base: ``root`` or ``root/src``: holds ``events/`` and ``functions/``.
-        env: ``development``, ``production``, …
-        findings: Everything that is wrong, in reading order.
-        lifespan: ``lifespan`` of gsws.yaml, resolved, or None.
-        files: How many files were read.
-        environ: The variables that look-ups saw: the process's over those of ``.env``.
-        read_text: The text of a file as it was read, by path; None if there is none.
-        shown_text: The same with the secrets in it hidden; see `text_of`.
-        mask: Hides every value that was looked up; whoever shows a finding that was made later applies it.
-    """
-
-    root: Path
-    base: Path
-    env: str
-    settings: Settings
-    sources: Mapping[str, SourceSpec]
-    events: tuple[EventSpec, ...]
-    handlers: HandlerIndex
-    definitions: Definitions
-    mappings: Mapping[str, Any]
-    config: Mapping[str, Any]
-    datasources: Mapping[str, DatasourceSpec]
-    lifespan: HandlerRef | None
-    findings: tuple[Finding, ...]
-    files: int
-    environ: Mapping[str, str] = field(repr=False)
-    read_text: Callable[[str], str | None] = field(repr=False)
-    shown_text: Callable[[str], str | None] = field(repr=False)
-    mask: Mask = field(default_factory=lambda: Mask(every=True), repr=False)
-
-    def ok(self) -> bool:
-        """Whether the project can be served: no finding is an error."""
-        return not any(finding.severity is Severity.ERROR for finding in self.findings)
-
-    def text_of(self, path: str) -> str | None:
-        """
-        The text that findings of ``path`` talk about, for people to look at; None if there is none.
-
-        Secrets that were found (GS503) are hidden in it, character by character; `read_text` gives it as it was read.
-        """
-        return self.shown_text(path)

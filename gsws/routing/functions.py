@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gsws.project.specs import Project
+from gsws.project.project import Project
 from gsws.routing.modules import ModuleSet
 
 __all__ = ["Functions"]

@@ -17,7 +17,8 @@ from typing import Any, Literal, TypeAlias
 
 from gsws.diagnostics import Finding, Label, Severity
 from gsws.diagnostics.mask import hide
-from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, Project, SourceSpec
+from gsws.project.project import Project
+from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, SourceSpec
 from gsws.routing.adapt import HandlerKind, SignatureError, bind, kind_of
 from gsws.routing.context import Invocation
 from gsws.routing.functions import Functions

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gsws.project.parameters import INJECTABLE
+from gsws.project.python.parameters import INJECTABLE
 from gsws.routing.adapt import GETTERS, SignatureError, bind, kind_of
 
 INVOCATION = SimpleNamespace(

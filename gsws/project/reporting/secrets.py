@@ -6,7 +6,6 @@ A finding never quotes a secret; `Masked` hides them from excerpts and messages 
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace as changed
@@ -14,12 +13,19 @@ from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, Label, error
 from gsws.diagnostics.mask import PROCESS
-from gsws.project.pysource import PythonSource
 from gsws.text.lines import LineIndex
 from gsws.text.span import Pointer, Span
 from gsws.yaml.document import Document
 
-__all__ = ["Masked", "secrets_by_shape", "secrets_in_document", "secrets_in_python"]
+__all__ = [
+    "Masked",
+    "has_shape",
+    "is_secret",
+    "may_name_a_secret",
+    "secret_finding",
+    "secrets_by_shape",
+    "secrets_in_document",
+]
 
 _SHAPES: Final = re.compile(
     r"(?<![A-Za-z0-9_-])(?:"
@@ -74,7 +80,7 @@ def secrets_by_shape(path: str, text: str, *, python: bool = False) -> Iterator[
         if kind == "private":
             closed = _PEM_END.search(text, end)
             end = closed.end() if closed is not None else end
-        yield _finding(_WORDS[kind], lines.span(path, start, end), python=python)
+        yield secret_finding(_WORDS[kind], lines.span(path, start, end), python=python)
 
 
 def secrets_in_document(document: Document, *, by_name: bool) -> Iterator[Finding]:
@@ -86,42 +92,10 @@ def secrets_in_document(document: Document, *, by_name: bool) -> Iterator[Findin
         by_name: Whether text under a key such as ``password`` is one; not so where payloads are described.
     """
     yield from secrets_by_shape(document.path, document.text)
-    if by_name and _NAME_HINT.search(document.text.encode()):
+    if by_name and may_name_a_secret(document.text.encode()):
         for pointer in _named(document.data, ()):
             span = document.value_span(pointer)
-            yield _finding(f"the value of `{pointer[-1]}`", span, name=str(pointer[-1]))
-
-
-def secrets_in_python(source: PythonSource) -> Iterator[Finding]:
-    """Secrets of a Python file: by their shape, or given to a name such as ``api_key``."""
-    yield from secrets_by_shape(source.path, source.text, python=True)
-    if _NAME_HINT.search(source.raw) is None:
-        return
-    for node in source.nodes:
-        pairs: list[tuple[str, ast.expr | None]] = []
-        match node:
-            case ast.Assign(targets=targets, value=value):
-                pairs = [(_target(target), value) for target in targets]
-            case ast.AnnAssign(target=target, value=value):
-                pairs = [(_target(target), value)]
-            case ast.keyword(arg=str(name), value=value):
-                pairs = [(name, value)]
-            case ast.Dict(keys=keys, values=values):
-                pairs = [
-                    (key.value, value)
-                    for key, value in zip(keys, values, strict=True)
-                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
-                ]
-            case ast.arguments():
-                positional = [*node.posonlyargs, *node.args]
-                given = positional[len(positional) - len(node.defaults) :]
-                pairs = [(one.arg, value) for one, value in zip(given, node.defaults, strict=True)]
-                pairs += [(one.arg, value) for one, value in zip(node.kwonlyargs, node.kw_defaults, strict=True)]
-        for name, value in pairs:
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                text = value.value
-                if _SHAPES.search(text) is None and _is_secret(name, text, strict=True):
-                    yield _finding(f"the value of `{name}`", source.span(value), name=name, python=True)
+            yield secret_finding(f"the value of `{pointer[-1]}`", span, name=str(pointer[-1]))
 
 
 class Masked:
@@ -185,7 +159,8 @@ def _without(finding: Finding, values: frozenset[str]) -> Finding:
     )
 
 
-def _finding(what: str, span: Span, *, name: str | None = None, python: bool = False) -> Finding:
+def secret_finding(what: str, span: Span, *, name: str | None = None, python: bool = False) -> Finding:
+    """GS503 for what stands at a place, with the form that takes it from the environment."""
     variable = re.sub(r"[^A-Z0-9]+", "_", _CAMEL.sub("_", name or "").upper()).strip("_") or "NAME"
     if not python:
         help = f"write `${{{variable}}}` and put the value into `.env`; then replace the secret itself"
@@ -201,7 +176,7 @@ def _named(value: Any, pointer: Pointer) -> Iterator[Pointer]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if isinstance(inner, str):
-                if "${" not in inner and "<%" not in inner and _is_secret(key, inner, strict=False):
+                if "${" not in inner and "<%" not in inner and is_secret(key, inner, strict=False):
                     yield (*pointer, key)
             elif key not in _SAMPLES:
                 yield from _named(inner, (*pointer, key))
@@ -210,7 +185,17 @@ def _named(value: Any, pointer: Pointer) -> Iterator[Pointer]:
             yield from _named(inner, (*pointer, index))
 
 
-def _is_secret(name: str, value: str, *, strict: bool) -> bool:
+def has_shape(text: str) -> bool:
+    """Whether a key of a known kind stands in a text."""
+    return _SHAPES.search(text) is not None
+
+
+def may_name_a_secret(raw: bytes) -> bool:
+    """Whether a file has any word by which secrets are called."""
+    return _NAME_HINT.search(raw) is not None
+
+
+def is_secret(name: str, value: str, *, strict: bool) -> bool:
     """
     Whether a text is a secret by the name that it has.
 
@@ -222,7 +207,7 @@ def _is_secret(name: str, value: str, *, strict: bool) -> bool:
     named = _NAME.search(_CAMEL.sub("_", name).lower())
     if named is None or len(value) < 4 or any(character.isspace() for character in value.strip()):
         return False
-    if _SHAPES.search(value) is not None or value.startswith(("<", "{")) or "://" in value or "/" in value[:1]:
+    if has_shape(value) or value.startswith(("<", "{")) or "://" in value or "/" in value[:1]:
         return False
     if re.sub(r"[^a-z]", "", value.lower()) in _NO_SECRETS and strict:
         return False
@@ -235,14 +220,3 @@ def _is_secret(name: str, value: str, *, strict: bool) -> bool:
     if not strict:
         return has_digit or len(value) >= 12
     return has_digit and len(value) >= 10 and not re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", value)
-
-
-def _target(node: ast.expr) -> str:
-    match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(attr=name):
-            return name
-        case ast.Subscript(slice=ast.Constant(value=str(name))):
-            return name
-    return ""

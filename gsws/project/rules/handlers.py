@@ -1,6 +1,6 @@
 """
 Rules about handler files that need more than one of them: GS207 unused modules, GS209 heavy imports, GS211 undeclared
-emits. What one file shows by itself was gathered by `gsws.project.pycode`.
+emits. What one file shows by itself was gathered by `gsws.project.python.facts`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from gsws.diagnostics.finding import Finding, Label, Severity, warning
 from gsws.diagnostics.suggest import nearest
-from gsws.project.handlers import IndexedModule, module_of
+from gsws.project.python.handlers import IndexedModule, module_of
 from gsws.project.reporting.wording import quoted
 from gsws.project.rules.scope import Scope
 from gsws.project.specs import EventSpec

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from gsws.project.cache import ProjectCache
 from gsws.project.events import Draft
-from gsws.project.handlers import HandlerIndex
-from gsws.project.pymodule import ModuleFacts
+from gsws.project.python.handlers import HandlerIndex
+from gsws.project.python.module import ModuleFacts
 from gsws.project.sources import CheckedFile
 from gsws.project.specs import EventSpec, Settings, SourceSpec
 from gsws.yaml.document import Document

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from gsws.errors import ServeError
 from gsws.plugins.contract import ListenerHandle
 from gsws.plugins.listening import ListenConfig
-from gsws.project.specs import Project
+from gsws.project.project import Project
 from gsws.routing.pushing import Pushes, Pushing
 
 __all__ = ["Context", "Environ", "Kind"]

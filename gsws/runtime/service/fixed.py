@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import fields
 from typing import Final
 
-from gsws.project.specs import DatasourceSpec, LogSpec, Project, Settings
+from gsws.project.project import Project
+from gsws.project.specs import DatasourceSpec, LogSpec, Settings
 from gsws.runtime.service.datasources import stale_datasources
 
 __all__ = ["LIVE_SETTINGS", "fixed_at_start"]

@@ -22,7 +22,8 @@ from gsws.errors import ConnectionClosed, ServeError
 from gsws.plugins.contract import EventSource, Health, ListenerHandle, Reconfigurable
 from gsws.plugins.listening import ListenConfig
 from gsws.plugins.registry import Registry, registry
-from gsws.project.specs import DatasourceSpec, Project, SourceSpec
+from gsws.project.project import Project
+from gsws.project.specs import DatasourceSpec, SourceSpec
 from gsws.routing.modules import ModuleSet
 from gsws.routing.table import Build, Hooks, RouteTable, build_table
 from gsws.runtime.requests.observer import Observer

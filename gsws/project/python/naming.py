@@ -2,7 +2,7 @@
 Names of functions in YAML: which can be none, what is said of one that means nothing, and whether the function it
 means can be called.
 
-Which function a name means is found by `gsws.project.handlers`.
+Which function a name means is found by `gsws.project.python.handlers`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gsws.diagnostics.finding import Finding, Label, Severity, error, replace
 from gsws.diagnostics.suggest import distance, nearest
-from gsws.project.parameters import INJECTABLE
+from gsws.project.python.parameters import INJECTABLE
 from gsws.project.reporting.wording import quoted
 from gsws.project.specs import HandlerRef
 from gsws.text.span import Span

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gsws.diagnostics.finding import Finding, warning
-from gsws.project.pysource import PythonSource, own_nodes
+from gsws.project.python.source import PythonSource, own_nodes
 
 __all__ = ["blocking_calls"]
 

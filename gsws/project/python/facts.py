@@ -2,7 +2,7 @@
 What the rules need to know of one Python file, gathered while its syntax tree is at hand.
 
 Costs a few searches in the bytes of a file that holds nothing of interest. Which functions it defines is told by
-`gsws.project.pymodule`.
+`gsws.project.python.module`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gsws.diagnostics.finding import Finding
-from gsws.project.pysource import FunctionNode, PythonSource, nodes_of
+from gsws.project.python.blocking import blocking_calls
+from gsws.project.python.secrets import secrets_in_python
+from gsws.project.python.source import FunctionNode, PythonSource, nodes_of
 from gsws.project.reporting.ignores import Ignore, ignores_in_python
 from gsws.project.reporting.isolation import isolated
-from gsws.project.reporting.secrets import secrets_in_python
-from gsws.project.rules.blocking import blocking_calls
 from gsws.text.span import Span
 
 __all__ = ["CodeFacts", "Emit", "Import", "read_code"]

@@ -1,7 +1,7 @@
 """
 What one Python file defines, read from its syntax tree; the file is never imported.
 
-Which of its functions an event means is decided in `gsws.project.handlers`.
+Which of its functions an event means is decided in `gsws.project.python.handlers`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from gsws.project.pycode import CodeFacts, Import, read_code
+from gsws.project.python.facts import CodeFacts, Import, read_code
 from gsws.project.specs import Parameter
 from gsws.text.span import Span
 

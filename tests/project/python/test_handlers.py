@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from gsws.project.parameters import INJECTABLE
+from gsws.project.python.parameters import INJECTABLE
 
 
 def chosen(tree, fn: str, files: dict[str, str]):

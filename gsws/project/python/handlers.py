@@ -3,7 +3,7 @@ The project's Python functions, found by reading their source and never by impor
 
 ``fn: a.b.c`` is ``functions/a/b/c.py``: the function named like the file, ``handler``, ``main``, or else the only
 public function defined there. ``fn: a.b.c.g`` names ``g`` in that file. One file's facts come from
-`gsws.project.pymodule`.
+`gsws.project.python.module`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from gsws.diagnostics.finding import Finding, Label, error
 from gsws.diagnostics.suggest import nearest
-from gsws.project.naming import Unfound, refused_name
-from gsws.project.pymodule import Function, Import, ModuleFacts
+from gsws.project.python.module import Function, Import, ModuleFacts
+from gsws.project.python.naming import Unfound, refused_name
 from gsws.project.reporting.wording import quoted
 from gsws.project.specs import HandlerRef
 
