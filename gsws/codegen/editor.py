@@ -15,8 +15,8 @@ from typing import Any, Final
 from gsws.codegen.draft07 import to_draft07
 from gsws.codegen.lookups import LOOKUP, optional, written
 from gsws.codegen.metaschema import definitions_file, group_schema, schema_schema
-from gsws.project.eventshape import EVENT
 from gsws.project.settings import SETTINGS_SHAPE
+from gsws.project.shapes.eventshape import EVENT
 from gsws.project.specs import PluginFacts
 from gsws.types import JSONObject
 from gsws.yaml.modeline import SCHEMA_FOLDER
@@ -161,7 +161,7 @@ def _plugin(facts: PluginFacts, name: str) -> Any:
 
 
 def _shape(shape: Any, about: Mapping[str, str]) -> Any:
-    """A shape of `gsws.project.shapes` in the words of draft 7."""
+    """A shape of `gsws.project.shapes.shapes` in the words of draft 7."""
     if not isinstance(shape, Mapping):
         return shape
     if "x-gsws-inert" in shape:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gsws.plugins.contract import SourceContext, SourceType
 from gsws.project.discovery import find_root
-from gsws.project.units import duration, size
+from gsws.project.shapes.units import duration, size
 
 if TYPE_CHECKING:
     from gsws.ai.retrieval import Embedder, FolderIndex

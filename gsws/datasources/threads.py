@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.plugins.contract import SourceContext, SourceType
-from gsws.project.units import duration
+from gsws.project.shapes.units import duration
 
 if TYPE_CHECKING:
     from gsws.ai.threads import ThreadStore

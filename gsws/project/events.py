@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from gsws.diagnostics.finding import Finding, error, warning
-from gsws.project.eventshape import EVENT
 from gsws.project.lookups import Expanded, Unresolved
 from gsws.project.reporting.wording import quoted
-from gsws.project.shapes import Check, check
+from gsws.project.shapes.eventshape import EVENT
+from gsws.project.shapes.shapes import Check, check
+from gsws.project.shapes.units import duration
+from gsws.project.shapes.unsaid import once, unsaid
 from gsws.project.specs import RateSpec
-from gsws.project.units import duration
-from gsws.project.unsaid import once, unsaid
 from gsws.text.span import Pointer, Span
 from gsws.types import JSONValue, is_protocol_name
 from gsws.yaml.document import Document

@@ -18,7 +18,6 @@ from gsws.project.customenv import VARIABLES, from_variables
 from gsws.project.discovery import SETTINGS, Entry, base_of, is_root
 from gsws.project.environment import parse_dotenv
 from gsws.project.events import Draft, draft_events
-from gsws.project.eventshape import area_of
 from gsws.project.hooks import resolve_lifespan
 from gsws.project.link import Linker, resolve_function
 from gsws.project.lookups import Area, Expanded, Lookups, Unresolved, expand, plain
@@ -38,6 +37,7 @@ from gsws.project.reporting.wording import quoted, type_name
 from gsws.project.rules.run import run_rules, silenced
 from gsws.project.rules.scope import Scope
 from gsws.project.settings import default_settings, read_settings
+from gsws.project.shapes.eventshape import area_of
 from gsws.project.sources import CheckedFile, check_datasource, check_source, name_finding
 from gsws.project.sourcespecs import source_specs
 from gsws.project.specs import DatasourceSpec, PluginFacts, Settings

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal, TypeVar
 
 from gsws.diagnostics.finding import Finding, error, warning
 from gsws.project.lookups import Expanded, Unresolved
-from gsws.project.shapes import check
+from gsws.project.shapes.shapes import check
+from gsws.project.shapes.units import duration, size
 from gsws.project.specs import AccessSpec, BackplaneSpec, LogSpec, ResumeSpec, Settings
-from gsws.project.units import duration, size
 
 __all__ = ["SETTINGS_SHAPE", "default_settings", "read_settings"]
 

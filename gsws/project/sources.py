@@ -13,13 +13,13 @@ from typing import Any, Final, Literal
 
 from gsws.diagnostics.finding import Finding, error, replace
 from gsws.diagnostics.suggest import nearest
-from gsws.project.kinds import understood
 from gsws.project.lookups import Expanded, Unresolved
 from gsws.project.merge import deep_merge
 from gsws.project.reporting.wording import quoted
-from gsws.project.shapes import check
+from gsws.project.shapes.kinds import understood
+from gsws.project.shapes.shapes import check
+from gsws.project.shapes.unsaid import once, unsaid
 from gsws.project.specs import PluginFacts
-from gsws.project.unsaid import once, unsaid
 from gsws.text.span import Pointer, Span
 
 __all__ = ["KNOWN_TYPES", "CheckedFile", "check_datasource", "check_source", "name_finding"]

@@ -13,8 +13,8 @@ from gsws.cli.commands.validate import FORMATS, print_findings
 from gsws.eventsources.websocket.schema import CONFIG_SCHEMA
 from gsws.plugins.registry import facts
 from gsws.project import load_project
-from gsws.project.eventshape import EVENT
 from gsws.project.settings import SETTINGS_SHAPE
+from gsws.project.shapes.eventshape import EVENT
 from tests.cli.support import gsws, inside
 
 TOKEN = "Rv6secretOf7Tests2pL"

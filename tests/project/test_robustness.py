@@ -10,8 +10,8 @@ import pytest
 
 from gsws.eventsources.websocket.config import parse
 from gsws.eventsources.websocket.schema import CONFIG_SCHEMA
-from gsws.project.eventshape import EVENT
 from gsws.project.settings import SETTINGS_SHAPE
+from gsws.project.shapes.eventshape import EVENT
 
 ODD = [
     None,

@@ -14,8 +14,8 @@ from gsws.cli.here import load_here
 from gsws.cli.suggest import did_you_mean
 from gsws.diagnostics import Severity
 from gsws.project import Project
+from gsws.project.shapes.units import duration
 from gsws.project.specs import DatasourceSpec
-from gsws.project.units import duration
 
 if TYPE_CHECKING:
     from gsws.ai.threads import ThreadStore

@@ -21,7 +21,7 @@ from gsws.plugins.listening import (
     RateLimit,
     TLSConfig,
 )
-from gsws.project.units import duration, size
+from gsws.project.shapes.units import duration, size
 
 __all__ = ["parse"]
 

@@ -154,7 +154,7 @@ CONFIG_SCHEMA: Final[Mapping[str, Any]] = {
         },
     },
 }
-"""JSON Schema of the file, with the keywords that `gsws.project.shapes` adds."""
+"""JSON Schema of the file, with the keywords that `gsws.project.shapes.shapes` adds."""
 
 DEFAULTS: Final[Mapping[str, Any]] = {
     "host": "127.0.0.1",

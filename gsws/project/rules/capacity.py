@@ -9,7 +9,7 @@ from gsws.defaults import MESSAGE_BYTES
 from gsws.diagnostics.finding import Finding, Label, Severity
 from gsws.project.events import Draft
 from gsws.project.rules.scope import Scope
-from gsws.project.units import size
+from gsws.project.shapes.units import size
 from gsws.text.span import Pointer
 
 __all__ = ["too_small_limits"]

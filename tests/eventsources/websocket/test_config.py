@@ -15,7 +15,7 @@ from gsws.plugins.listening import (
     RateLimit,
     TLSConfig,
 )
-from gsws.project.kinds import understood
+from gsws.project.shapes.kinds import understood
 
 
 def test_defaults_are_the_typed_defaults():

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, error
-from gsws.project.kinds import dotted
 from gsws.project.lookups import Expanded
 from gsws.project.reporting.wording import quoted
+from gsws.project.shapes.kinds import dotted
 from gsws.text.lines import LineIndex
 from gsws.text.span import Pointer
 

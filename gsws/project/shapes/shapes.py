@@ -22,8 +22,10 @@ from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, error, replace, warning
 from gsws.diagnostics.suggest import distance, nearest
-from gsws.project.advice import advice
-from gsws.project.kinds import (
+from gsws.project.lookups import Expanded, Unresolved
+from gsws.project.reporting.wording import article, did_you_mean, quoted, type_name
+from gsws.project.shapes.advice import advice
+from gsws.project.shapes.kinds import (
     KIND_WORDS,
     ORIGIN,
     Shape,
@@ -36,9 +38,7 @@ from gsws.project.kinds import (
     meant_for,
     types_of,
 )
-from gsws.project.lookups import Expanded, Unresolved
-from gsws.project.reporting.wording import article, did_you_mean, quoted, type_name
-from gsws.project.units import MAX_DURATION, MAX_SIZE, duration, size
+from gsws.project.shapes.units import MAX_DURATION, MAX_SIZE, duration, size
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
 from gsws.yaml.scalars import UNREPRESENTABLE, resolve

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gsws.project.units import duration, size
+from gsws.project.shapes.units import duration, size
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """
 The vocabulary of shapes: which keywords there are, which types fit them, and what a person calls them.
 
-What is done with a value that does not fit is in `gsws.project.shapes`.
+What is done with a value that does not fit is in `gsws.project.shapes.shapes`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Shape: TypeAlias = Mapping[str, Any]
-"""A JSON Schema of the keywords that `gsws.project.shapes` names."""
+"""A JSON Schema of the keywords that `gsws.project.shapes.shapes` names."""
 
 _ANNOTATIONS: Final = frozenset(
     {"$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "format"}
