@@ -24,7 +24,7 @@ from gsws.diagnostics import Finding, Fix
 from gsws.diagnostics.fix import Repair, apply_fixes
 from gsws.plugins.registry import facts
 from gsws.project import Project, ProjectCache, load_project
-from gsws.project.discovery import Entry
+from gsws.project.files.discovery import Entry
 
 __all__ = ["Change", "Repaired", "diff", "repair_project", "replace_file", "write_changes"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.plugins.contract import SourceContext, SourceType
-from gsws.project.discovery import find_root
+from gsws.project.files.discovery import find_root
 from gsws.project.shapes.units import duration, size
 
 if TYPE_CHECKING:

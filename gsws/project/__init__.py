@@ -1,7 +1,7 @@
 """From files to specs: what a project declares, checked, with findings."""
 
-from gsws.project.cache import ProjectCache
-from gsws.project.discovery import find_root, foreign_root, projects_below
+from gsws.project.files.cache import ProjectCache
+from gsws.project.files.discovery import find_root, foreign_root, projects_below
 from gsws.project.load import load_project
 from gsws.project.project import Project
 from gsws.project.python.parameters import INJECTABLE

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from gsws.diagnostics.finding import Finding, error, warning
-from gsws.project.lookups import Expanded, Unresolved
+from gsws.project.files.lookups import Expanded, Unresolved
 from gsws.project.reporting.wording import quoted
 from gsws.project.shapes.eventshape import EVENT
 from gsws.project.shapes.shapes import Check, check

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from gsws.diagnostics.finding import Edit, Finding, Fix, Label, error, warning
 from gsws.diagnostics.suggest import nearest
-from gsws.project.cache import ProjectCache
 from gsws.project.declarations import declaration_findings
 from gsws.project.envelope import envelope_findings
 from gsws.project.events import Draft, Part
-from gsws.project.lookups import Unresolved
+from gsws.project.files.cache import ProjectCache
+from gsws.project.files.lookups import Unresolved
 from gsws.project.missing import without_plugin
 from gsws.project.python.handlers import HandlerIndex
 from gsws.project.python.naming import check_signature, unfound

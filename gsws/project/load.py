@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gsws.diagnostics.finding import Label, Severity, error
 from gsws.diagnostics.mask import PROCESS, Mask, names_a_secret
-from gsws.project.cache import ProjectCache
-from gsws.project.customenv import VARIABLES, from_variables
-from gsws.project.discovery import SETTINGS, Entry, base_of, is_root
-from gsws.project.environment import parse_dotenv
 from gsws.project.events import Draft, draft_events
+from gsws.project.files.cache import ProjectCache
+from gsws.project.files.customenv import VARIABLES, from_variables
+from gsws.project.files.discovery import SETTINGS, Entry, base_of, is_root
+from gsws.project.files.environment import parse_dotenv
+from gsws.project.files.lookups import Area, Expanded, Lookups, Unresolved, expand, plain
+from gsws.project.files.merge import deep_merge
+from gsws.project.files.overlaid import overlaid
+from gsws.project.files.read import Reader
 from gsws.project.hooks import resolve_lifespan
 from gsws.project.link import Linker, resolve_function
-from gsws.project.lookups import Area, Expanded, Lookups, Unresolved, expand, plain
-from gsws.project.merge import deep_merge
 from gsws.project.missing import absent_sources, missing_plugins
 from gsws.project.network import network_findings, port_conflicts
-from gsws.project.overlaid import overlaid
 from gsws.project.project import Project
 from gsws.project.python.handlers import HandlerIndex
 from gsws.project.python.shadowing import helper_names, shadowing_findings
-from gsws.project.read import Reader
 from gsws.project.reporting.isolation import isolated
 from gsws.project.reporting.outcome import collector_at_rest, has_broken_events, in_order, no_events
 from gsws.project.reporting.risky import without_risky_fixes

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, Label, error, warning
-from gsws.project.lookups import Unresolved
+from gsws.project.files.lookups import Unresolved
 from gsws.project.reporting.wording import quoted
 from gsws.project.sources import CheckedFile
 from gsws.text.span import Pointer, Span

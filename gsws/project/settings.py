@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from gsws.diagnostics.finding import Finding, error, warning
-from gsws.project.lookups import Expanded, Unresolved
+from gsws.project.files.lookups import Expanded, Unresolved
 from gsws.project.shapes.shapes import check
 from gsws.project.shapes.units import duration, size
 from gsws.project.specs import AccessSpec, BackplaneSpec, LogSpec, ResumeSpec, Settings

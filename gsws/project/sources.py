@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 
 from gsws.diagnostics.finding import Finding, error, replace
 from gsws.diagnostics.suggest import nearest
-from gsws.project.lookups import Expanded, Unresolved
-from gsws.project.merge import deep_merge
+from gsws.project.files.lookups import Expanded, Unresolved
+from gsws.project.files.merge import deep_merge
 from gsws.project.reporting.wording import quoted
 from gsws.project.shapes.kinds import understood
 from gsws.project.shapes.shapes import check

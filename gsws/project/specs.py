@@ -47,7 +47,7 @@ class PluginFacts:
     Attributes:
         type: The word after ``type:``.
         source_type: Which folders it serves.
-        schema: JSON Schema of the file after look-ups. `gsws.project.shapes.shapes` says which extra keywords it may use.
+        schema: JSON Schema of the file after look-ups, with the keywords of `gsws.project.shapes.shapes`.
         defaults: Values of keys that the file leaves out, merged deeply.
         origin: Where it comes from, for people: ``built in`` or ``gsws-plugin-x 1.0``.
         error: Why it cannot be used, one sentence; None if it can.

@@ -9,7 +9,7 @@ from typing import Final
 
 from gsws.plugins.registry import facts
 from gsws.project import Project, ProjectCache, load_project
-from gsws.project.environment import parse_dotenv
+from gsws.project.files.environment import parse_dotenv
 
 __all__ = ["DOTENV", "Check", "CheckTakesTooLong", "read_dotenv"]
 

@@ -209,7 +209,7 @@ def test_a_folder_may_be_trusted(starter, monkeypatch, trusted):
 def test_sudo_trusts_who_called_it(starter, monkeypatch):
     inner = starter / "docs"
     inner.mkdir()
-    monkeypatch.setattr("gsws.project.discovery.owner_of", lambda path: 4321)
+    monkeypatch.setattr("gsws.project.files.discovery.owner_of", lambda path: 4321)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert find_root(inner) is None
     monkeypatch.setenv("SUDO_UID", "4321")
@@ -223,7 +223,7 @@ def test_one_file_of_another_user_is_enough(starter, monkeypatch):
     inner = starter / "docs"
     inner.mkdir()
     mine = os.geteuid()
-    monkeypatch.setattr("gsws.project.discovery.owner_of", lambda path: mine + (path.name == "gsws.yaml"))
+    monkeypatch.setattr("gsws.project.files.discovery.owner_of", lambda path: mine + (path.name == "gsws.yaml"))
     assert find_root(inner) is None
 
 

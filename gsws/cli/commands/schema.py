@@ -11,7 +11,7 @@ from gsws.cli.schemas import put, state
 from gsws.codegen.editor import schema_files
 from gsws.codegen.editors import SettingsRefused, jetbrains_mapping, vscode_settings
 from gsws.plugins.registry import facts
-from gsws.project.discovery import SETTINGS, base_of, list_files
+from gsws.project.files.discovery import SETTINGS, base_of, list_files
 from gsws.yaml.modeline import with_modeline
 
 __all__ = ["run"]

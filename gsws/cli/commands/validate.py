@@ -21,7 +21,7 @@ from gsws.diagnostics.render.full import render_full
 from gsws.diagnostics.render.json import render_json
 from gsws.plugins.registry import facts
 from gsws.project import Project, ProjectCache, find_root, load_project
-from gsws.project.codecs import disk_cache
+from gsws.project.files.codecs import disk_cache
 
 __all__ = ["FORMATS", "Options", "print_findings", "run", "summary"]
 

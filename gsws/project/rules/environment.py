@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, warning
 from gsws.diagnostics.suggest import nearest
-from gsws.project.customenv import VARIABLES, variables_of
-from gsws.project.discovery import file_inside
+from gsws.project.files.customenv import VARIABLES, variables_of
+from gsws.project.files.discovery import file_inside
 from gsws.project.reporting.wording import quoted
 from gsws.project.rules.gitindex import is_tracked
 from gsws.project.rules.scope import Scope

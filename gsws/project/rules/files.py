@@ -8,8 +8,8 @@ from functools import partial
 from typing import Final
 
 from gsws.diagnostics.finding import Finding, Severity, replace, warning
-from gsws.project.customenv import VARIABLES
-from gsws.project.discovery import file_inside
+from gsws.project.files.customenv import VARIABLES
+from gsws.project.files.discovery import file_inside
 from gsws.project.reporting.secrets import secrets_by_shape, secrets_in_document
 from gsws.project.reporting.wording import quoted
 from gsws.project.rules.scope import Scope

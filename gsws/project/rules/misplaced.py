@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from gsws.diagnostics.finding import Finding, warning
-from gsws.project.customenv import VARIABLES
-from gsws.project.discovery import SETTINGS
+from gsws.project.files.customenv import VARIABLES
+from gsws.project.files.discovery import SETTINGS
 from gsws.project.rules.scope import Scope
 from gsws.text.span import Span
 

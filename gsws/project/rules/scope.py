@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gsws.project.cache import ProjectCache
 from gsws.project.events import Draft
+from gsws.project.files.cache import ProjectCache
 from gsws.project.python.handlers import HandlerIndex
 from gsws.project.python.module import ModuleFacts
 from gsws.project.sources import CheckedFile

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gsws.project.lookups import Area
+from gsws.project.files.lookups import Area
 from gsws.text.span import Pointer
 
 __all__ = ["AUTHZ", "EVENT", "area_of"]

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, error, replace, warning
 from gsws.diagnostics.suggest import distance, nearest
-from gsws.project.lookups import Expanded, Unresolved
+from gsws.project.files.lookups import Expanded, Unresolved
 from gsws.project.reporting.wording import article, did_you_mean, quoted, type_name
 from gsws.project.shapes.advice import advice
 from gsws.project.shapes.kinds import (

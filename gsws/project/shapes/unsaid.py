@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from gsws.diagnostics.finding import Finding, error
-from gsws.project.lookups import Expanded
+from gsws.project.files.lookups import Expanded
 from gsws.project.reporting.wording import quoted
 from gsws.project.shapes.kinds import dotted
 from gsws.text.lines import LineIndex

@@ -13,8 +13,8 @@ import pytest
 from gsws.diagnostics import Finding
 from gsws.plugins.registry import facts
 from gsws.project import ProjectCache, load_project
-from gsws.project.codecs import CODECS, disk_cache
-from gsws.project.store import DiskStore, cache_folder
+from gsws.project.files.codecs import CODECS, disk_cache
+from gsws.project.files.store import DiskStore, cache_folder
 from gsws.yaml.reading import parse_yaml
 from tests.mutation.mutants import mutants
 from tests.mutation.samples import ENVIRON, RICH
@@ -121,7 +121,7 @@ def test_entries_of_a_wrong_shape_are_ignored(rich: Path) -> None:
 def test_another_gsws_does_not_trust_it(rich: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What another version wrote is not read."""
     check(rich)
-    monkeypatch.setattr("gsws.project.store.__version__", "99")
+    monkeypatch.setattr("gsws.project.files.store.__version__", "99")
     again = Counting(rich)
     check(rich, again.cache)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gsws.project import find_root
-from gsws.project.discovery import list_files
+from gsws.project.files.discovery import list_files
 
 
 def folders(root: Path, *names: str) -> None:

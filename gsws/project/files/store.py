@@ -174,7 +174,7 @@ def _stamp() -> bytes:
     for name in _LIBRARIES:
         module = import_module(name)
         known.update(f"{name}\0{getattr(module, '__version__', '')}\0".encode())
-    folder = Path(__file__).resolve().parents[1]
+    folder = Path(__file__).resolve().parents[2]
     for part in ("text", "diagnostics", "yaml", "schema", "project"):
         for path in sorted((folder / part).rglob("*.py")):
             facts = path.stat()

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from gsws.project.discovery import Entry
+from gsws.project.files.discovery import Entry
 
 if TYPE_CHECKING:
-    from gsws.project.store import DiskStore
+    from gsws.project.files.store import DiskStore
     from gsws.schema import SoundSchemas
 
 __all__ = ["ProjectCache", "ReadFailure"]

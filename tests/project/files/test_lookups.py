@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gsws.project.lookups import Lookups, Unresolved, expand
+from gsws.project.files.lookups import Lookups, Unresolved, expand
 from gsws.yaml.reading import parse_yaml
 
 LOOKUPS = Lookups(

@@ -2,7 +2,7 @@
 Look-ups in YAML values: ``${NAME}``, ``${NAME:-default}``, ``${NAME:?message}`` and ``<% config.a.b %>``.
 
 Names are looked up and nothing is ever evaluated. Keys are taken as written. Where variables come from is
-`gsws.project.environment`'s matter.
+`gsws.project.files.environment`'s matter.
 """
 
 from __future__ import annotations

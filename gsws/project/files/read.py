@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gsws.diagnostics.finding import Finding, Label, error
-from gsws.project.cache import ProjectCache, ReadFailure
-from gsws.project.discovery import Entry, Listing, list_files
+from gsws.project.files.cache import ProjectCache, ReadFailure
+from gsws.project.files.discovery import Entry, Listing, list_files
 from gsws.project.python.handlers import HandlerIndex, IndexedModule
 from gsws.project.python.module import ModuleFacts, read_module
 from gsws.project.python.shadowing import case_collisions

@@ -1,5 +1,5 @@
 """
-A `ProjectCache` that outlives its process: how parsed files become bytes for `gsws.project.store`, and values again.
+A `ProjectCache` that outlives its process: how parsed files become bytes for `files.store`, and values again.
 
 A document is kept only if nothing is wrong with it and no two places share a value; its spans come back with it.
 """
@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
-from gsws.project.cache import ProjectCache
+from gsws.project.files.cache import ProjectCache
+from gsws.project.files.store import Codec, DiskStore
 from gsws.project.python.module import ModuleFacts
-from gsws.project.store import Codec, DiskStore
 from gsws.yaml.document import Document, marked, marks_of
 
 __all__ = ["CODECS", "disk_cache"]
@@ -89,4 +89,4 @@ class _Modules:
 
 
 CODECS: Final[Mapping[str, Codec]] = {"yaml": _Documents(), "python": _Modules(), "schema": _Schemas()}
-"""By the kinds that `gsws.project.read` gives to `ProjectCache.file`, and one for schemas."""
+"""By the kinds that `gsws.project.files.read` gives to `ProjectCache.file`, and one for schemas."""
