@@ -24,8 +24,8 @@ try:
     from typing import Any, Final, NoReturn, cast
 
     from gsws.cli import output
+    from gsws.cli.fast_path import fast_command
     from gsws.cli.output import ENVIRONMENT, FAILED, GOOD, INTERNAL, USAGE, Failure
-    from gsws.cli.plain import plain_command
     from gsws.diagnostics.mask import hide
     from gsws.errors import EnvironmentFailure, PluginError, ServeError
     from gsws.protocol.urls import without_secrets
@@ -100,7 +100,7 @@ def _run(arguments: list[str]) -> int:
         for number in _STOPS:
             signal.signal(number, _stop)
     try:
-        plain = plain_command(arguments)
+        plain = fast_command(arguments)
         if plain is not None:
             return plain()
         from gsws.cli import app

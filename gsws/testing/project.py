@@ -12,8 +12,8 @@ import textwrap
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,6 +23,7 @@ from gsws.reload.reloader import Reloader, ReloadReport
 from gsws.routing.pushing import Pushes, Pushing
 from gsws.runtime.service import Service
 from gsws.testing.answers import EMPTY, Answer
+from gsws.testing.background import LoopThread
 from gsws.testing.capture import Broadcast, ListeningRooms, captured_logs
 from gsws.testing.client import Client
 from gsws.testing.loading import HOST, load_service, root_of
@@ -33,6 +34,7 @@ __all__ = ["ServedProject", "serve"]
 
 _T = TypeVar("_T")
 
+_START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 10.0
 
 _SERVED = threading.Lock()
@@ -104,10 +106,7 @@ class ServedProject(Pushing):
         self._clients: list[Client] = []
         self._default: Client | None = None
         self._written: dict[Path, bytes | None] = {}
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
-        self._drains = False
-        self._thread = threading.Thread(target=self._main, name="gsws service", daemon=True)
+        self._thread = LoopThread("gsws service", self._serving, _loop_factory())
 
     # Talking to it.
 
@@ -211,7 +210,7 @@ class ServedProject(Pushing):
 
     def run(self, coroutine: Coroutine[Any, Any, _T], timeout: float | None = None) -> _T:
         """Run a coroutine on the service's loop, where handlers run, and return its result."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._thread.loop)
         return future.result(self.timeout if timeout is None else timeout)
 
     def wait_until(self, condition: Callable[[], Any], timeout: float | None = None) -> None:
@@ -232,15 +231,11 @@ class ServedProject(Pushing):
     @property
     def is_alive(self) -> bool:
         """Whether its thread runs."""
-        return self._thread.is_alive()
+        return self._thread.is_alive
 
     def start(self) -> None:
         """Start it; `serve` does."""
-        self._thread.start()
-        if not self._ready.wait(30.0):
-            raise TimeoutError("the service did not start within 30 s")
-        if self._failure is not None:
-            raise self._failure
+        self._thread.start(_START_SECONDS)
 
     def stop(self, *, drain: bool = False) -> None:
         """
@@ -250,27 +245,27 @@ class ServedProject(Pushing):
             drain: Whether to begin as SIGTERM does, giving what runs the ``drain_timeout``, and return at once;
                 else what runs is ended, and this waits.
         """
-        self._drains = drain
-        with contextlib.suppress(RuntimeError, AttributeError):  # it has ended, or never began
-            if not drain:
-                self._loop.call_soon_threadsafe(self.service.hurry)
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        if not drain and self._thread.ident is not None:
-            self._thread.join(_STOP_SECONDS)
+        if drain:
+            self._thread.end()
+            return
+        if self.is_alive:
+            with contextlib.suppress(RuntimeError):  # it ends just now
+                self._thread.loop.call_soon_threadsafe(self.service.hurry)
+        self._thread.stop(_STOP_SECONDS)
 
     def close(self) -> None:
         """Close every client, stop the service, put back what was written; `serve` does."""
         for client in self._clients:
             client.close()
-        self.stop()
-        for place, content in self._written.items():
-            if content is None:
-                place.unlink(missing_ok=True)
-            else:
-                place.write_bytes(content)
-        self._written.clear()
-        if self.is_alive:
-            raise TimeoutError(f"the service did not stop within {_STOP_SECONDS:g} s: a handler holds up its loop")
+        try:
+            self.stop()
+        finally:
+            for place, content in self._written.items():
+                if content is None:
+                    place.unlink(missing_ok=True)
+                else:
+                    place.write_bytes(content)
+            self._written.clear()
 
     # Private.
 
@@ -290,25 +285,14 @@ class ServedProject(Pushing):
             self._default = self.client()
         return self._default
 
-    def _main(self) -> None:
-        try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(self._serve())
-        except BaseException as error:
-            self._failure = error
-        finally:
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
         service = self.service = await load_service(self.root, self._env, self._cache)
         await service.start()
         for live in service.live.values():
             live.executor.rooms = ListeningRooms(live.executor.rooms, self.broadcasts.append)
         self.addresses = {name: (HOST, address[1]) for name, address in service.addresses().items()}
-        self._ready.set()
-        await self._stopping.wait()
+        yield
         await service.stop()
 
 

@@ -13,10 +13,11 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Any, Final
 
+from gsws.testing.background import LoopThread
 from gsws.testing.faults import Direction, Fault, random_faults
 
 __all__ = ["FaultProxy"]
@@ -60,23 +61,17 @@ class FaultProxy:
         self._plan = plan
         self._scripts: deque[tuple[Fault, ...]] = deque()
         self._links: set[_Link] = set()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="gsws fault proxy", daemon=True)
+        self._thread = LoopThread("gsws fault proxy", self._serving)
         self._address: tuple[str, int] = ("127.0.0.1", 0)
 
     def __enter__(self) -> FaultProxy:
-        self._thread.start()
-        if not self._ready.wait(_DEADLINE):
-            raise TimeoutError("the proxy did not start in time")
+        self._thread.start(_DEADLINE)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(_DEADLINE)
-        if self._thread.is_alive():
-            raise TimeoutError("the proxy did not stop in time")
+        self._thread.stop(_DEADLINE)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -137,7 +132,7 @@ class FaultProxy:
                 act(link)
             done.set()
 
-        self._loop.call_soon_threadsafe(run)
+        self._thread.loop.call_soon_threadsafe(run)
         if not done.wait(_DEADLINE):
             raise TimeoutError("the proxy is stuck")
 
@@ -148,18 +143,12 @@ class FaultProxy:
             return ()
         return self._plan(random.Random(f"{self._seed}/{self.connections}"))  # noqa: S311  # to be repeatable
 
-    def _main(self) -> None:
-        with asyncio.Runner() as runner:
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
+    @contextlib.asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
         server = await asyncio.start_server(self._accepted, "127.0.0.1", 0, backlog=1024)
         host, port = server.sockets[0].getsockname()
         self._address = (host, port)
-        self._ready.set()
-        await self._stopping.wait()
+        yield
         server.close()
         for link in tuple(self._links):
             link.end(reset=True)

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import gsws.client
 from gsws.cli import output
-from gsws.cli.asides import aside
+from gsws.cli.call_frames import call_frame
 from gsws.cli.caller import Caller, caller
-from gsws.cli.here import load_here
+from gsws.cli.current_project import load_current
 from gsws.cli.payload import payload
 from gsws.cli.running import places_of
 from gsws.cli.suggest import did_you_mean
@@ -225,7 +225,7 @@ def _take(answer: _Answer, frame: Any, id: str, *, live: bool) -> None:
     elif live and kind == "stream.chunk":
         _chunk(answer, body)
     elif live and kind not in ("stream.start", "stream.end"):
-        _aside(answer, aside(str(kind), body, whole=not output.is_terminal(sys.stderr)))
+        _aside(answer, call_frame(str(kind), body, whole=not output.is_terminal(sys.stderr)))
 
 
 def _chunk(answer: _Answer, body: dict[str, Any]) -> None:
@@ -288,7 +288,7 @@ def _reply(body: dict[str, Any]) -> None:
 
 def _target(event: str, url: str | None) -> _Target:
     """Where to send: the URL given, or that of the event's source in this project, where it listens now."""
-    project = load_here() if url is None or find_root(Path.cwd()) is not None else None
+    project = load_current() if url is None or find_root(Path.cwd()) is not None else None
     known = tuple(one.key for one in project.events) if project is not None else ()
     if url is not None:
         return _Target(_full_url(url), None, known, None if project is None else project.root)

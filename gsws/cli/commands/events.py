@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gsws.cli import output
-from gsws.cli.here import load_here
+from gsws.cli.current_project import load_current
 from gsws.project import EventSpec, Project
 from gsws.project.specs import HandlerRef
 
@@ -17,7 +17,7 @@ _HEADER = ("EVENT", "SOURCE", "FUNCTION", "ANSWERS", "SCHEMA", "CONCURRENCY")
 
 def run(*, env: str, as_json: bool) -> int:
     """Print one row an event; with errors in the project, what could be read of it."""
-    project = load_here(env)
+    project = load_current(env)
     if as_json:
         output.result_json(
             {"ok": project.ok(), "events": [_facts(project, event) for event in project.events], **_beside(project)}

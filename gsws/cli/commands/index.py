@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.cli import output
-from gsws.cli.here import load_here
+from gsws.cli.current_project import load_current
 from gsws.datasources.documents import open_index
 from gsws.diagnostics import Severity
 from gsws.project import Project
@@ -42,7 +42,7 @@ def run(*, name: str | None, rebuild: bool, env: str, as_json: bool) -> int:
         Failure: If there is no project, or no such datasource (exit 1).
         EnvironmentFailure: If the extra `ai` or a key is missing (exit 4).
     """
-    project = load_here(env)
+    project = load_current(env)
     specs = _chosen(project, name)
     reports: dict[str, Report] = {}
     for spec in specs:

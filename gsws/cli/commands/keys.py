@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gsws.cli import keysfile, output
-from gsws.cli.here import no_project
+from gsws.cli.current_project import no_project
 from gsws.cli.suggest import did_you_mean
 from gsws.project import find_root, load_project
 from gsws.runtime.identity.apikeys import ApiKey, hash_of, read_keys

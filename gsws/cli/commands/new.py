@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gsws.cli import output, sources
-from gsws.cli.here import load_here
+from gsws.cli.current_project import load_current
 from gsws.cli.plugins import usable
 from gsws.cli.schemas import named
 from gsws.cli.suggest import did_you_mean
@@ -40,7 +40,7 @@ def event(name: str, *, fn: str | None, stream: bool, as_json: bool) -> int:
     _check(check_event_name, name)
     if fn is not None:
         _check(check_function_name, fn)
-    project = load_here()
+    project = load_current()
     source, rest = _source_and_rest(project, name)
     key = f"{source}.{rest}"
     existing = next((event for event in project.events if event.key.lower() == key.lower()), None)
@@ -73,7 +73,7 @@ def function(name: str, *, stream: bool, as_json: bool) -> int:
         Failure: Exit 2 for a bad name, 1 if it is there already.
     """
     _check(check_function_name, name)
-    project = load_here()
+    project = load_current()
     if project.handlers.find(name) is not None:
         raise output.Failure(f"a function `{name}` is there already")
     files = _function_file(project, name, stream=stream, event=None)
@@ -96,7 +96,7 @@ def source(name: str, *, type: str, as_json: bool) -> int:
             exit_code=output.USAGE,
         )
     plugin = usable(type)
-    project = load_here()
+    project = load_current()
     there = sources.find(project, name)
     if there is not None:
         raise output.Failure(f"`{sources.relative(project, there)}` is there already")

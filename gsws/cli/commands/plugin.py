@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gsws.cli import output, sources
-from gsws.cli.here import load_here
+from gsws.cli.current_project import load_current
 from gsws.cli.plugins import checked_type, listed, usable
 from gsws.cli.schemas import refresh
 from gsws.cli.suggest import did_you_mean
@@ -33,7 +33,7 @@ def add(type: str, *, name: str | None, as_json: bool) -> int:
     type = checked_type(type)
     if name is not None:
         _check_name(name)
-    project = load_here()
+    project = load_current()
     requirements = None
     installed = False
     if type not in registry:
@@ -91,7 +91,7 @@ def remove(name: str, *, yes: bool, as_json: bool) -> int:
         Failure: If there is no such source (exit 1), or it was edited and nobody can be asked.
     """
     _check_name(name)
-    project = load_here()
+    project = load_current()
     path = sources.find(project, name)
     if path is None:
         known = [*project.sources, *project.datasources]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gsws.cli import output
-from gsws.cli.here import root_here
+from gsws.cli.current_project import current_root
 from gsws.cli.payload import payload
 from gsws.types import is_protocol_name
 
@@ -56,7 +56,7 @@ def _one_target(given: Mapping[str, str | None], names: Sequence[str]) -> dict[s
 
 
 def _ask(request: dict[str, Any], *, as_json: bool) -> int:
-    root = root_here()
+    root = current_root()
     if os.name != "posix":
         raise output.Failure(
             "there are no control sockets on this system", "`ctx.push` works here", exit_code=output.ENVIRONMENT

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gsws.cli import output
-from gsws.cli.here import root_here
+from gsws.cli.current_project import current_root
 from gsws.cli.schemas import put, state
 from gsws.codegen.editor import schema_files
 from gsws.codegen.editors import SettingsRefused, jetbrains_mapping, vscode_settings
@@ -31,7 +31,7 @@ def run(*, write: bool, vscode: bool, jetbrains: bool, as_json: bool) -> int:
     Raises:
         Failure: If there is no project, or a file refuses (exit 1).
     """
-    root = root_here()
+    root = current_root()
     wanted = {**schema_files(facts()), **_modelines(root)}
     if vscode:
         wanted |= _settings(root, ".vscode/settings.json", vscode_settings)

@@ -14,7 +14,7 @@ from gsws.cli import output
 from gsws.cli.commands.events import where
 from gsws.cli.commands.serve_log import LogPresenter, log_failure
 from gsws.cli.commands.validate import summary
-from gsws.cli.here import check_environment, root_here
+from gsws.cli.current_project import check_environment, current_root
 from gsws.cli.sample import call_line
 from gsws.cli.suggest import did_you_mean
 from gsws.diagnostics import Finding, Severity
@@ -56,7 +56,7 @@ def run(
     format = log_format or ("console" if development else "json")
     _check(port=port, env=env, workers=workers, log_format=log_format)
     try:
-        root = root_here()
+        root = current_root()
         cache = ProjectCache()
         project = load_project(root, env=env, plugins=facts(), cache=cache)
         format = log_format or project.settings.log.format or format

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gsws.cli import output
-from gsws.cli.here import load_here
+from gsws.cli.current_project import load_current
 from gsws.cli.suggest import did_you_mean
 from gsws.diagnostics import Severity
 from gsws.project import Project
@@ -137,7 +137,7 @@ def _deleted(count: int, as_json: bool) -> int:
 def _find(where: Where) -> _Found:
     if where.url is not None:
         return _Found(where.url, Path.cwd(), 0.0)
-    project = load_here(where.env)
+    project = load_current(where.env)
     spec = _spec(project, where.source)
     for finding in project.findings:
         # A look-up that failed leaves its own text in place of the address.

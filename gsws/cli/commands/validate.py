@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import Final
 
 from gsws.cli import output
-from gsws.cli.here import check_environment, no_project
+from gsws.cli.current_project import check_environment, no_project
 from gsws.cli.selection import Choice, read_level, read_prefixes
 from gsws.cli.suggest import did_you_mean
 from gsws.diagnostics import Finding, Severity

@@ -6,15 +6,16 @@ Sync and async tests alike use it; every wait has a deadline.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from gsws.testing.background import LoopThread
 from gsws.testing.gemini.exchange import Responder
 from gsws.testing.gemini.models import Models
 from gsws.testing.gemini.request import Request
@@ -73,10 +74,8 @@ class FakeGemini:
         self._requests: deque[Request] = deque(maxlen=keep)
         self._open: set[Request] = set()
         self._changed = threading.Condition()
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
         self._address: tuple[str, int] | None = None
-        self._thread: threading.Thread | None = None
+        self._thread = LoopThread("gsws fake gemini", self._serving)
 
     @classmethod
     def record(cls, upstream: str, file: str | Path, *, upstream_key: str | None = None, **options: Any) -> FakeGemini:
@@ -134,24 +133,13 @@ class FakeGemini:
 
     def start(self) -> None:
         """Listen. Raises OSError if the port cannot be had."""
-        if self._thread is not None:
+        if self._thread.was_started:
             raise RuntimeError("this stand-in was started before")
-        self._thread = threading.Thread(target=self._main, name="gsws fake gemini", daemon=True)
-        self._thread.start()
-        if not self._ready.wait(_DEADLINE):
-            raise TimeoutError("the stand-in did not start in time")
-        if self._failure is not None:
-            self._thread.join(_DEADLINE)
-            raise self._failure
+        self._thread.start(_DEADLINE)
 
     def stop(self) -> None:
         """Cut what is open and end; does nothing if it is not running."""
-        if self._thread is None or not self._thread.is_alive():
-            return
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(_DEADLINE)
-        if self._thread.is_alive():
-            raise TimeoutError("the stand-in did not stop in time")
+        self._thread.stop(_DEADLINE)
 
     @property
     def url(self) -> str:
@@ -198,7 +186,7 @@ class FakeGemini:
 
     def cut(self) -> None:
         """Reset every open connection now."""
-        self._loop.call_soon_threadsafe(self._server.cut)
+        self._thread.loop.call_soon_threadsafe(self._server.cut)
 
     # What was asked.
 
@@ -250,22 +238,11 @@ class FakeGemini:
         outcomes = [f"{one.operation or one.path} {one.outcome} ({len(one.sent)} tokens)" for one in self._requests]
         return f"{len(outcomes)} requests: {', '.join(outcomes[-10:]) or 'none'}"
 
-    def _main(self) -> None:
-        with asyncio.Runner() as runner:
-            runner.run(self._serve())
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
         self._server = Server(self._responder, key=self.key, began=self._began, changed=self._notify, ended=self._ended)
-        try:
-            self._address = await self._server.start(*self._listen)
-        except OSError as error:
-            self._failure = error
-            return
-        finally:
-            self._ready.set()
-        await self._stopping.wait()
+        self._address = await self._server.start(*self._listen)
+        yield
         await self._server.stop()
 
     def _began(self, request: Request) -> None:

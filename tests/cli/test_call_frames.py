@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gsws.cli.asides import aside
+from gsws.cli.call_frames import call_frame
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ from gsws.cli.asides import aside
     ],
 )
 def test_a_frame_is_one_line(eventtype, payload, line):
-    assert aside(eventtype, payload, whole=False) == line
+    assert call_frame(eventtype, payload, whole=False) == line
 
 
 def test_a_long_line_is_cut_for_a_person_only():
     payload = {"text": "x" * 1000}
-    assert len(aside("custom", payload, whole=False)) < 450
-    assert aside("custom", payload, whole=True).endswith('x"}')
+    assert len(call_frame("custom", payload, whole=False)) < 450
+    assert call_frame("custom", payload, whole=True).endswith('x"}')

@@ -10,13 +10,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-__all__ = ["aside"]
+__all__ = ["call_frame"]
 
 _LONGEST: Final = 400
 """Characters of one line for a person; a program reads ``--json``."""
 
 
-def aside(eventtype: str, payload: Mapping[str, Any], *, whole: bool) -> str:
+def call_frame(eventtype: str, payload: Mapping[str, Any], *, whole: bool) -> str:
     """
     Tell one frame in one line.
 

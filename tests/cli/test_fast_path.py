@@ -8,7 +8,7 @@ import pytest
 
 from gsws.cli import app
 from gsws.cli.commands import serve, validate
-from gsws.cli.plain import _OPTIONS, plain_command
+from gsws.cli.fast_path import _OPTIONS, fast_command
 
 LINES = [
     "serve",
@@ -31,7 +31,7 @@ def test_it_means_the_same(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (serve, validate):
         monkeypatch.setattr(module, "run", lambda *given, **named: calls.append((list(given), named)) or 0)
 
-    plain = plain_command(line.split())
+    plain = fast_command(line.split())
     assert plain is not None
     plain()
     app.command().main(args=line.split(), prog_name="gsws", standalone_mode=False)
@@ -60,7 +60,7 @@ def test_it_means_the_same(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_rest_is_typers(line: str) -> None:
     """What is unusual or wrong is left to the parser that can say why."""
-    assert plain_command(line.split()) is None
+    assert fast_command(line.split()) is None
 
 
 def test_it_knows_no_option_that_typer_does_not() -> None:

@@ -9,7 +9,7 @@ from gsws.cli import output
 from gsws.plugins.registry import facts
 from gsws.project import Project, find_root, foreign_root, load_project, projects_below
 
-__all__ = ["check_environment", "load_here", "no_project", "root_here"]
+__all__ = ["check_environment", "current_root", "load_current", "no_project"]
 
 
 def check_environment(name: str) -> None:
@@ -27,7 +27,7 @@ def check_environment(name: str) -> None:
         )
 
 
-def root_here() -> Path:
+def current_root() -> Path:
     """
     The root of the project at or above the working directory.
 
@@ -69,7 +69,7 @@ def no_project(start: Path, message: str) -> tuple[str, str]:
     return message, "`gsws init .` makes one"
 
 
-def load_here(env: str = "development") -> Project:
+def load_current(env: str = "development") -> Project:
     """
     Load the project of the working directory, with the installed plugins; errors are in its findings.
 
@@ -77,4 +77,4 @@ def load_here(env: str = "development") -> Project:
         Failure: If there is no project (exit 1), or ``env`` is no name (exit 2).
     """
     check_environment(env)
-    return load_project(root_here(), env=env, plugins=facts())
+    return load_project(current_root(), env=env, plugins=facts())

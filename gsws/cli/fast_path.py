@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["plain_command"]
+__all__ = ["fast_command"]
 
 _OPTIONS: Final[Mapping[str, Mapping[str, type]]] = {
     "serve": {
@@ -34,7 +34,7 @@ _OPTIONS: Final[Mapping[str, Mapping[str, type]]] = {
 }
 
 
-def plain_command(arguments: Sequence[str]) -> Callable[[], int] | None:
+def fast_command(arguments: Sequence[str]) -> Callable[[], int] | None:
     """What to run for these arguments; None if typer must read them."""
     if not arguments or arguments[0] not in _OPTIONS or "_GSWS_COMPLETE" in os.environ:
         return None
