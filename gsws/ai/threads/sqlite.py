@@ -154,8 +154,7 @@ class SqliteThreads:
 
     async def _read(self, sql: str, values: Sequence[Any]) -> list[Any]:
         saver = self.checkpointer
-        if saver.work.is_closed:
-            raise ThreadStoreError(f"the file of threads `{saver.path}` is closed")
+        saver.check_open()
         async with saver.lock:
             try:
                 return list(await saver.conn.execute_fetchall(sql, values))

@@ -156,7 +156,7 @@ class SqliteSaver(AsyncSqliteSaver):
         Raises:
             ThreadStoreError: If the file, or what it holds of this thread, cannot be read.
         """
-        self._check_open()
+        self.check_open()
         try:
             return await super().aget_tuple(config)
         except sqlite3.Error as error:
@@ -177,11 +177,12 @@ class SqliteSaver(AsyncSqliteSaver):
         Raises:
             ThreadStoreError: If nothing was written.
         """
-        self._check_open()
+        self.check_open()
         # Half a transaction would keep every other process from writing.
         return await self.work.finish(self._write(list(statements), superseding))
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise the error of a store that is closed."""
         if self.work.is_closed:
             raise ThreadStoreError(f"the file of threads `{self.path}` is closed")
 
