@@ -24,6 +24,7 @@ from langchain_core.exceptions import (
 from langgraph.errors import GraphRecursionError, InvalidUpdateError, NodeTimeoutError
 
 from gsws.ai.budget import BudgetExceeded
+from gsws.ai.models.failures import RetryAdvice, read_failure
 from gsws.ai.turn.failures import FAILURES, TurnFailed, failure_of
 
 
@@ -130,6 +131,13 @@ def test_when_to_try_again() -> None:
     assert failure_of(Status(429, {"retry-after": "1.5"}), spoke=False).retry_after_ms == 1500
     assert failure_of(Status(429, {"retry-after": "Fri, 31 Dec 1999"}), spoke=False).retry_after_ms is None
     assert failure_of(Status(429), spoke=False).retry_after_ms is None
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 413, 418, 425, 429, 499, 500, 501, 503, 504, 529])
+def test_what_is_asked_again_is_what_clients_may_try_again(status: int) -> None:
+    """The advice for the next attempt and the protocol's `retryable` come of one reading, and agree."""
+    is_asked_again = read_failure(Status(status), of_model=True).advice is RetryAdvice.RETRY
+    assert failure_of(Status(status), spoke=False).retryable == is_asked_again
 
 
 def test_budgets() -> None:
