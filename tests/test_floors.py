@@ -67,6 +67,17 @@ RUNTIME: Mapping[str, int] = {
     "sources": 5,
     "service": 6,
 }
+# And of `ai`: a turn stands above the memory of threads, that above models, these above what searches.
+AI: Mapping[str, int] = {
+    "content": 0,
+    "google": 0,
+    "budget": 1,
+    "retrieval": 1,
+    "models": 2,
+    "threads": 3,
+    "turn": 4,
+}
+INNER: Mapping[str, Mapping[str, int]] = {"runtime": RUNTIME, "ai": AI}
 GROUND = 0
 
 # Siblings of one floor that may nevertheless import: the importer first.
@@ -162,7 +173,7 @@ def violations(package: Path) -> list[str]:
             top = target.partition(".")[0]
             if top == "gsws":
                 found += _floor_violation(f"{where}:{line}", here, target)
-                found += _runtime_violation(f"{where}:{line}", name, target)
+                found += _inner_violation(f"{where}:{line}", name, target)
             elif top in FORBIDDEN.get(here, ()):
                 found.append(f"{where}:{line}: `{here}` must not import `{top}`")
             elif top in CONFINED and not name.startswith(CONFINED[top]):
@@ -185,17 +196,19 @@ def _floor_violation(where: str, here: str, target: str) -> list[str]:
     return [f"{where}: {floors}, {relation} it"]
 
 
-def _runtime_violation(where: str, name: str, target: str) -> list[str]:
-    """The same between the packages of `runtime`; its single modules are the ground, and may know each other."""
-    if not (name.startswith("gsws.runtime.") and target.startswith("gsws.runtime.")):
+def _inner_violation(where: str, name: str, target: str) -> list[str]:
+    """The same between the packages of a room; its single modules are the ground, and may know each other."""
+    outer = name.split(".")[1]
+    if outer not in INNER or not (name.startswith(f"gsws.{outer}.") and target.startswith(f"gsws.{outer}.")):
         return []
+    floors = INNER[outer]
     here, there = name.split(".")[2], target.split(".")[2]
-    if unknown := {here, there} - RUNTIME.keys():
-        return [f"{where}: `runtime.{min(unknown)}` has no floor; {ADVICE}"]
-    if here == there or RUNTIME[there] < RUNTIME[here] or RUNTIME[here] == RUNTIME[there] == GROUND:
+    if unknown := {here, there} - floors.keys():
+        return [f"{where}: `{outer}.{min(unknown)}` has no floor; {ADVICE}"]
+    if here == there or floors[there] < floors[here] or floors[here] == floors[there] == GROUND:
         return []
-    relation = "a sibling of" if RUNTIME[there] == RUNTIME[here] else "above"
-    return [f"{where}: `runtime.{here}` imports `runtime.{there}`, {relation} it"]
+    relation = "a sibling of" if floors[there] == floors[here] else "above"
+    return [f"{where}: `{outer}.{here}` imports `{outer}.{there}`, {relation} it"]
 
 
 def test_every_module_imports_only_from_floors_below() -> None:
@@ -238,6 +251,9 @@ def test_the_package_is_really_read() -> None:
         ("runtime/a.py", "from gsws.datasources import documents\n", "must not know"),
         ("eventsources/a.py", "from gsws.protocol import codec\n", "imports only"),
         ("runtime/rooms/hub.py", "import websockets.frames\n", "only gsws.runtime.transport"),
+        ("ai/threads/a.py", "from gsws.ai.turn.failures import FAILURES\n", "above"),
+        ("ai/retrieval/a.py", "from gsws.ai.budget import Budget\n", "a sibling of"),
+        ("ai/a.py", "from gsws.ai import content\n", "has no floor"),
         ("errors.py", "from gsws.text.span import Span\n", "a sibling of"),
         ("novel/a.py", "", "has no floor"),
         ("novel.py", "", "has no floor"),
