@@ -266,8 +266,8 @@ def _commented_out(draft: Draft) -> Iterator[Finding]:
     for place in places:
         if draft.document.swallowed((draft.written, *place)) is not None:
             # Only a project with events needs the engine.
-            from gsws.schema.remark import no_value
-            from gsws.schema.remark import place as placed
+            from gsws.schema.finding import no_value
+            from gsws.schema.finding import place as placed
 
             yield placed(no_value(place, f"`{place[-1]}`"), draft.document, (draft.written,))
 

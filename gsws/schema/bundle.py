@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from gsws.diagnostics.suggest import nearest
 from gsws.schema.drafts import DATA, KEYWORDS, LIST, MAP, ONE
+from gsws.schema.finding import SchemaFinding, no_value
 from gsws.schema.references import (
     Files,
     Lost,
@@ -24,13 +25,12 @@ from gsws.schema.references import (
     resolve,
     uri_of,
 )
-from gsws.schema.remark import Remark, no_value
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["Rewritten", "rewrite"]
 
-_MAX_REMARKS: Final = 50
+_MAX_FINDINGS: Final = 50
 
 
 @dataclass(slots=True)
@@ -42,14 +42,14 @@ class Rewritten:
         data: A copy without the keywords that have no value.
         reached: Paths of the definitions files it refers to.
         targets: Where each reference leads, by the place of the schema that has it.
-        remarks: References that lead nowhere and keywords without a value; neither is in ``data``.
+        findings: References that lead nowhere and keywords without a value; neither is in ``data``.
         dynamic: Whether ``$dynamicRef`` or ``$recursiveRef`` occurs.
     """
 
     data: JSONValue = None
     reached: set[str] = field(default_factory=set)
     targets: dict[Pointer, Target] = field(default_factory=dict)
-    remarks: list[Remark] = field(default_factory=list)
+    findings: list[SchemaFinding] = field(default_factory=list)
     dynamic: bool = False
 
 
@@ -129,16 +129,16 @@ class _Rewriter:
         """Below a keyword that is none a reference may still lead to a schema; what is null there is its own matter."""
         if not isinstance(value, dict):
             return value
-        remarks = self.result.remarks
-        self.result.remarks = []
+        findings = self.result.findings
+        self.result.findings = []
         out = self.schema(value, pointer)
-        self.result.remarks = [*remarks, *(remark for remark in self.result.remarks if not remark.empty)]
+        self.result.findings = [*findings, *(finding for finding in self.result.findings if not finding.empty)]
         return out
 
     def nothing(self, pointer: Pointer, what: str) -> JSONValue:
         """What stands in for a value that is not there; the finding keeps the schema from being used."""
-        if len(self.result.remarks) < _MAX_REMARKS:
-            self.result.remarks.append(no_value(pointer, what))
+        if len(self.result.findings) < _MAX_FINDINGS:
+            self.result.findings.append(no_value(pointer, what))
         return True
 
     def reference(self, reference: str, pointer: Pointer) -> str | None:
@@ -146,8 +146,8 @@ class _Rewriter:
         if found is None:
             return reference
         if isinstance(found, Lost):
-            if len(self.result.remarks) < _MAX_REMARKS:
-                self.result.remarks.append(_lost(reference, found, pointer))
+            if len(self.result.findings) < _MAX_FINDINGS:
+                self.result.findings.append(_lost(reference, found, pointer))
             return None
         self.result.targets[pointer] = found
         if found.resource:
@@ -160,10 +160,10 @@ class _Rewriter:
         return f"{address}{fragment_of(pointer_tokens(unquote(fragment)))}" if fragment.startswith("/") else reference
 
 
-def _lost(reference: str, lost: Lost, pointer: Pointer) -> Remark:
+def _lost(reference: str, lost: Lost, pointer: Pointer) -> SchemaFinding:
     candidates = [] if lost.remote else candidates_of(lost)
     near = nearest(reference, candidates)
-    return Remark(
+    return SchemaFinding(
         "GS110" if lost.remote else "GS404",
         lost.message,
         (*pointer, "$ref"),

@@ -20,18 +20,18 @@ from gsws.schema.backtracking import backtracks
 from gsws.schema.drafts import Draft, walk
 from gsws.schema.ecma import Refused, Translation, translate
 from gsws.schema.engine import meta_valid, pattern_kind
+from gsws.schema.finding import SchemaFinding
 from gsws.schema.limits import bad_samples, contradictions
+from gsws.schema.messages import tick
 from gsws.schema.meta import unknown_draft, wrong_keywords
-from gsws.schema.remark import Remark
 from gsws.schema.unknown import unknown_format, unknown_keywords
-from gsws.schema.wording import tick
 from gsws.schema.work import Work
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
 __all__ = ["check_schema", "has_fancy_pattern", "isolated"]
 
-_MAX_REMARKS: Final = 50
+_MAX_FINDINGS: Final = 50
 _NOT_USABLE: Final = ("GS401", "GS408")
 _LOOSE: Final = frozenset(["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"])
 
@@ -46,14 +46,14 @@ def check_schema(
     fancy: bool,
     work: Work | None,
     own: bool,
-) -> list[Remark]:
+) -> list[SchemaFinding]:
     """
     Everything that is wrong with a schema but its references.
 
     Args:
         written: As it stands in the file.
         rewritten: The same with references that the engine understands.
-        base: Prefix of the remarks' pointers.
+        base: Prefix of the findings' pointers.
         draft: What it is read as; None for an unknown ``$schema``.
         registry: What its references lead to.
         fancy: Whether what it reaches needs the engine that goes back and forth.
@@ -63,10 +63,10 @@ def check_schema(
     if draft is None:
         return [unknown_draft(written, base)]
     if not isinstance(written, (dict, bool)):
-        return [Remark("GS401", f"a schema is a mapping, `true` or `false`, not {tick(written)}", base)]
+        return [SchemaFinding("GS401", f"a schema is a mapping, `true` or `false`, not {tick(written)}", base)]
     if written is False and not base:
         return [
-            Remark(
+            SchemaFinding(
                 "GS410",
                 "`false` refuses every value",
                 base,
@@ -75,9 +75,9 @@ def check_schema(
                 severity=Severity.WARNING,
             )
         ]
-    remarks: list[Remark] = []
+    findings: list[SchemaFinding] = []
     chosen = isinstance(written, dict) and "$schema" in written
-    each: dict[str, Callable[[dict[str, Any], Pointer], Iterable[Remark]]] = {
+    each: dict[str, Callable[[dict[str, Any], Pointer], Iterable[SchemaFinding]]] = {
         "unknown_keywords": lambda schema, at: unknown_keywords(
             schema, base + at, draft, rewritten, chosen=chosen, own=own
         ),
@@ -86,37 +86,37 @@ def check_schema(
         "required": lambda schema, at: _required(schema, base + at, at),
     }
     for name, rule in each.items():
-        remarks += isolated(name, base, lambda rule=rule: _on_each(rewritten, rule))  # type: ignore[misc]
+        findings += isolated(name, base, lambda rule=rule: _on_each(rewritten, rule))  # type: ignore[misc]
     if not meta_valid(rewritten, draft):
-        known = {remark.pointer for remark in remarks}
+        known = {finding.pointer for finding in findings}
         wrong = isolated(
             "wrong_keywords",
             base,
             lambda: _on_each(rewritten, lambda schema, at: wrong_keywords(schema, base + at, draft)),
         )
-        remarks += [remark for remark in wrong if remark.pointer not in known]
-        if not any(remark.severity is Severity.ERROR for remark in remarks):
-            remarks.append(Remark("GS401", f"no valid schema of {draft.name}", base))
+        findings += [finding for finding in wrong if finding.pointer not in known]
+        if not any(finding.severity is Severity.ERROR for finding in findings):
+            findings.append(SchemaFinding("GS401", f"no valid schema of {draft.name}", base))
     if work is not None and not any(
-        remark.code in _NOT_USABLE and remark.severity is Severity.ERROR for remark in remarks
+        finding.code in _NOT_USABLE and finding.severity is Severity.ERROR for finding in findings
     ):
-        remarks += isolated(
+        findings += isolated(
             "contradictions", base, lambda: contradictions(rewritten, base, draft, registry, fancy, work)
         )
-        remarks += isolated("bad_samples", base, lambda: bad_samples(rewritten, base, draft, registry, fancy, work))
-    return remarks[:_MAX_REMARKS]
+        findings += isolated("bad_samples", base, lambda: bad_samples(rewritten, base, draft, registry, fancy, work))
+    return findings[:_MAX_FINDINGS]
 
 
-def isolated(name: str, base: Pointer, rule: Callable[[], Iterable[Remark]]) -> list[Remark]:
-    """What a rule finds, at most 50 remarks; if it raises, what it found before and GS901. The others run."""
-    found: list[Remark] = []
+def isolated(name: str, base: Pointer, rule: Callable[[], Iterable[SchemaFinding]]) -> list[SchemaFinding]:
+    """What a rule finds, at most 50 findings; if it raises, what it found before and GS901. The others run."""
+    found: list[SchemaFinding] = []
     try:
-        found.extend(islice(rule(), _MAX_REMARKS))
+        found.extend(islice(rule(), _MAX_FINDINGS))
     except Exception as failure:
         last = traceback.extract_tb(failure.__traceback__)[-1:]
         where = "".join(f" at {frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in last)
         found.append(
-            Remark(
+            SchemaFinding(
                 "GS901",
                 f"the rule `{name}` failed{where}: {type(failure).__name__}; the other rules ran",
                 base,
@@ -128,7 +128,9 @@ def isolated(name: str, base: Pointer, rule: Callable[[], Iterable[Remark]]) -> 
     return found
 
 
-def _on_each(schema: JSONValue, rule: Callable[[dict[str, Any], Pointer], Iterable[Remark]]) -> Iterator[Remark]:
+def _on_each(
+    schema: JSONValue, rule: Callable[[dict[str, Any], Pointer], Iterable[SchemaFinding]]
+) -> Iterator[SchemaFinding]:
     for pointer, inner in walk(schema):
         yield from rule(inner, pointer)
 
@@ -156,7 +158,7 @@ def _is_fancy(pattern: str, *, old: bool) -> bool:
     return isinstance(spoken, Translation) and (spoken.linear is None or (old and not spoken.plain))
 
 
-def _patterns(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]:
+def _patterns(schema: dict[str, Any], pointer: Pointer) -> Iterator[SchemaFinding]:
     pattern = schema.get("pattern")
     if isinstance(pattern, str):
         yield from _pattern(pattern, (*pointer, "pattern"), on_key=False)
@@ -165,10 +167,10 @@ def _patterns(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]:
         yield from _pattern(name, (*pointer, "patternProperties", name), on_key=True)
 
 
-def _pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[Remark]:
+def _pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[SchemaFinding]:
     kind = pattern_kind(pattern)
     if isinstance(kind, Refused):
-        yield Remark(
+        yield SchemaFinding(
             "GS408",
             f"{tick(pattern)} is no regular expression of ECMA-262: it {kind.reason}",
             pointer,
@@ -179,7 +181,7 @@ def _pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[Remark
         return
     spoken = translate(pattern)
     for doubt in spoken.doubts if isinstance(spoken, Translation) else ():
-        yield Remark(
+        yield SchemaFinding(
             "GS408",
             f"{tick(pattern)} is no regular expression where the `u` flag is set, as JSON Schema wants it",
             pointer,
@@ -192,10 +194,10 @@ def _pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[Remark
     yield from _slow_pattern(pattern, pointer, on_key=on_key)
 
 
-def _slow_pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[Remark]:
+def _slow_pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[SchemaFinding]:
     reason = backtracks(pattern)
     if reason is not None:
-        yield Remark(
+        yield SchemaFinding(
             "GS408",
             f"{tick(pattern)} backtracks without bound: {reason}",
             pointer,
@@ -206,7 +208,7 @@ def _slow_pattern(pattern: str, pointer: Pointer, *, on_key: bool) -> Iterator[R
         )
 
 
-def _required(schema: dict[str, Any], pointer: Pointer, inside: Pointer) -> Iterator[Remark]:
+def _required(schema: dict[str, Any], pointer: Pointer, inside: Pointer) -> Iterator[SchemaFinding]:
     names, properties = schema.get("required"), schema.get("properties")
     if "properties" not in schema and schema.get("additionalProperties") is False:
         properties = {}
@@ -219,7 +221,7 @@ def _required(schema: dict[str, Any], pointer: Pointer, inside: Pointer) -> Iter
     for number, name in enumerate(names):
         if isinstance(name, str) and name not in properties:
             near = nearest(name, properties)
-            yield Remark(
+            yield SchemaFinding(
                 "GS403",
                 f"`required` names {tick(name)}, which `properties` does not describe",
                 (*pointer, "required", number),

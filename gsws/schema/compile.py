@@ -24,8 +24,8 @@ from gsws.schema.definitions import Definitions
 from gsws.schema.drafts import draft_of
 from gsws.schema.engine import EngineError, build, registry_of
 from gsws.schema.explain import Explainer, SchemaError
+from gsws.schema.finding import SchemaFinding, place
 from gsws.schema.references import Resource, Target, uri_of
-from gsws.schema.remark import Remark, place
 from gsws.schema.work import Work
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
@@ -120,7 +120,7 @@ class Compiled:
 @dataclass(frozen=True, slots=True)
 class _Kept:
     validator: Validator | None
-    remarks: tuple[Remark, ...]
+    findings: tuple[SchemaFinding, ...]
     digests: tuple[tuple[str, str], ...]
 
 
@@ -157,7 +157,7 @@ def compile_schema(
         if len(_kept) >= _MAX_KEPT:
             _kept.pop(next(iter(_kept)))
         _kept[key] = kept
-    findings = [place(remark, document, pointer) for remark in kept.remarks]
+    findings = [place(finding, document, pointer) for finding in kept.findings]
     findings.sort(key=lambda finding: finding.span or document.key_span(pointer))
     return Compiled(kept.validator, tuple(findings))
 
@@ -186,9 +186,9 @@ def _judged(
 
         return Compiled(_Later(compiled), ())
     kept = _compile(schema, folder, definitions, strict)
-    if not kept.remarks and kept.validator is not None:
+    if not kept.findings and kept.validator is not None:
         sound.learn(short, kept.digests)
-    findings = [place(remark, document, pointer) for remark in kept.remarks]
+    findings = [place(finding, document, pointer) for finding in kept.findings]
     findings.sort(key=lambda finding: finding.span or document.key_span(pointer))
     return Compiled(kept.validator, tuple(findings))
 
@@ -205,12 +205,12 @@ def _compile(schema: JSONValue, folder: str, definitions: Definitions, strict: b
     """Compile and judge; a mistake in here is a finding about this schema, and the others are judged."""
     kept: list[_Kept] = []
 
-    def rule() -> tuple[Remark, ...]:
+    def rule() -> tuple[SchemaFinding, ...]:
         kept.append(_compiled(schema, folder, definitions, strict))
-        return kept[0].remarks
+        return kept[0].findings
 
-    remarks = isolated("compile_schema", (), rule)
-    return kept[0] if kept else _Kept(None, tuple(remarks), ())
+    findings = isolated("compile_schema", (), rule)
+    return kept[0] if kept else _Kept(None, tuple(findings), ())
 
 
 def _compiled(schema: JSONValue, folder: str, definitions: Definitions, strict: bool) -> _Kept:
@@ -224,24 +224,26 @@ def _compiled(schema: JSONValue, folder: str, definitions: Definitions, strict: 
     heavy = isolated("too_much", (), lambda: work.too_much(resource.roots))
     fancy = reach.fancy or has_fancy_pattern(rewritten.data, draft)
     registry = reach.registry(fancy=fancy)
-    remarks = list(rewritten.remarks)
-    remarks += check_schema(
+    findings = list(rewritten.findings)
+    findings += check_schema(
         schema,
         rewritten.data,
         (),
         draft=draft,
         registry=registry,
         fancy=fancy,
-        work=None if rewritten.remarks or circles or heavy else work,
+        work=None if rewritten.findings or circles or heavy else work,
         own=True,
     )
-    remarks += circles
-    remarks += heavy
+    findings += circles
+    findings += heavy
     # A reference that leads nowhere may lead somewhere when any file changes.
-    every = tuple((path, definitions.digest(path) or "") for path in files.resources) if rewritten.remarks else ()
+    every = tuple((path, definitions.digest(path) or "") for path in files.resources) if rewritten.findings else ()
     digests = every or reach.digests
-    if draft is None or any(remark.severity is Severity.ERROR and remark.code not in _HARMLESS for remark in remarks):
-        return _Kept(None, tuple(remarks), digests)
+    if draft is None or any(
+        finding.severity is Severity.ERROR and finding.code not in _HARMLESS for finding in findings
+    ):
+        return _Kept(None, tuple(findings), digests)
     own = uri_of(Target("", ())).rstrip("#")
 
     def whole() -> tuple[JSONValue, dict[str, JSONValue], bool]:
@@ -261,9 +263,9 @@ def _compiled(schema: JSONValue, folder: str, definitions: Definitions, strict: 
         else:
             engine = build(rewritten.data, draft, registry, fancy=fancy)
     except EngineError as error:
-        if not any(definitions.remarks(path) for path, _ in reach.digests):
-            remarks.append(Remark("GS401", f"the schema does not compile: {_reason(error)}", ()))
-        return _Kept(None, tuple(remarks), digests)
+        if not any(definitions.findings_of(path) for path, _ in reach.digests):
+            findings.append(SchemaFinding("GS401", f"the schema does not compile: {_reason(error)}", ()))
+        return _Kept(None, tuple(findings), digests)
 
     def explainer() -> Explainer:
         """Made at the first refusal: parts are compiled alone, so every reference must be absolute."""
@@ -271,7 +273,7 @@ def _compiled(schema: JSONValue, folder: str, definitions: Definitions, strict: 
         alone = engine if dynamic else None
         return Explainer(data, contents, draft, registry_of(contents, fancy=fancy), fancy=fancy, whole=alone)
 
-    return _Kept(Validator(engine.is_valid, explainer), tuple(remarks), digests)
+    return _Kept(Validator(engine.is_valid, explainer), tuple(findings), digests)
 
 
 def _reason(error: BaseException) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from gsws.schema.finding import SchemaFinding
 from gsws.schema.references import Resource, Target, at
-from gsws.schema.remark import Remark
 from gsws.text.span import Pointer
 
 __all__ = ["endless"]
@@ -25,7 +25,7 @@ class _Files(Protocol):
 
 def endless(
     path: str, resource: Resource, files: _Files, targets: dict[Pointer, Target] | None = None
-) -> Iterator[Remark]:
+) -> Iterator[SchemaFinding]:
     """
     References of a resource that are part of a circle without an end.
 
@@ -51,7 +51,7 @@ def endless(
     for pointer, target in own.items():
         node = Target(path, pointer)
         if node in circles and circles[node] == circles.get(target):
-            yield Remark(
+            yield SchemaFinding(
                 "GS405",
                 "following this `$ref` never ends, so no value fits",
                 (*pointer, "$ref"),

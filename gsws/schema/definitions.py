@@ -18,15 +18,15 @@ from gsws.schema.check import check_schema, has_fancy_pattern, isolated
 from gsws.schema.cycles import endless
 from gsws.schema.drafts import DEFAULT, Draft, draft_of
 from gsws.schema.engine import registry_of
+from gsws.schema.finding import SchemaFinding, place
 from gsws.schema.references import Files, Resource, Target, at, schemas_in, uri_of
-from gsws.schema.remark import Remark, place
 from gsws.schema.work import Work
 from gsws.yaml.document import Document
 
 __all__ = ["Definitions", "Reach"]
 
 
-_CHECKED: Final[dict[Any, tuple[Remark, ...]]] = {}
+_CHECKED: Final[dict[Any, tuple[SchemaFinding, ...]]] = {}
 _MAX_CHECKED: Final = 2048
 
 
@@ -81,7 +81,7 @@ class Definitions:
         out: list[Finding] = []
         for path, document in self.documents.items():
             if path in self.resources:
-                found = [place(remark, document, ()) for remark in self.remarks(path)]
+                found = [place(finding, document, ()) for finding in self.findings_of(path)]
                 out += sorted(found, key=lambda finding: finding.span or document.key_span(()))
         return tuple(out)
 
@@ -127,7 +127,7 @@ class Definitions:
         """Where the references of a file lead, by the places of their schemas."""
         return self.rewritten(path).targets
 
-    def remarks(self, path: str) -> tuple[Remark, ...]:
+    def findings_of(self, path: str) -> tuple[SchemaFinding, ...]:
         """What is wrong in one file."""
         reach = self.reach([path])
         key = (path, self.names, reach.digests)
@@ -137,16 +137,16 @@ class Definitions:
             _CHECKED[key] = tuple(isolated("check_schema", (), lambda: self._check(path, reach)))
         return _CHECKED[key]
 
-    def _check(self, path: str, reach: Reach) -> Iterator[Remark]:
+    def _check(self, path: str, reach: Reach) -> Iterator[SchemaFinding]:
         resource = self.resources[path]
         rewritten = self.rewritten(path)
         work = Work(path, resource, self, rewritten.targets)
         circles = isolated("endless", (), lambda: endless(path, resource, self))
         heavy = isolated("too_much", (), lambda: work.too_much(resource.roots))
-        yield from rewritten.remarks
+        yield from rewritten.findings
         yield from circles
         yield from heavy
-        usable = not (rewritten.remarks or circles or heavy)
+        usable = not (rewritten.findings or circles or heavy)
         for root in resource.roots:
             schema = at(resource.data, root)
             yield from check_schema(

@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 from gsws.diagnostics.suggest import nearest
 from gsws.schema.drafts import Draft
 from gsws.schema.engine import EngineError
+from gsws.schema.messages import kind_of, list_of, quote, sentence
 from gsws.schema.references import pointer_text
-from gsws.schema.wording import kind_of, list_of, quote, sentence
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
 

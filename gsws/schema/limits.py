@@ -13,9 +13,9 @@ import jsonschema_rs
 from gsws.diagnostics.finding import Severity
 from gsws.schema.drafts import Draft, walk
 from gsws.schema.engine import EngineError, build, unsatisfiable
+from gsws.schema.finding import SchemaFinding
+from gsws.schema.messages import tick
 from gsws.schema.reason import reason
-from gsws.schema.remark import Remark
-from gsws.schema.wording import tick
 from gsws.schema.work import Work, parts_of
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
@@ -47,19 +47,19 @@ _IDENTITY: Final = frozenset(("$schema", "$id", "id"))
 
 def contradictions(
     schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None, fancy: bool, work: Work
-) -> Iterator[Remark]:
+) -> Iterator[SchemaFinding]:
     """Schemas that no value fits, the innermost ones; a warning where others stand beside it to be taken instead."""
     found: set[Pointer] = set()
     for pointer, inner in reversed(list(walk(schema))):
         if any(step in ("not", "if") for step in pointer) or pointer in found:
             continue
-        remark = _contradiction(inner, base + pointer)
-        if remark is None and _may_contradict(inner) and inner.get("not") not in ({}, True):
+        finding = _contradiction(inner, base + pointer)
+        if finding is None and _may_contradict(inner) and inner.get("not") not in ({}, True):
             local = {key: value for key, value in inner.items() if key not in _IDENTITY} if pointer else inner
             if (pointer and _refers_inside(local)) or not work.is_provable(base + pointer):
                 continue
             if unsatisfiable(local, draft, registry, fancy=fancy):
-                remark = Remark(
+                finding = SchemaFinding(
                     "GS410",
                     "no value fits this schema",
                     base + pointer,
@@ -67,10 +67,10 @@ def contradictions(
                     label="contradicts itself",
                     help="compare `type`, `enum`, `const`, `required` and the limits; one excludes another",
                 )
-        if remark is not None:
+        if finding is not None:
             found.update(pointer[:length] for length in range(len(pointer) + 1))
             aside = not _ASIDE.isdisjoint(pointer)
-            yield replace(remark, severity=Severity.WARNING) if aside else remark
+            yield replace(finding, severity=Severity.WARNING) if aside else finding
 
 
 def _refers_inside(data: JSONValue) -> bool:
@@ -97,11 +97,11 @@ def _may_contradict(schema: dict[str, Any]) -> bool:
     return any(described.get(name, not closed) is False for name in names if isinstance(name, str))
 
 
-def _contradiction(schema: dict[str, Any], pointer: Pointer) -> Remark | None:
+def _contradiction(schema: dict[str, Any], pointer: Pointer) -> SchemaFinding | None:
     for low, high in _PAIRS:
         least, most = schema.get(low), schema.get(high)
         if _is_number(least) and _is_number(most) and least > most:
-            return Remark(
+            return SchemaFinding(
                 "GS410",
                 f"`{low}` {tick(least)} is above `{high}` {tick(most)}, so no value fits",
                 (*pointer, low),
@@ -112,7 +112,7 @@ def _contradiction(schema: dict[str, Any], pointer: Pointer) -> Remark | None:
     for low, high in _OPEN_PAIRS:
         least, most = schema.get(low), schema.get(high)
         if _is_number(least) and _is_number(most) and least >= most:
-            return Remark(
+            return SchemaFinding(
                 "GS410",
                 f"`{low}` {tick(least)} leaves nothing below `{high}` {tick(most)}, so no value fits",
                 (*pointer, low),
@@ -121,7 +121,7 @@ def _contradiction(schema: dict[str, Any], pointer: Pointer) -> Remark | None:
                 related=(((*pointer, high), "the other limit"),),
             )
     if schema.get("enum") == []:
-        return Remark("GS410", "`enum` is empty, so no value fits", (*pointer, "enum"), label="lists nothing")
+        return SchemaFinding("GS410", "`enum` is empty, so no value fits", (*pointer, "enum"), label="lists nothing")
     types = schema.get("type")
     names = [types] if isinstance(types, str) else types if isinstance(types, list) else []
     for keyword in ("const", "enum"):
@@ -130,7 +130,7 @@ def _contradiction(schema: dict[str, Any], pointer: Pointer) -> Remark | None:
         values = schema[keyword] if keyword == "enum" else [schema[keyword]]
         if isinstance(values, list) and not any(_is_of(value, name) for value in values for name in names):
             what = "none of `enum` is" if keyword == "enum" else f"`const` {tick(values[0])} is not"
-            return Remark(
+            return SchemaFinding(
                 "GS410",
                 f"{what} of `type` {tick(types)}, so no value fits",
                 (*pointer, keyword),
@@ -140,7 +140,7 @@ def _contradiction(schema: dict[str, Any], pointer: Pointer) -> Remark | None:
             )
     required, most = schema.get("required"), schema.get("maxProperties")
     if isinstance(required, list) and _is_number(most) and len(set(map(str, required))) > most:
-        return Remark(
+        return SchemaFinding(
             "GS410",
             f"`required` names more properties than `maxProperties` {tick(most)} allows, so no value fits",
             (*pointer, "maxProperties"),
@@ -173,7 +173,7 @@ def _is_of(value: Any, name: str) -> bool:
 
 def bad_samples(
     schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None, fancy: bool, work: Work
-) -> Iterator[Remark]:
+) -> Iterator[SchemaFinding]:
     """Defaults and examples that their own schema refuses; the large ones of costly schemas are taken as they are."""
     left = _MAX_STEPS
     for pointer, inner in walk(schema):
@@ -200,7 +200,7 @@ def bad_samples(
             continue
         for place, value in refused:
             what = "default" if place == ("default",) else "example"
-            yield Remark(
+            yield SchemaFinding(
                 "GS409",
                 f"the {what} {tick(value)} does not fit its own schema",
                 base + pointer + place,

@@ -10,8 +10,8 @@ from typing import Any, Final
 from gsws.diagnostics.suggest import nearest
 from gsws.schema.drafts import DRAFTS, LIST, MAP, ONE, Draft
 from gsws.schema.engine import meta_valid
-from gsws.schema.remark import Remark
-from gsws.schema.wording import tick
+from gsws.schema.finding import SchemaFinding
+from gsws.schema.messages import tick
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
@@ -74,10 +74,10 @@ _EXPECTED: Final[dict[str, str]] = {
 }
 
 
-def unknown_draft(schema: JSONValue, base: Pointer) -> Remark:
-    """The remark about a ``$schema`` that is not known."""
+def unknown_draft(schema: JSONValue, base: Pointer) -> SchemaFinding:
+    """The finding about a ``$schema`` that is not known."""
     uri = schema.get("$schema") if isinstance(schema, dict) else None
-    return Remark(
+    return SchemaFinding(
         "GS401",
         f"`$schema` names no draft that is known here: {tick(uri)}",
         (*base, "$schema"),
@@ -86,7 +86,7 @@ def unknown_draft(schema: JSONValue, base: Pointer) -> Remark:
     )
 
 
-def wrong_keywords(schema: dict[str, Any], pointer: Pointer, draft: Draft) -> Iterator[Remark]:
+def wrong_keywords(schema: dict[str, Any], pointer: Pointer, draft: Draft) -> Iterator[SchemaFinding]:
     """The keywords of one schema that its draft's meta-schema refuses; inner schemas are judged by themselves."""
     for keyword, value in schema.items():
         if keyword == "$schema" or keyword not in draft.keywords:
@@ -112,18 +112,18 @@ def _hollow(keyword: str, value: JSONValue) -> JSONValue:
     return value
 
 
-def _wrong_value(keyword: str, value: JSONValue, pointer: Pointer) -> Iterator[Remark]:
+def _wrong_value(keyword: str, value: JSONValue, pointer: Pointer) -> Iterator[SchemaFinding]:
     if keyword in MAP and isinstance(value, dict):
         for name, inner in value.items():
             if not isinstance(inner, (dict, bool)):
-                yield Remark(
+                yield SchemaFinding(
                     "GS401", f"`{name}` under `{keyword}` must be {_SCHEMA}, not {tick(inner)}", (*pointer, name)
                 )
         return
     if keyword in LIST and isinstance(value, list) and value:
         wrong = [(number, inner) for number, inner in enumerate(value) if not isinstance(inner, (dict, bool))]
         for number, inner in wrong:
-            yield Remark("GS401", f"`{keyword}` lists schemas, not {tick(inner)}", (*pointer, number))
+            yield SchemaFinding("GS401", f"`{keyword}` lists schemas, not {tick(inner)}", (*pointer, number))
         if wrong:
             return
     if keyword == "type":
@@ -133,7 +133,7 @@ def _wrong_value(keyword: str, value: JSONValue, pointer: Pointer) -> Iterator[R
                 near = [_WORDS[str(name)]] if str(name) in _WORDS else nearest(str(name), _TYPES)
                 if str(name).endswith("[]") and str(name) != "[]":
                     items = _WORDS.get(str(name)[:-2], str(name)[:-2])
-                    yield Remark(
+                    yield SchemaFinding(
                         "GS401",
                         f"`type` must be {_EXPECTED['type']}, not {tick(name)}",
                         (*pointer, number) if isinstance(value, list) else pointer,
@@ -141,7 +141,7 @@ def _wrong_value(keyword: str, value: JSONValue, pointer: Pointer) -> Iterator[R
                         help=f"write `type: array`, and `items: {{type: {items}}}`",
                     )
                     return
-                yield Remark(
+                yield SchemaFinding(
                     "GS401",
                     f"`type` must be {_EXPECTED['type']}, not {tick(name)}",
                     (*pointer, number) if isinstance(value, list) else pointer,
@@ -156,4 +156,4 @@ def _wrong_value(keyword: str, value: JSONValue, pointer: Pointer) -> Iterator[R
     elif keyword == "items" and isinstance(value, list):
         help = "write `prefixItems` for items by position"
     expected = _EXPECTED.get(keyword, "another value")
-    yield Remark("GS401", f"`{keyword}` must be {expected}, not {tick(value)}", pointer, help=help)
+    yield SchemaFinding("GS401", f"`{keyword}` must be {expected}, not {tick(value)}", pointer, help=help)

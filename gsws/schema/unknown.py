@@ -13,10 +13,10 @@ from typing import Any, Final
 from gsws.diagnostics.finding import Severity
 from gsws.diagnostics.suggest import nearest
 from gsws.schema.drafts import FORMATS, INERT_FORMATS, KEYWORDS, Draft, walk
+from gsws.schema.finding import SchemaFinding
+from gsws.schema.messages import tick
 from gsws.schema.meta import fits_keyword
 from gsws.schema.references import value_at
-from gsws.schema.remark import Remark
-from gsws.schema.wording import tick
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
@@ -47,7 +47,7 @@ _OPEN_API: Final = frozenset(["xml", "externalDocs", "discriminator", "nullable"
 
 def unknown_keywords(
     schema: dict[str, Any], pointer: Pointer, draft: Draft, root: JSONValue, *, chosen: bool, own: bool
-) -> Iterator[Remark]:
+) -> Iterator[SchemaFinding]:
     """
     The keywords of one schema that mean nothing in its draft.
 
@@ -79,7 +79,7 @@ def unknown_keywords(
         else:
             help = "a keyword of your own starts with `x-`"
         wrong = meant or (known and not chosen) or keyword == "optional"
-        yield Remark(
+        yield SchemaFinding(
             "GS402",
             f"unknown schema keyword {tick(keyword)}{f' in {draft.name}' if known else ''}; it would check nothing",
             (*pointer, keyword),
@@ -91,7 +91,7 @@ def unknown_keywords(
         )
 
 
-def unknown_format(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]:
+def unknown_format(schema: dict[str, Any], pointer: Pointer) -> Iterator[SchemaFinding]:
     """The format of one schema, if it is none that is asserted. Its name is never repaired."""
     name = schema.get("format")
     if not isinstance(name, str) or name in FORMATS:
@@ -104,7 +104,7 @@ def unknown_format(schema: dict[str, Any], pointer: Pointer) -> Iterator[Remark]
         message, label = f"the format {tick(name)} is not asserted", "checks nothing"
         help = "state what is meant with `minimum`, `maximum`, `pattern` or `contentEncoding`"
     severity = Severity.ERROR if near else Severity.WARNING
-    yield Remark("GS402", message, (*pointer, "format"), label=label, help=help, severity=severity)
+    yield SchemaFinding("GS402", message, (*pointer, "format"), label=label, help=help, severity=severity)
 
 
 def _only_widens(pointer: Pointer, root: JSONValue) -> bool:
@@ -116,7 +116,7 @@ def _only_widens(pointer: Pointer, root: JSONValue) -> bool:
     return used.isdisjoint(_COUNTING) or used.isdisjoint(("$ref", "$dynamicRef", "$recursiveRef"))
 
 
-def _nullable(schema: dict[str, Any], pointer: Pointer, *, value: bool, certain: bool) -> Iterator[Remark]:
+def _nullable(schema: dict[str, Any], pointer: Pointer, *, value: bool, certain: bool) -> Iterator[SchemaFinding]:
     """OpenAPI's way to allow null; the repair names the type that is there, where null is then surely accepted."""
     types = schema.get("type")
     names = [types] if isinstance(types, str) else types if isinstance(types, list) else []
@@ -133,7 +133,7 @@ def _nullable(schema: dict[str, Any], pointer: Pointer, *, value: bool, certain:
     null = f"[{', '.join(map(str, names))}, 'null']"
     open_to_null = bool(names) and "null" not in names and "enum" not in schema and "const" not in schema
     repairable = value and certain and open_to_null
-    yield Remark(
+    yield SchemaFinding(
         "GS402",
         "`nullable` is OpenAPI's and does nothing in JSON Schema" + ("; null is refused" if value else ""),
         (*pointer, "nullable"),

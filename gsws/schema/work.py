@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final, Protocol, TypeAlias
 
 from gsws.schema.drafts import ONE
+from gsws.schema.finding import SchemaFinding
 from gsws.schema.references import Resource, Target, at
-from gsws.schema.remark import Remark
 from gsws.text.span import Pointer
 from gsws.types import JSONValue
 
@@ -83,13 +83,13 @@ class Work:
             and self._count(node, self._inlined, self._inlined_of) <= _MAX_INLINED
         )
 
-    def too_much(self, roots: tuple[Pointer, ...]) -> Iterator[Remark]:
+    def too_much(self, roots: tuple[Pointer, ...]) -> Iterator[SchemaFinding]:
         """GS411 for the innermost schema of this text that costs more than `MAX_STEPS`, if a root does."""
         for root in roots:
             if self.steps(root) > MAX_STEPS:
                 # Counted from the inside out: the first that is over the limit is the innermost.
                 first = next(node for node, count in self._steps.items() if count > MAX_STEPS)
-                yield Remark(
+                yield SchemaFinding(
                     "GS411",
                     f"checking one value may take more than {MAX_STEPS:,} steps: alternatives in alternatives multiply",
                     first.pointer if first.resource == self._path else root,

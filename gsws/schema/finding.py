@@ -1,7 +1,7 @@
 """
 What is wrong with a schema, as a place inside the schema; a `Finding` once it is known where the schema stands.
 
-Remarks are cached with the compiled schema; spans move when a line is added above, remarks do not.
+They are cached with the compiled schema: a span moves when a line is added above it, a place in the schema does not.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from gsws.diagnostics.finding import Edit, Finding, Fix, Label, Severity
 from gsws.text.span import Pointer, Span
 from gsws.yaml.document import Document
 
-__all__ = ["Remark", "no_value", "place"]
+__all__ = ["SchemaFinding", "no_value", "place"]
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class SchemaFinding:
     """
     One thing that is wrong.
 
@@ -30,7 +30,7 @@ class Remark:
         severity: As in a finding.
         replacement: What to write instead of the place.
         related: Other places inside the schema, each with the text for it; keys are meant.
-        instead: The place that ``replacement`` is for; then the place of the remark is removed.
+        instead: The place that ``replacement`` is for; then the place of the finding is removed.
         empty: Whether there is no value; it may stand in a comment.
     """
 
@@ -47,33 +47,33 @@ class Remark:
     empty: bool = False
 
 
-def no_value(pointer: Pointer, what: str) -> Remark:
+def no_value(pointer: Pointer, what: str) -> SchemaFinding:
     """GS401: nothing, or null, where a schema needs something."""
-    return Remark(
+    return SchemaFinding(
         "GS401", f"{what} has no value", pointer, True, "nothing here", "give it one, or remove it", empty=True
     )
 
 
-def place(remark: Remark, document: Document, base: Pointer) -> Finding:
-    """The finding that a remark is for a schema that stands at ``base``."""
-    pointer = base + remark.pointer
-    comment = document.swallowed(pointer) if remark.empty else None
+def place(finding: SchemaFinding, document: Document, base: Pointer) -> Finding:
+    """The finding that a finding is for a schema that stands at ``base``."""
+    pointer = base + finding.pointer
+    comment = document.swallowed(pointer) if finding.empty else None
     if comment is not None:
-        return _in_comment(remark, document, pointer, comment)
-    span = document.key_span(pointer) if remark.on_key else document.value_span(pointer)
+        return _in_comment(finding, document, pointer, comment)
+    span = document.key_span(pointer) if finding.on_key else document.value_span(pointer)
     fix = None
-    if remark.replacement is not None and remark.instead is not None:
+    if finding.replacement is not None and finding.instead is not None:
         removal = document.entry_span(pointer)
         if removal is not None:
-            other = document.value_span(base + remark.instead)
-            fix = Fix(f"write `{remark.replacement}`", (Edit(other, remark.replacement), Edit(removal, "")))
-    elif remark.replacement is not None and document.has(pointer):
-        fix = Fix(f"write `{remark.replacement}`", (Edit(span, remark.replacement),))
-    related = tuple(Label(document.key_span(base + other), text) for other, text in remark.related)
-    return Finding(remark.code, remark.severity, remark.message, span, remark.label, remark.help, related, fix)
+            other = document.value_span(base + finding.instead)
+            fix = Fix(f"write `{finding.replacement}`", (Edit(other, finding.replacement), Edit(removal, "")))
+    elif finding.replacement is not None and document.has(pointer):
+        fix = Fix(f"write `{finding.replacement}`", (Edit(span, finding.replacement),))
+    related = tuple(Label(document.key_span(base + other), text) for other, text in finding.related)
+    return Finding(finding.code, finding.severity, finding.message, span, finding.label, finding.help, related, fix)
 
 
-def _in_comment(remark: Remark, document: Document, pointer: Pointer, comment: Span) -> Finding:
+def _in_comment(finding: SchemaFinding, document: Document, pointer: Pointer, comment: Span) -> Finding:
     """The finding for a value that YAML took for a comment, because its `#` is not quoted."""
     text = document.text_of(comment)
     quoted = "'" + text.replace("'", "''") + "'"
@@ -85,5 +85,5 @@ def _in_comment(remark: Remark, document: Document, pointer: Pointer, comment: S
         help = f"write `$ref: {quoted}` under it; `#` after a space starts a comment"
     else:
         help = f"quote it: `{quoted}`"
-    message = f"{remark.message}: in YAML `{text}` is a comment"
-    return Finding(remark.code, remark.severity, message, comment, "a comment, without quotes", help, (), fix)
+    message = f"{finding.message}: in YAML `{text}` is a comment"
+    return Finding(finding.code, finding.severity, message, comment, "a comment, without quotes", help, (), fix)
