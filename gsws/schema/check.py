@@ -100,9 +100,7 @@ def check_schema(
     if work is not None and not any(
         finding.code in _NOT_USABLE and finding.severity is Severity.ERROR for finding in findings
     ):
-        findings += isolated(
-            "contradictions", base, lambda: contradictions(rewritten, base, draft, registry, fancy, work)
-        )
+        findings += isolated("contradictions", base, lambda: contradictions(rewritten, base))
         findings += isolated("bad_samples", base, lambda: bad_samples(rewritten, base, draft, registry, fancy, work))
     return findings[:_MAX_FINDINGS]
 

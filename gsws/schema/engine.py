@@ -16,7 +16,7 @@ from gsws.schema.drafts import DATA, DEFAULT, FORMATS, MAP, Draft
 from gsws.schema.ecma import Refused, translate
 from gsws.types import JSONValue
 
-__all__ = ["BACKTRACK_LIMIT", "EngineError", "build", "meta_valid", "pattern_kind", "registry_of", "unsatisfiable"]
+__all__ = ["BACKTRACK_LIMIT", "EngineError", "build", "meta_valid", "pattern_kind", "registry_of"]
 
 BACKTRACK_LIMIT: Final = 50_000
 """Steps back that a pattern with look-around or back-references may take on one value; then the value is refused."""
@@ -125,22 +125,6 @@ def meta_valid(schema: JSONValue, draft: Draft) -> bool:
     elif not isinstance(schema, bool):
         return False
     return jsonschema_rs.meta.is_valid(_spoken(schema, fancy=True))
-
-
-def unsatisfiable(schema: JSONValue, draft: Draft, registry: jsonschema_rs.Registry | None, *, fancy: bool) -> bool:
-    """Whether it is proven that no value fits; False when that is not known."""
-    options: dict[str, Any] = {} if registry is None else {"registry": registry}
-    try:
-        canonical = jsonschema_rs.canonicalize(
-            _spoken(schema, fancy=fancy),
-            draft=draft.number,
-            offline=True,
-            pattern_options=_BOUNDED if fancy else _LINEAR,
-            **options,
-        )
-        return canonical.satisfiability() is jsonschema_rs.canonical.Satisfiability.NO
-    except EngineError:
-        return False
 
 
 @cache

@@ -12,7 +12,7 @@ import jsonschema_rs
 
 from gsws.diagnostics.finding import Severity
 from gsws.schema.drafts import Draft, walk
-from gsws.schema.engine import EngineError, build, unsatisfiable
+from gsws.schema.engine import EngineError, build
 from gsws.schema.finding import SchemaFinding
 from gsws.schema.messages import tick
 from gsws.schema.reason import reason
@@ -34,8 +34,6 @@ _OPEN_PAIRS: Final = (
     ("exclusiveMinimum", "maximum"),
     ("exclusiveMinimum", "exclusiveMaximum"),
 )
-_CHOOSING: Final = frozenset("enum const allOf anyOf oneOf not if contains propertyNames".split())  # noqa: SIM905
-_BOUNDS: Final = frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"))
 _ASIDE: Final = frozenset(
     ("anyOf", "oneOf", "then", "else", "dependentSchemas", "dependencies", "$defs", "definitions")
 )
@@ -45,28 +43,13 @@ _MAX_STEPS: Final = 20_000_000
 _IDENTITY: Final = frozenset(("$schema", "$id", "id"))
 
 
-def contradictions(
-    schema: JSONValue, base: Pointer, draft: Draft, registry: jsonschema_rs.Registry | None, fancy: bool, work: Work
-) -> Iterator[SchemaFinding]:
+def contradictions(schema: JSONValue, base: Pointer) -> Iterator[SchemaFinding]:
     """Schemas that no value fits, the innermost ones; a warning where others stand beside it to be taken instead."""
     found: set[Pointer] = set()
     for pointer, inner in reversed(list(walk(schema))):
         if any(step in ("not", "if") for step in pointer) or pointer in found:
             continue
         finding = _contradiction(inner, base + pointer)
-        if finding is None and _may_contradict(inner) and inner.get("not") not in ({}, True):
-            local = {key: value for key, value in inner.items() if key not in _IDENTITY} if pointer else inner
-            if (pointer and _refers_inside(local)) or not work.is_provable(base + pointer):
-                continue
-            if unsatisfiable(local, draft, registry, fancy=fancy):
-                finding = SchemaFinding(
-                    "GS410",
-                    "no value fits this schema",
-                    base + pointer,
-                    on_key=bool(pointer),
-                    label="contradicts itself",
-                    help="compare `type`, `enum`, `const`, `required` and the limits; one excludes another",
-                )
         if finding is not None:
             found.update(pointer[:length] for length in range(len(pointer) + 1))
             aside = not _ASIDE.isdisjoint(pointer)
@@ -81,20 +64,6 @@ def _refers_inside(data: JSONValue) -> bool:
             return True
         return any(_refers_inside(value) for value in data.values())
     return isinstance(data, list) and any(_refers_inside(value) for value in data)
-
-
-def _may_contradict(schema: dict[str, Any]) -> bool:
-    """Whether keywords are there of which one may exclude another: the proof is not for nothing."""
-    if not _CHOOSING.isdisjoint(schema) or len(_BOUNDS.intersection(schema)) > 1:
-        return True
-    closed = schema.get("additionalProperties") is False
-    if schema.get("minItems") or (closed and schema.get("minProperties")):
-        return True
-    names, properties = schema.get("required"), schema.get("properties")
-    if not isinstance(names, list) or not names:
-        return False
-    described = properties if isinstance(properties, dict) else {}
-    return any(described.get(name, not closed) is False for name in names if isinstance(name, str))
 
 
 def _contradiction(schema: dict[str, Any], pointer: Pointer) -> SchemaFinding | None:
@@ -148,6 +117,17 @@ def _contradiction(schema: dict[str, Any], pointer: Pointer) -> SchemaFinding | 
             help="raise the limit, or require less",
             related=(((*pointer, "required"), "required here"),),
         )
+    properties = schema.get("properties") or {}
+    for name in required if isinstance(required, list) and isinstance(properties, dict) else ():
+        if isinstance(name, str) and properties.get(name) is False:
+            return SchemaFinding(
+                "GS410",
+                f"{tick(name)} is required and `false`, so no value fits",
+                (*pointer, "properties", name),
+                label="allows nothing",
+                help="give it a schema, or do not require it",
+                related=(((*pointer, "required"), "required here"),),
+            )
     return None
 
 

@@ -8,7 +8,7 @@ one message. Nothing interrupts the engine, so what may take too long is not beg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Final, Protocol, TypeAlias
 
 from gsws.schema.drafts import ONE
@@ -22,8 +22,6 @@ __all__ = ["MAX_STEPS", "Work", "parts_of"]
 MAX_STEPS: Final = 1_000_000
 """Most steps that one place of a value may cost: about a hundredth of a second."""
 
-_MAX_CASES: Final = 256
-_MAX_INLINED: Final = 20_000
 _NEVER: Final = 10**12
 
 _LISTED: Final = (("allOf", "all"), ("anyOf", "anyOf"), ("oneOf", "oneOf"), ("prefixItems", "one"), ("items", "one"))
@@ -68,20 +66,10 @@ class Work:
         self._files = files
         self._own = targets
         self._steps: dict[Target, int] = {}
-        self._cases: dict[Target, int] = {}
-        self._inlined: dict[Target, int] = {}
 
     def steps(self, pointer: Pointer) -> int:
         """Steps that one place of a value may cost under the schema at a place, with what lies below it."""
-        return self._count(Target(self._path, pointer), self._steps, self._steps_of)
-
-    def is_provable(self, pointer: Pointer) -> bool:
-        """Whether a proof about the schema at a place looks at few enough cases to be tried."""
-        node = Target(self._path, pointer)
-        return (
-            self._count(node, self._cases, self._cases_of) <= _MAX_CASES
-            and self._count(node, self._inlined, self._inlined_of) <= _MAX_INLINED
-        )
+        return self._count(Target(self._path, pointer))
 
     def too_much(self, roots: tuple[Pointer, ...]) -> Iterator[SchemaFinding]:
         """GS411 for the innermost schema of this text that costs more than `MAX_STEPS`, if a root does."""
@@ -99,15 +87,16 @@ class Work:
                 )
                 return
 
-    def _count(self, node: Target, known: dict[Target, int], of: Callable[[Target], _Count]) -> int:
+    def _count(self, node: Target) -> int:
         """
-        A count for a node from those of others, without recursion: schemas refer to each other in long rows.
+        The steps of a node from those of others, without recursion: schemas refer to each other in long rows.
 
         A node that is reached from itself counts as one there: the engine remembers what it found.
         """
+        known = self._steps
         if node in known:
             return known[node]
-        stack = [(node, of(node))]
+        stack = [(node, self._steps_of(node))]
         running = {node}
         answer: int | None = None
         while stack:
@@ -124,7 +113,7 @@ class Work:
             elif asked in running:
                 answer = 1
             else:
-                stack.append((asked, of(asked)))
+                stack.append((asked, self._steps_of(asked)))
                 running.add(asked)
         return known[node]
 
@@ -140,31 +129,6 @@ class Work:
             else:
                 total += count
         yield total + most + each
-
-    def _cases_of(self, node: Target) -> _Count:
-        product, sums = 1, {"anyOf": 0, "oneOf": 0, "other": 0}
-        for kind, inner in self._inner(node, self._schema(node)):
-            count = yield inner
-            if kind in sums:
-                sums[kind] += count
-            elif kind == "all":
-                product = min(product * count, _NEVER)
-            elif kind == "if":  # it holds or it does not
-                product = min(product * 2 * count, _NEVER)
-            elif kind == "not":  # any part of it may be what does not hold
-                product = min(product * max(count, parts_of(self._schema(inner))), _NEVER)
-            else:
-                sums["other"] = max(sums["other"], count)
-        for total in sums.values():
-            product = min(product * max(total, 1), _NEVER)
-        yield product
-
-    def _inlined_of(self, node: Target) -> _Count:
-        total = 1
-        for _, inner in self._inner(node, self._schema(node)):
-            count = yield inner
-            total += count
-        yield total
 
     def _schema(self, node: Target) -> Any:
         resource = self._resource if node.resource == self._path else self._files.resources.get(node.resource)

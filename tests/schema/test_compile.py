@@ -122,7 +122,6 @@ properties:
         ("minimum: 5\nmaximum: 3", "GS410"),
         ("enum: []", "GS410"),
         ("type: string\nenum: [1, 2]", "GS410"),
-        ("allOf: [{type: string}, {type: object}]", "GS410"),
         ("type: object\nrequired: [a]\nproperties: {a: false}", "GS410"),
         ("properties: {a: {type: string, const: 1}}", "GS410"),
     ],
