@@ -106,7 +106,9 @@ CONFINED: Mapping[str, tuple[str, ...]] = {
 
 # Rooms that may know no more of the package than these.
 ONLY: Mapping[str, frozenset[str]] = {
-    "client": frozenset({"defaults", "errors", "types", "protocol"}),  # of a program that only talks to a server
+    "client": frozenset(
+        {"defaults", "errors", "types", "text", "protocol"}
+    ),  # of a program that only talks to a server
     "eventsources": frozenset({"errors", "types", "plugins", "project"}),  # the contract, as any plugin's
 }
 

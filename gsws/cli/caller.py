@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gsws.cli import output
-from gsws.protocol.urls import query_of, without_secrets
+from gsws.text.urls import query_of, without_secrets
 
 __all__ = ["Caller", "caller"]
 

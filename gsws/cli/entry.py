@@ -28,7 +28,7 @@ try:
     from gsws.cli.output import ENVIRONMENT, FAILED, GOOD, INTERNAL, USAGE, Failure
     from gsws.diagnostics.mask import hide
     from gsws.errors import EnvironmentFailure, PluginError, ServeError
-    from gsws.protocol.urls import without_secrets
+    from gsws.text.urls import without_secrets
 except KeyboardInterrupt:
     # Ctrl-C this early is as quiet as later.
     sys.exit(130)

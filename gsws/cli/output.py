@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gsws.diagnostics.mask import hide
-from gsws.protocol.urls import without_secrets
+from gsws.text.urls import without_secrets
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -20,7 +20,7 @@ from gsws.client.session import Session
 from gsws.client.stream import Stream
 from gsws.defaults import HEARTBEAT
 from gsws.protocol.codec import encode
-from gsws.protocol.urls import without_secrets
+from gsws.text.urls import without_secrets
 
 __all__ = ["Client", "connect"]
 

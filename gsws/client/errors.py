@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gsws.errors import GSWSError
-from gsws.protocol.urls import without_secrets
+from gsws.text.urls import without_secrets
 
 __all__ = [
     "AnswerTimeout",

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gsws.diagnostics.mask import hide
-from gsws.protocol.urls import without_secrets
+from gsws.text.urls import without_secrets
 
 __all__ = ["json_line", "stamp"]
 

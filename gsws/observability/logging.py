@@ -19,7 +19,7 @@ from gsws.diagnostics.mask import hide
 from gsws.observability.lines import json_line, stamp
 from gsws.observability.streams import Streams
 from gsws.observability.trace import trace_formatter, wrapped
-from gsws.protocol.urls import without_secrets
+from gsws.text.urls import without_secrets
 
 __all__ = ["configure_logging"]
 

@@ -25,7 +25,7 @@ from gsws.cli.suggest import did_you_mean
 from gsws.project import Project, SourceSpec, find_root
 from gsws.project.network import dialled
 from gsws.protocol.codec import Unserialisable
-from gsws.protocol.urls import without_secrets
+from gsws.text.urls import without_secrets
 
 __all__ = ["Identity", "run"]
 

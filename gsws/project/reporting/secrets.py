@@ -15,6 +15,7 @@ from gsws.diagnostics.finding import Finding, Label, error
 from gsws.diagnostics.mask import PROCESS
 from gsws.text.lines import LineIndex
 from gsws.text.span import Pointer, Span
+from gsws.text.urls import covered, without_secrets
 from gsws.yaml.document import Document
 
 __all__ = [
@@ -122,12 +123,12 @@ class Masked:
         for span in spans:
             start, end = lines.offset(span.line, span.column), lines.offset(span.end_line, span.end_column)
             text = text[:start] + re.sub(r"[^\r\n\"']", "*", text[start:end]) + text[end:]
-        return PROCESS.cover(text)
+        return PROCESS.cover(covered(text))
 
     def applied(self, findings: list[Finding], text_of: Callable[[str], str | None]) -> list[Finding]:
         """The findings, without a secret in a sentence of any."""
         values = self._values(text_of)
-        return [_without(finding, values) for finding in findings] if values else findings
+        return [_without(finding, values) for finding in findings]
 
     def _values(self, text_of: Callable[[str], str | None]) -> frozenset[str]:
         """The secrets themselves, without quotes; short ones would hide half of a sentence."""
@@ -148,7 +149,7 @@ def _without(finding: Finding, values: frozenset[str]) -> Finding:
             text = text.replace(value, "***")
             # Long values are cut when they are quoted.
             text = text.replace(value[:20], "***") if len(value) > 20 else text
-        return text
+        return without_secrets(text)
 
     return changed(
         finding,

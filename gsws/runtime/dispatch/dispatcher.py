@@ -16,7 +16,6 @@ from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
 from gsws.protocol.quoting import is_id, quoted
-from gsws.protocol.urls import first_values
 from gsws.runtime.dispatch.admission import Refusal, Throttle, over_rate, refusal_of, too_many
 from gsws.runtime.dispatch.following import Following
 from gsws.runtime.dispatch.renewal import NotRenewed, Renewed, renew
@@ -26,6 +25,7 @@ from gsws.runtime.requests.idempotency import digest_of
 from gsws.runtime.requests.request import Request
 from gsws.runtime.sessions.client import Client
 from gsws.runtime.transport import Connection
+from gsws.text.urls import first_values
 from gsws.types import GSActor, JSONObject, RequestId
 
 __all__ = ["Dispatcher"]

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from gsws.errors import ServeError
 from gsws.plugins.listening import AuthnConfig, ListenConfig
-from gsws.protocol.urls import first_values
 from gsws.runtime.identity.apikeys import KeyFile
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.credential import (
@@ -34,6 +33,7 @@ from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, ListenOpt
 from gsws.runtime.transport.http.origins import authority_of, origin_allowed
 from gsws.runtime.transport.interface import Headers
 from gsws.runtime.wheel import Wheel
+from gsws.text.urls import first_values
 from gsws.types import AttributeDict, GSActor
 
 __all__ = ["Authenticator"]

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_plus
 
-from gsws.protocol.urls import query_of
 from gsws.runtime.identity.verdict import Refused
 from gsws.runtime.transport import Handshake
+from gsws.text.urls import query_of
 
 __all__ = ["MAX_CREDENTIAL", "TOKEN_PROTOCOL", "Credential", "cookies_of", "credential_of", "without"]
 

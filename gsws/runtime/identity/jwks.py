@@ -14,11 +14,11 @@ from http.client import HTTPException
 from itertools import islice
 from typing import Any, Final
 
-from gsws.protocol.urls import without_secrets
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.download import Download
 from gsws.runtime.identity.keymaterial import UnusableKey, VerificationKey, key_of_jwk
 from gsws.runtime.identity.verdict import Unavailable
+from gsws.text.urls import without_secrets
 
 __all__ = ["KeySet"]
 

@@ -12,13 +12,13 @@ from collections.abc import Set
 from typing import Any, Final
 
 from gsws.protocol.answer import Answer
-from gsws.protocol.urls import first_values, query_of
 from gsws.runtime.requests.executor import Executor
 from gsws.runtime.requests.request import Request
 from gsws.runtime.requests.scheduler import Scheduler
 from gsws.runtime.rooms.membership import Membership
 from gsws.runtime.sessions.registry import SessionRegistry
 from gsws.runtime.transport import Connection
+from gsws.text.urls import first_values, query_of
 from gsws.types import GSActor, JSONObject
 
 __all__ = ["Client", "label_of"]

@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from gsws.protocol.urls import query_of
 from gsws.testing.gemini.errors import APIError, invalid, invalid_key, missing_key
 from gsws.testing.gemini.http import Incoming
 from gsws.testing.gemini.request import Request
+from gsws.text.urls import query_of
 
 __all__ = ["MASK", "asks_for_events", "given_key", "key_refusal", "request_from"]
 

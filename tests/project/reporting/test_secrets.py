@@ -133,3 +133,15 @@ def test_a_silenced_secret_is_still_hidden(tree):
 
     assert project.findings == ()
     assert "hunter2" not in (project.text_of("config/default.yaml") or "")
+
+
+@pytest.mark.parametrize("url", ["https://a.example/keys?token=tk4hunter2", "https://svc:tk4hunter2@a.example/keys"])
+@pytest.mark.parametrize("key", ["jwks_url", "jwks_ulr", "issuer: 5, leeway"])
+def test_a_literal_url_is_shown_without_what_lets_somebody_in(tree, url, key):
+    """Neither in an excerpt nor in a sentence, whether the finding is about it or about its neighbour."""
+    text = f"type: websocket\nauthn: {{jwt: {{{key}: '{url}', algorithms: [HS256]}}}}\n"
+    project = tree.load({"eventsources/websocket.yaml": text})
+    assert project.findings
+    shown = render_full(project.findings, project.text_of) + render_json(project.findings, files=1, events=1)
+    assert "tk4hunter2" not in shown
+    assert "a.example/keys" in shown

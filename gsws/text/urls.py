@@ -6,17 +6,18 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl
 
-__all__ = ["first_values", "query_of", "without_secrets"]
+__all__ = ["covered", "first_values", "query_of", "without_secrets"]
 
 _MAX_FIELDS: Final = 1000
 
-_USER: Final = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/?#\"'<>]*@")
+_USER: Final = re.compile(r"(?P<before>\b[A-Za-z][A-Za-z0-9+.-]{0,30}://)(?P<secret>[^\s/?#\"'<>]*)(?P<after>@)")
 _PARAMETER: Final = re.compile(
-    r"(?P<name>[?&;][A-Za-z0-9_.-]{0,60}?"
+    r"(?P<before>[?&;][A-Za-z0-9_.-]{0,60}?"
     r"(?:token|secret|password|passwd|pwd|apikey|api[_-]key|[_-]key|key|auth|credential|sig|signature|code|session|jwt)"
-    r"(?:s|_id)?=)[^\s&#\"'<>;]+",
+    r"(?:s|_id)?=)(?P<secret>[^\s&#\"'<>;]+)(?P<after>)",
     re.IGNORECASE,
 )
+_LOOKUP: Final = re.compile(r"\$\{[^}\s]*\}")
 
 
 def query_of(query: str) -> list[tuple[str, str]]:
@@ -41,7 +42,22 @@ def without_secrets(text: str) -> str:
     ``https://svc:pw@host/a?token=x&b=1`` becomes ``https://***@host/a?token=***&b=1``.
     """
     if "://" in text:
-        text = _USER.sub(r"\g<scheme>***@", text)
+        text = _USER.sub(r"\g<before>***\g<after>", text)
     if "=" in text and ("?" in text or "&" in text):
-        text = _PARAMETER.sub(r"\g<name>***", text)
+        text = _PARAMETER.sub(r"\g<before>***\g<after>", text)
     return text
+
+
+def covered(text: str) -> str:
+    """The text with ``*`` for each character that `without_secrets` hides, but for look-ups: ``${NAME}`` stays."""
+    if "://" in text:
+        text = _PARAMETER.sub(_starred, _USER.sub(_starred, text))
+    return text
+
+
+def _starred(match: re.Match[str]) -> str:
+    parts, at, secret = [match["before"]], 0, match["secret"]
+    for found in _LOOKUP.finditer(secret):
+        parts += ["*" * (found.start() - at), found[0]]
+        at = found.end()
+    return "".join([*parts, "*" * (len(secret) - at), match["after"]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gsws.protocol.urls import without_secrets
+from gsws.text.urls import covered, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,18 @@ def test_what_is_hidden_and_what_stays(text, shown):
 
 def test_a_long_text_takes_no_time_that_grows_with_its_square():
     assert without_secrets("http://" + "a" * 10**6 + "?" * 10**5).startswith("http://a")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a: https://svc:pw@host/k?token=xyz&b=1  # c", "a: https://******@host/k?token=***&b=1  # c"),
+        ("a: https://h/?token=${TOKEN}", "a: https://h/?token=${TOKEN}"),
+        ("a: https://u:${PW}@h/?key=a${KEY}b", "a: https://**${PW}@h/?key=*${KEY}*"),
+        ("lambda a, key=1: a & key", "lambda a, key=1: a & key"),
+    ],
+)
+def test_a_covered_text_is_as_long_as_before(text, shown):
+    """Carets under an excerpt stay where they belong, and a look-up is no secret."""
+    assert covered(text) == shown
+    assert len(shown) == len(text)
