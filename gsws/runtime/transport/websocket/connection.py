@@ -52,7 +52,7 @@ class WebSocketConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "__weakref__", "_framing", "_heartbeat", "_hold", "_linger", "_outbox", "_port", "_receiver", "_stall",
+        "_framing", "_heartbeat", "_hold", "_linger", "_outbox", "_port", "_receiver", "_stall",
         "_timer", "authority", "close_code", "close_reason", "closed_by_peer", "halted", "host", "id", "is_open",
         "origin", "path", "paused", "port", "query", "subprotocol", "was_heard",
     )  # fmt: skip
