@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gsws.cli import gemini_options, output, push_options, threads_group
-from gsws.cli.options import JSON, Env, group
+from gsws.cli.options import JSON, Env, PayloadFile, Values, group
 
 __all__ = ["command"]
 
@@ -75,14 +75,8 @@ def _serve(
 @_app.command("call")
 def _call(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="Event key, e.g. websocket.stream.")],
-    values: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="The payload; `user.name=Ann` nests, `n=3` is a number."),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option("--file", "-f", help="Read the payload as JSON from a file, - for stdin.", metavar="FILE"),
-    ] = None,
+    values: Values = None,
+    file: PayloadFile = None,
     url: Annotated[str | None, typer.Option(help="Where; default: the project's own source.", metavar="URL")] = None,
     id: Annotated[str | None, typer.Option("--id", help="Request id; default: a new one.", metavar="ID")] = None,
     token: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-__all__ = ["JSON", "Env", "group"]
+__all__ = ["JSON", "Env", "PayloadFile", "Values", "group"]
 
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 
@@ -27,3 +27,11 @@ def group(help: str, epilog: str | None = None) -> typer.Typer:
 
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Env = Annotated[str, typer.Option("--env", help="Environment: which config/<env>.yaml is read.", metavar="NAME")]
+Values = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="The payload; `user.name=Ann` nests, `n=3` is a number."),
+]
+PayloadFile = Annotated[
+    str | None,
+    typer.Option("--file", "-f", help="Read the payload as JSON from a file, - for stdin.", metavar="FILE"),
+]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gsws.cli.options import JSON
+from gsws.cli.options import JSON, PayloadFile, Values
 
 __all__ = ["disconnect", "push"]
 
@@ -20,14 +20,8 @@ Source = Annotated[
 
 def push(
     eventtype: Annotated[str, typer.Argument(metavar="EVENTTYPE", help="Name of the frame, e.g. order.paid.")],
-    values: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="The payload; `user.name=Ann` nests, `n=3` is a number."),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option("--file", "-f", help="Read the payload as JSON from a file, - for stdin.", metavar="FILE"),
-    ] = None,
+    values: Values = None,
+    file: PayloadFile = None,
     room: Annotated[str | None, typer.Option("--room", help="Everybody in this room.", metavar="NAME")] = None,
     subject: Subject = None,
     client_id: ClientId = None,

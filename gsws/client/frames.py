@@ -11,13 +11,12 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
+from gsws.protocol.answer import TERMINAL
 from gsws.types import JSONObject
 
-__all__ = ["TERMINAL", "Chunk", "Frame", "Incoming", "Push", "expiry_of", "read"]
-
-TERMINAL: Final = frozenset({"reply", "stream.end", "stream.error"})
+__all__ = ["Chunk", "Frame", "Incoming", "Push", "expiry_of", "read"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from gsws.client.errors import ConnectFailed
 from gsws.client.policy import Backoff, may_retry_status
+from gsws.protocol.profiles import SUBPROTOCOL
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection, connect
 
-__all__ = ["SUBPROTOCOL", "Link", "LinkEnded", "Options", "open_link"]
+__all__ = ["Link", "LinkEnded", "Options", "open_link"]
 
-SUBPROTOCOL: Final = "gsws.v1"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _CLOSE_TIMEOUT: Final = 2.0
 _SEND_TIMEOUT: Final = 30.0

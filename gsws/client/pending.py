@@ -11,7 +11,8 @@ from typing import ClassVar, Literal
 
 from gsws.client.errors import AnswerTimeout, ClientError
 from gsws.client.flow import Flow, Inbox
-from gsws.client.frames import TERMINAL, Frame, Incoming
+from gsws.client.frames import Frame, Incoming
+from gsws.protocol.answer import TERMINAL
 from gsws.protocol.codec import encode
 
 __all__ = ["Pending", "cancelled"]

@@ -8,10 +8,7 @@ from typing import Any, Final
 
 from gsws.types import JSONObject
 
-__all__ = ["EMPTY", "TERMINAL", "Answer", "text_of"]
-
-TERMINAL: Final = frozenset({"reply", "stream.end", "stream.error"})
-"""The event types of which exactly one ends every request with an id (protocol P5.2)."""
+__all__ = ["EMPTY", "Answer", "text_of"]
 
 EMPTY: Final[JSONObject] = {}
 """The payload of a message of which a test says nothing: an object, which is what schemas expect."""

@@ -18,7 +18,12 @@ class LoopThread:
         name: The thread's.
         serving: Entered on the loop, and left when it is to end.
         loop_factory: Makes the loop; asyncio's own if None.
+
+    Attributes:
+        loop: The loop, once it has started.
     """
+
+    loop: asyncio.AbstractEventLoop
 
     def __init__(
         self,
@@ -28,16 +33,9 @@ class LoopThread:
     ) -> None:
         self._serving = serving
         self._loop_factory = loop_factory
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop, once it has started."""
-        assert self._loop is not None, "it has not started"
-        return self._loop
 
     @property
     def is_alive(self) -> bool:
@@ -67,9 +65,9 @@ class LoopThread:
 
     def end(self) -> None:
         """Tell it to end, and wait for nothing."""
-        if self.is_alive and self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it ends just now
-                self._loop.call_soon_threadsafe(self._stopping.set)
+        if self.is_alive:
+            with contextlib.suppress(RuntimeError, AttributeError):  # it ends just now, or has no loop yet
+                self.loop.call_soon_threadsafe(self._stopping.set)
 
     def stop(self, seconds: float) -> None:
         """
@@ -99,7 +97,7 @@ class LoopThread:
 
     async def _run(self) -> None:
         self._stopping = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         async with self._serving():
             self._ready.set()
             await self._stopping.wait()

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlencode
 
 from websockets.exceptions import ConnectionClosed as Closed
@@ -23,13 +23,12 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from gsws.errors import ConnectionClosed, GSWSError
+from gsws.protocol.profiles import SUBPROTOCOL
 from gsws.testing.answers import EMPTY, Answer
 from gsws.testing.stream import Stream
 from gsws.types import JSONObject, RequestId
 
 __all__ = ["Client", "HandshakeRefused"]
-
-_SESSION: Final = Subprotocol("gsws.v1")
 
 
 class HandshakeRefused(GSWSError):
@@ -256,7 +255,7 @@ class Client:
             opening = connect(
                 self._url,
                 ssl=context,
-                subprotocols=[_SESSION] if self._session else None,
+                subprotocols=[Subprotocol(SUBPROTOCOL)] if self._session else None,
                 additional_headers=self._headers,
                 open_timeout=self.timeout,
                 close_timeout=1.0,

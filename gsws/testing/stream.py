@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from gsws.testing.answers import TERMINAL, Answer, text_of
+from gsws.protocol.answer import TERMINAL
+from gsws.testing.answers import Answer, text_of
 from gsws.types import JSONObject, RequestId
 
 __all__ = ["Reader", "Stream"]

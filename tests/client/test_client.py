@@ -372,3 +372,18 @@ def test_an_option_of_a_wrong_type_is_refused_at_once(option: str, value: object
 def test_a_backoff_is_of_numbers(option: str) -> None:
     with pytest.raises(TypeError, match=f"`{option}` takes a number"):
         Backoff(**{option: "1s"})  # type: ignore[arg-type]
+
+
+def test_a_message_that_the_server_does_not_take_ends_the_plain_client(served: Served) -> None:
+    """P5.2: what says so carries no id, for nobody has read one, and is the last frame before the close."""
+
+    async def main() -> None:
+        async with connect(served, resume=False) as client:
+            pushes = client.pushes()
+            with pytest.raises(ConnectionLost) as lost:
+                await client.call("websocket.echo", "x" * (2**20 + 100), timeout=5)
+            assert lost.value.code == 1009
+            push = await pushes.get(5)
+            assert (push.eventtype, push.payload["error"], push.payload["code"]) == ("stream.error", "too_large", 413)
+
+    run(main())

@@ -24,12 +24,12 @@ from gsws.cli.running import places_of
 from gsws.cli.suggest import did_you_mean
 from gsws.project import Project, SourceSpec, find_root
 from gsws.project.network import dialled
+from gsws.protocol.answer import TERMINAL
 from gsws.protocol.codec import Unserialisable
 from gsws.text.urls import without_secrets
 
 __all__ = ["Identity", "run"]
 
-_TERMINAL = ("reply", "stream.end", "stream.error")
 _LARGEST_FRAME = 2**26
 _REFUSED: Mapping[int, tuple[str, str]] = {
     401: ("wants to know who calls", "`--token` or `--api-key` says so; `gsws keys add` makes a key"),
@@ -220,7 +220,7 @@ def _take(answer: _Answer, frame: Any, id: str, *, live: bool) -> None:
             _aside(answer, frame if isinstance(frame, str) else json.dumps(frame, ensure_ascii=False))
         return
     kind, body = frame.get("eventtype"), frame["payload"]
-    if frame.get("id") == id and kind in _TERMINAL:
+    if frame.get("id") == id and kind in TERMINAL:
         answer.last = frame
     elif live and kind == "stream.chunk":
         _chunk(answer, body)
