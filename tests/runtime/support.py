@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 import structlog
 import uvloop
-from gsws.testing.background import LoopThread
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -27,6 +26,7 @@ from gsws.plugins.registry import facts
 from gsws.project import ProjectCache, load_project
 from gsws.reload.reloader import Reloader, ReloadReport
 from gsws.runtime.service import Service
+from gsws.testing.background import LoopThread
 
 DEADLINE = 15.0
 TERMINAL = ("reply", "stream.end", "stream.error")

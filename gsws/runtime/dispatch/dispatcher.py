@@ -148,7 +148,8 @@ class Dispatcher:
 
     @actor.setter
     def actor(self, actor: GSActor) -> None:
-        self.client.actor = actor
+        if self.client.connection is self.connection:  # else a newer one speaks for the client
+            self.client.actor = actor
 
     def close(self, code: int, reason: str) -> None:
         """Close the connection, and the client's with it if that is still the same."""

@@ -20,7 +20,7 @@ class Member(Protocol):
 
     @property
     def label(self) -> str: ...
-    def push(self, prepared: bytes) -> None:
+    def push(self, prepared: bytes) -> object:
         """Queue a whole WebSocket frame without waiting; close the connection if it does not keep up."""
         ...
 

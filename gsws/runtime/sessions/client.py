@@ -145,17 +145,18 @@ class Client:
 
     # Pushes and rooms.
 
-    def push(self, prepared: bytes) -> None:
-        """Queue a whole frame without waiting; a client that does not keep up is closed (P9.3)."""
-        if self.connection.is_open and not self.connection.push(prepared):
-            self._detach()
-
-    def offer(self, prepared: bytes) -> bool:
-        """Push a frame, and tell whether it was queued."""
+    def push(self, prepared: bytes) -> bool:
+        """Queue a whole frame without waiting, and tell whether it was; who does not keep up is closed (P9.3)."""
         if not self.connection.is_open:
             return False
-        self.push(prepared)
-        return True
+        if self.connection.push(prepared):
+            return True
+        self._detach()
+        return False
+
+    def offer(self, prepared: bytes) -> bool:
+        """The same, for somebody and not for a room: a session that is away keeps it."""
+        return self.push(prepared)
 
     def join(self, room: str, *, is_announced: bool) -> None:
         """Join a room; a client that has left joins nothing."""
