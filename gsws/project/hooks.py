@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from gsws.diagnostics.finding import Finding, Label, error
-from gsws.diagnostics.suggest import nearest
 from gsws.project.link import resolve_function
 from gsws.project.python.handlers import HandlerIndex
-from gsws.project.python.parameters import INJECTABLE, LIFESPAN
+from gsws.project.python.naming import check_signature
+from gsws.project.python.parameters import LIFESPAN
 from gsws.project.reporting.wording import quoted
 from gsws.project.sources import CheckedFile
 from gsws.project.specs import HandlerRef
@@ -65,7 +65,6 @@ def resolve_lifespan(
 
 
 def _uncallable(found: HandlerRef, at: Span) -> Iterator[Finding]:
-    related = [Label(at, "named here")]
     if found.parameters is None:
         return  # a decorator or a call made it; the source does not tell
     if not found.is_async:
@@ -75,22 +74,9 @@ def _uncallable(found: HandlerRef, at: Span) -> Iterator[Finding]:
             found.span,
             "defined here",
             f"write `async def {found.callable}(ctx)`; `asyncio.to_thread` calls what blocks",
-            related,
+            [Label(at, "named here")],
         )
         return
-    for index, parameter in enumerate(found.parameters):
-        # A first parameter is the context, unless it has the name of what only a message has.
-        is_context = index == 0 and parameter.kind in ("positional", "positional-only")
-        is_given = parameter.name in LIFESPAN or (is_context and parameter.name not in INJECTABLE)
-        if parameter.required and not is_given:
-            near = nearest(parameter.name, sorted(LIFESPAN))
-            accepted = "it takes the context first and, by name, " + ", ".join(f"`{one}`" for one in sorted(LIFESPAN))
-            yield error(
-                "GS204",
-                f"`lifespan` cannot be called: nothing can be given for `{parameter.name}`",
-                found.span,
-                "defined here",
-                f"did you mean `{near[0]}`? {accepted}" if near else accepted,
-                related,
-            )
-            return
+    wrong = check_signature(found, at, given=LIFESPAN)
+    if wrong is not None:
+        yield wrong

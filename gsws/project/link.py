@@ -150,7 +150,6 @@ class Linker:
                 inbound=inbound,
                 inbound_schema=draft.inbound.schema,
                 reply=self.compiled(draft, draft.reply),
-                reply_schema=draft.reply.schema if draft.reply is not None else None,
                 responses=self.compiled_all(draft, draft.responses),
                 emits=self.compiled_all(draft, draft.emits),
                 emits_declared={name: part.schema for name, part in draft.emits.items()},

@@ -300,7 +300,6 @@ class EventSpec:
     inbound: Validator | None
     inbound_schema: JSONValue
     reply: Validator | None
-    reply_schema: JSONValue
     responses: Mapping[int, Validator]
     emits: Mapping[str, Validator]
     emits_declared: Mapping[str, JSONValue]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gsws.diagnostics.finding import Finding, Label, error
@@ -198,17 +198,7 @@ class HandlerIndex:
             if wanted in module.facts.imports:
                 found = self._function(name, wanted)
                 if isinstance(found, HandlerRef):
-                    return HandlerRef(
-                        name,
-                        found.module,
-                        found.path,
-                        found.callable,
-                        found.span,
-                        found.parameters,
-                        found.is_async,
-                        found.is_generator,
-                        found.is_plain,
-                    )
+                    return replace(found, name=name)
         stem = name.rpartition(".")[2]
         if chosen:
             candidates = ", ".join(f"`{function.name}`" for function in chosen)
@@ -261,17 +251,8 @@ class HandlerIndex:
         if target is not None and depth < _NESTED_IMPORTS and source.name:
             found = self._function(target, source.name, depth + 1) or self._in_module(f"{target}.{source.name}")
             if isinstance(found, HandlerRef):
-                return HandlerRef(
-                    f"{module.name}.{name}",
-                    module.name,
-                    module.path,
-                    name,
-                    found.span,
-                    found.parameters,
-                    found.is_async,
-                    found.is_generator,
-                    found.is_plain,
-                )
+                full = f"{module.name}.{name}"
+                return replace(found, name=full, module=module.name, path=module.path, callable=name)
         return Unfound(
             "GS201",
             f"no function {quoted(name)} is defined in `{module.facts.path}`, it is imported there",

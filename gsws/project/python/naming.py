@@ -48,7 +48,8 @@ def check_signature(handler: HandlerRef, at: Span, *, given: frozenset[str] = IN
     wrong = []
     misspelt = None
     for index, parameter in enumerate(handler.parameters or ()):
-        first = index == 0 and parameter.kind in ("positional", "positional-only")
+        # A first parameter is the context, unless it has the name of what only a message has.
+        first = index == 0 and parameter.kind != "keyword-only" and parameter.name not in INJECTABLE
         if parameter.name in given or parameter.kind.startswith("var-"):
             continue
         if parameter.required and not first:
@@ -70,7 +71,8 @@ def check_signature(handler: HandlerRef, at: Span, *, given: frozenset[str] = IN
     if not wrong:
         return None
     near = nearest(wrong[0], sorted(given))
-    accepted = "a handler takes `ctx` first and, by name, `payload`, `ws`, `client_id`, `config`, `logger` and the like"
+    named = ["payload", "ws", "client_id", "config", "logger"] if given is INJECTABLE else sorted(given)
+    accepted = f"it takes `ctx` first and, by name, {', '.join(f'`{one}`' for one in named)} and the like"
     names = ", ".join(f"`{name}`" for name in wrong)
     return error(
         "GS204",

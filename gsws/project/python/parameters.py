@@ -10,28 +10,10 @@ from typing import Final
 
 __all__ = ["INJECTABLE", "LIFESPAN"]
 
-INJECTABLE: Final[frozenset[str]] = frozenset(
-    {
-        "actor",
-        "body",
-        "clientId",
-        "client_id",
-        "config",
-        "context",
-        "ctx",
-        "data",
-        "datasources",
-        "functions",
-        "inputs",
-        "logger",
-        "mappings",
-        "message",
-        "payload",
-        "request_id",
-        "session",
-        "ws",
-    }
-)
+INJECTABLE: Final[frozenset[str]] = frozenset({
+    "actor", "body", "clientId", "client_id", "config", "context", "ctx", "data", "datasources", "functions",
+    "inputs", "logger", "mappings", "message", "payload", "request_id", "session", "ws",
+})  # fmt: skip
 """Names of parameters that gsws knows how to fill."""
 
 LIFESPAN: Final[frozenset[str]] = frozenset(

@@ -35,27 +35,11 @@ Shape: TypeAlias = Mapping[str, Any]
 _ANNOTATIONS: Final = frozenset(
     {"$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "format"}
 )
-_KEYWORDS: Final = frozenset(
-    {
-        "type",
-        "properties",
-        "patternProperties",
-        "additionalProperties",
-        "required",
-        "items",
-        "minItems",
-        "maxItems",
-        "enum",
-        "const",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "anyOf",
-    }
-)
+_KEYWORDS: Final = frozenset({
+    "type", "properties", "patternProperties", "additionalProperties", "required", "items", "minItems",
+    "maxItems", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "minLength", "maxLength", "pattern",
+    "anyOf",
+})  # fmt: skip
 _TYPES: Final[Mapping[str, str]] = {
     "object": "a mapping",
     "array": "a list",
