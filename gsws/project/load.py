@@ -346,10 +346,10 @@ class _Load:
                     error(
                         "GS301",
                         f"`{entry.shown}` and `{first[name].shown}` both declare `{name}`",
-                        Span(entry.shown, 1, 1, 1, 1),
+                        Span.top(entry.shown),
                         "",
                         "keep one of them",
-                        [Label(Span(first[name].shown, 1, 1, 1, 1), "the other one")],
+                        [Label(Span.top(first[name].shown), "the other one")],
                     )
                 )
                 continue

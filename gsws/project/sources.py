@@ -86,7 +86,7 @@ def name_finding(name: str, path: str) -> Finding | None:
     return error(
         "GS307",
         f"the file's name makes the source's name {quoted(name)}, which event keys cannot begin with",
-        Span(path, 1, 1, 1, 1),
+        Span.top(path),
         "",
         "use letters, digits, `_` and `-`",
     )

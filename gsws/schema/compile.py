@@ -157,6 +157,10 @@ def compile_schema(
         if len(_kept) >= _MAX_KEPT:
             _kept.pop(next(iter(_kept)))
         _kept[key] = kept
+    return _placed(kept, document, pointer)
+
+
+def _placed(kept: _Kept, document: Document, pointer: Pointer) -> Compiled:
     findings = [place(finding, document, pointer) for finding in kept.findings]
     findings.sort(key=lambda finding: finding.span or document.key_span(pointer))
     return Compiled(kept.validator, tuple(findings))
@@ -188,9 +192,7 @@ def _judged(
     kept = _compile(schema, folder, definitions, strict)
     if not kept.findings and kept.validator is not None:
         sound.learn(short, kept.digests)
-    findings = [place(finding, document, pointer) for finding in kept.findings]
-    findings.sort(key=lambda finding: finding.span or document.key_span(pointer))
-    return Compiled(kept.validator, tuple(findings))
+    return _placed(kept, document, pointer)
 
 
 def _written(schema: JSONValue) -> bytes:

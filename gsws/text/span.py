@@ -29,3 +29,8 @@ class Span:
     column: int
     end_line: int
     end_column: int
+
+    @classmethod
+    def top(cls, path: str) -> Span:
+        """A place for what concerns a whole file."""
+        return cls(path, 1, 1, 1, 1)

@@ -50,7 +50,7 @@ def decode(path: str, raw: bytes) -> tuple[str, Finding | None]:
     Returns:
         The text, and what is wrong; a finding with a repair does not keep the text from being used.
     """
-    start = Span(path, 1, 1, 1, 1)
+    start = Span.top(path)
     if len(raw) > MAX_BYTES:
         message = f"the file has {len(raw):,} bytes, {MAX_BYTES:,} are allowed"
         return "", error("GS003", message, start, help="split the file")

@@ -138,7 +138,7 @@ class Document:
     def _top(self) -> Span:
         """A place for what concerns the whole file: its first key, else its first line."""
         if self._root is None:
-            return Span(self.path, 1, 1, 1, 1)
+            return Span.top(self.path)
         if isinstance(self._built, dict) and self._built:
             return self._key(self._known()[id(self._built)][next(iter(self._built))])
         span = self._value(self._root)

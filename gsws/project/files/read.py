@@ -61,7 +61,7 @@ class Reader:
                 error(
                     "GS110",
                     f"`{shown}` is a link to a {what} outside the project",
-                    _top(shown),
+                    Span.top(shown),
                     "",
                     f"copy the {what} into the project",
                 )
@@ -89,10 +89,10 @@ class Reader:
         document = self.document(found[0]) if found else None
         if document is None and any(inner == (name,) for _, inner, _ in listing.outside):
             self.findings.append(
-                error("GS110", f"`{name}` is a link to a file outside the project", _top(name), "", "copy the file")
+                error("GS110", f"`{name}` is a link to a file outside the project", Span.top(name), "", "copy the file")
             )
         elif not found and os.path.lexists(self.root / name):
-            self.findings.append(error("GS003", f"cannot read `{name}`: no regular file", _top(name)))
+            self.findings.append(error("GS003", f"cannot read `{name}`: no regular file", Span.top(name)))
         self.read[""] = () if document is None else (document,)
         return document
 
@@ -103,16 +103,16 @@ class Reader:
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(self.root):
                 # Whoever sends a change to a project must not choose which file of the machine is read.
                 message = f"`{name}` is a link to a file outside the project"
-                self.findings.append(error("GS110", message, _top(name), "", "put a file in its place"))
+                self.findings.append(error("GS110", message, Span.top(name), "", "put a file in its place"))
                 return None
             if not path.is_file():
                 if path.exists():
-                    self.findings.append(error("GS003", f"cannot read `{name}`: no regular file", _top(name)))
+                    self.findings.append(error("GS003", f"cannot read `{name}`: no regular file", Span.top(name)))
                 return None
             with path.open("rb") as file:
                 return file.read(1_000_000)
         except OSError as failure:
-            self.findings.append(error("GS003", f"cannot read `{name}`: {failure.strerror}", _top(name)))
+            self.findings.append(error("GS003", f"cannot read `{name}`: {failure.strerror}", Span.top(name)))
             return None
 
     def handlers(self) -> tuple[HandlerIndex, frozenset[str]]:
@@ -124,7 +124,11 @@ class Reader:
         if any(not inner for _, inner, _ in listing.outside):
             self.findings.append(
                 error(
-                    "GS110", "`functions/` is a link that leaves the project", _top("functions"), "", "copy the folder"
+                    "GS110",
+                    "`functions/` is a link that leaves the project",
+                    Span.top("functions"),
+                    "",
+                    "copy the folder",
                 )
             )
         foreign = {}
@@ -141,10 +145,10 @@ class Reader:
                 error(
                     "GS213",
                     f"`{first.shown}` is a workflow in YAML, which gsws does not run{count}",
-                    _top(first.shown),
+                    Span.top(first.shown),
                     "",
                     "write it as a Python function; `gsws new function` begins one",
-                    [Label(_top(entry.shown), "this one too") for entry in others],
+                    [Label(Span.top(entry.shown), "this one too") for entry in others],
                 )
             )
         index = HandlerIndex(modules, outside=outside, foreign=foreign, workflows=map(_as_function, workflows))
@@ -199,13 +203,15 @@ class Reader:
     def listing(self, folder: str, endings: tuple[str, ...], *, deep: bool = True, base: Path | None = None) -> Listing:
         listing = list_files(self.root, (base or self.base) / folder, endings, deep=deep)
         for shown, what in listing.odd:
-            self.findings.append(error("GS003", f"cannot read `{shown}`: {what}", _top(shown), "", _REPAIRS.get(what)))
+            self.findings.append(
+                error("GS003", f"cannot read `{shown}`: {what}", Span.top(shown), "", _REPAIRS.get(what))
+            )
         return listing
 
     def unreadable(self, shown: str, failure: ReadFailure) -> None:
         # A file that went away between listing and reading is simply not part of the project any more.
         if not failure.gone:
-            self.findings.append(error("GS003", f"cannot read `{shown}`: {failure.reason}", _top(shown)))
+            self.findings.append(error("GS003", f"cannot read `{shown}`: {failure.reason}", Span.top(shown)))
 
     def text_of(self, path: str) -> str | None:
         """The text of a file as it was read; from the disk if nobody needed it so far; None for a hidden file."""
@@ -239,7 +245,3 @@ def _dotted(inner: tuple[str, ...], is_folder: bool) -> str:
         if parts[-1] == "__init__":
             parts.pop()
     return ".".join(parts) if parts and not any("." in part for part in parts) else ""
-
-
-def _top(shown: str) -> Span:
-    return Span(shown, 1, 1, 1, 1)

@@ -20,6 +20,7 @@ from gsws.project.python.module import Function, Import, ModuleFacts
 from gsws.project.python.naming import Unfound, refused_name
 from gsws.project.reporting.wording import quoted
 from gsws.project.specs import HandlerRef
+from gsws.text.span import Span
 
 __all__ = ["HandlerIndex", "IndexedModule", "module_of"]
 
@@ -150,10 +151,10 @@ class HandlerIndex:
                     error(
                         "GS202",
                         f"two files are named `{name}`: {first_module.facts.path} and {second_module.facts.path}",
-                        second_module.facts.top(),
+                        Span.top(second_module.facts.path),
                         "same name",
                         "keep one of them",
-                        [Label(first_module.facts.top(), "the other one")],
+                        [Label(Span.top(first_module.facts.path), "the other one")],
                     )
                 )
         return findings
@@ -212,7 +213,7 @@ class HandlerIndex:
             "GS202",
             f"`{module.facts.path}` defines no public function",
             f"define `async def {stem if stem.isidentifier() else 'handler'}(ctx)` in it",
-            (Label(module.facts.top(), "no function here"),),
+            (Label(Span.top(module.facts.path), "no function here"),),
         )
 
     def _function(self, name: str, function: str, depth: int = 0) -> HandlerRef | Unfound | None:

@@ -71,10 +71,6 @@ class ModuleFacts:
     text: str = ""
     code: CodeFacts = field(default_factory=CodeFacts)
 
-    def top(self) -> Span:
-        """A place for what concerns the whole file."""
-        return Span(self.path, 1, 1, 1, 1)
-
 
 def read_module(path: str, raw: bytes) -> ModuleFacts:
     """Parse one Python file; what is wrong with it is in ``failure``."""

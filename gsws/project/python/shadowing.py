@@ -65,7 +65,7 @@ def shadowing_findings(root: Path, helpers: dict[str, Path]) -> Iterator[Finding
         yield error(
             "GS210",
             f"the helper `{name}` has the name of {what}: `import {name}` means one or the other",
-            Span(shown, 1, 1, 1, 1),
+            Span.top(shown),
             "",
             f"rename it, for example to `app_{name}`",
         )
@@ -81,10 +81,10 @@ def case_collisions(paths: Iterable[str]) -> Iterator[Finding]:
             yield error(
                 "GS206",
                 f"`{other}` and `{names[0]}` differ by case only",
-                Span(other, 1, 1, 1, 1),
+                Span.top(other),
                 "",
                 "on macOS and Windows they are one file; rename one of them",
-                [Label(Span(names[0], 1, 1, 1, 1), "the other one")],
+                [Label(Span.top(names[0]), "the other one")],
             )
 
 

@@ -30,7 +30,7 @@ def isolated(name: str, rule: Callable[[], Iterable[Finding]], path: str | None 
             error(
                 "GS901",
                 f"the rule `{name}` failed{where}: {type(failure).__name__}; the other rules ran",
-                None if path is None else Span(path, 1, 1, 1, 1),
+                None if path is None else Span.top(path),
                 "" if path is None else "looking at this file",
                 "this is a mistake in gsws: please report it with the file; `gsws validate --ignore GS901` goes on",
             )

@@ -41,7 +41,7 @@ def exposed_dotenv(scope: Scope) -> Iterator[Finding]:
         mode = path.stat().st_mode
     except OSError:
         return
-    top = Span(".env", 1, 1, 1, 1)
+    top = Span.top(".env")
     if is_tracked(path):
         yield warning(
             "GS504",

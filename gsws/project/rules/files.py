@@ -38,7 +38,7 @@ def no_editor_schema(scope: Scope) -> Iterator[Finding]:
     for document in scope.files():
         line = modeline(document.path)
         if line is not None and not has_modeline(document.text):
-            at = Span(document.path, 1, 1, 1, 1)
+            at = Span.top(document.path)
             yield Finding(
                 "GS107",
                 Severity.INFO,

@@ -123,4 +123,4 @@ def _first_place(module: IndexedModule) -> Span:
     for function in module.facts.functions.values():
         if function.defined and not function.name.startswith("_"):
             return function.span
-    return module.facts.top()
+    return Span.top(module.facts.path)

@@ -45,14 +45,14 @@ def misplaced_files(scope: Scope) -> Iterator[Finding]:
             return
         # A folder that is there already is not to be moved into.
         move = f"`mv {shlex.quote(name)} {shlex.quote(goal)}`"
-        span = None if (scope.root / name).is_dir() else Span(name, 1, 1, 1, 1)
+        span = None if (scope.root / name).is_dir() else Span.top(name)
         yield warning("GS008", f"`{name}` is passed by: {reason}", span, "", f"{move} puts it right")
     if scope.base != scope.root and all((place / "config").is_dir() for place in (scope.root, scope.base)):
         for name in sorted(_names(scope.root / "config")):
             if name in _CONFIGS:
                 reason = "the project's config stands in `src/config/`"
                 help = "keep one of the two folders"
-                yield warning("GS008", f"`config/{name}` is passed by: {reason}", Span(f"config/{name}", 1, 1, 1, 1),
+                yield warning("GS008", f"`config/{name}` is passed by: {reason}", Span.top(f"config/{name}"),
                               "", help)  # fmt: skip
 
 
