@@ -350,7 +350,7 @@ await refused(() => connect({ timeOut: 5 }), TypeError, '"timeOut" is no option 
   + " resume, timeout, backoff, openTimeout, compact, buffer, onState, onSession, WebSocket");
 await refused(() => connect({ constructor: 5 }), TypeError, '"constructor" is no option of connect: it takes clientId,'
   + " token, resume, timeout, backoff, openTimeout, compact, buffer, onState, onSession, WebSocket");
-await refused(() => connect({ token: 5 }), TypeError, '"token" of connect is a string or function, not number');
+await refused(() => connect({ token: 5 }), TypeError, '"token" of connect is a string or function or null, not number');
 await refused(() => connect({ openTimeout: null }), TypeError, '"openTimeout" of connect is a number, not null');
 await refused(() => gsws.connect(url, 5), TypeError, "the options of connect are an object");
 await refused(() => connect({ backoff: { wait: 5 } }), TypeError,
@@ -361,7 +361,7 @@ for (const [timeout, shown] of [[-5, "-5"], [NaN, "NaN"], [Infinity, "Infinity"]
   await refused(() => connect({ timeout }), RangeError,
     `"timeout" of connect is a number from 0 to 2147483647, not ${shown}`);
 }
-const client = await connect({ clientId: undefined, timeout: null, backoff: { base: 20, patience: Infinity } });
+const client = await connect({ clientId: undefined, token: null, timeout: null, backoff: { base: 20, patience: Infinity } });
 await refused(() => client.call("websocket.echo", 1, { timeout: "5" }), TypeError,
   '"timeout" of a request is a number or null, not string');
 await refused(() => client.stream("websocket.echo", 1, { idempotency: "k" }), TypeError, '"idempotency" is no option'

@@ -36,7 +36,7 @@ export interface Options {
    * A token, or a function that gives a fresh one: it is asked for each connection, and before a JSON Web Token
    * expires. What it throws is the client's end, unless the network failed.
    */
-  token?: string | (() => string | Promise<string>);
+  token?: string | null | (() => string | Promise<string>);
   /** Whether to connect again and go on after a cut; true if left out. */
   resume?: boolean;
   /** Milliseconds for a call, and between two frames of a stream; 60,000 if left out, null for no deadline. */

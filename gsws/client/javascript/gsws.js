@@ -13,7 +13,7 @@
  *
  * @typedef {object} Options
  * @property {string} [clientId] Label of the connection.
- * @property {string | (() => string | Promise<string>)} [token] A token, or a function that gives a fresh one: it is
+ * @property {string | null | (() => string | Promise<string>)} [token] A token, or a function that gives a fresh one: it is
  *   asked for each connection, and before a JSON Web Token expires. What it throws is the client's end, unless the
  *   network failed.
  * @property {boolean} [resume] Whether to connect again and go on after a cut; true if left out.
@@ -70,7 +70,7 @@ const SWITCH = { takes: ["boolean"] };
 const TEXT = { takes: ["string"] };
 const FUNCTION = { takes: ["function"] };
 const OBJECT = { takes: ["object"] };
-const CLIENT_OPTIONS = { clientId: TEXT, token: { takes: ["string", "function"] }, resume: SWITCH, timeout: LIMIT,
+const CLIENT_OPTIONS = { clientId: TEXT, token: { takes: ["string", "function", "null"] }, resume: SWITCH, timeout: LIMIT,
   backoff: OBJECT, openTimeout: TIME, compact: SWITCH, buffer: SIZE, onState: FUNCTION, onSession: FUNCTION,
   WebSocket: FUNCTION };
 const BACKOFF_OPTIONS = { base: SIZE, cap: SIZE, patience: SIZE };
@@ -937,7 +937,7 @@ class Session {
   /** A fresh token. @returns {Promise<string | undefined>} */
   async token() {
     const { token } = this.options;
-    if (typeof token !== "function") return token;
+    if (typeof token !== "function") return token ?? undefined;
     try {
       return await token();
     } catch (error) {
