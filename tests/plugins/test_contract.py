@@ -126,7 +126,7 @@ def test_a_port_drains(tmp_path):
             busy.send("gate.slow", id=1)
             running.wait_for(running.service.is_busy)
             gone = sys.modules["functions.hooks"].GONE
-            running.loop.call_soon_threadsafe(running._stop.set)
+            running.end()
             assert idle.closed() == (1001, "server shutdown")
             assert busy.receive()["payload"]["data"] == "finished"
             assert busy.closed() == (1001, "server shutdown")
@@ -211,7 +211,7 @@ def test_a_source_without_a_port_drains(tmp_path):
         slow = running.call(lambda: [bell.ring("bell.slow", {})])[0]
         endless = running.call(lambda: [bell.ring("bell.endless", {})])[0]
         running.wait_for(running.service.is_busy)
-        running.loop.call_soon_threadsafe(running._stop.set)
+        running.end()
         running.wait_for(lambda: running.service.is_draining)
         late = running.call(lambda: bell.handles["bell.rung"]({"times": 1}))
     assert (late.success, late.code) == (False, 503)
