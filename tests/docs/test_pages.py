@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import gsws
-from gsws.eventsources.websocket.schema import DEFAULTS
+from gsws.eventsources.websocket.schema import CONFIG_SCHEMA, DEFAULTS
 from gsws.plugins.registry import facts
 from gsws.project import load_project
+from gsws.project.shapes.eventshape import EVENT
 from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.errors import ERRORS
 from gsws.routing.adapt import GETTERS
@@ -23,6 +24,7 @@ from tests.docs.pages import DOCS, ROOT, pages, prose, title
 from tests.e2e.serving import write_project
 
 PROTOCOL = DOCS / "reference" / "protocol.md"
+FORMAT = DOCS / "reference" / "project-format.md"
 HANDLERS = DOCS / "reference" / "handlers.md"
 POINTS = re.findall(r"^### (P\d+\.\d+) ", PROTOCOL.read_text(encoding="utf-8"), re.MULTILINE)
 LARGEST_PICTURE = 200_000
@@ -125,6 +127,27 @@ def test_names_of_the_protocol_are_no_event_keys(tmp_path: Path) -> None:
         assert "GS308" in codes, (name, codes)
 
 
+def test_every_frame_of_the_protocol_is_documented() -> None:
+    """What a server understands or says as ``gsws.…`` stands on the protocol's page."""
+    code = [path.read_text(encoding="utf-8") for path in (ROOT / "gsws" / "runtime" / "dispatch").glob("*.py")]
+    frames = set(re.findall(r'"(gsws\.[a-z]+)"', "\n".join(code)))
+    text = PROTOCOL.read_text(encoding="utf-8")
+
+    assert len(frames) >= 15
+    assert [name for name in sorted(frames) if not re.search(rf"{re.escape(name)}\b", text)] == []
+
+
+def test_every_key_of_a_file_is_documented() -> None:
+    """Of events and of `type: websocket`: each key, and each of ``limits``, has a row of a table."""
+    cells = [line.split("|")[1] for line in FORMAT.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    documented = {name.partition(".")[0] for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    source = CONFIG_SCHEMA["properties"]
+    keys = {key for key, shape in EVENT["properties"].items() if "x-gsws-inert" not in shape}
+    keys |= {*source, *source["limits"]["properties"], *source["authn"]["properties"]}
+
+    assert sorted(keys - documented) == []
+
+
 @pytest.mark.parametrize("name", [name for name in gsws.__all__ if name != "__version__"])
 def test_every_public_name_has_an_entry(name: str) -> None:
     """An entry is a heading, and says how to import the name."""
@@ -141,7 +164,7 @@ def test_everything_a_handler_may_use_is_documented() -> None:
         name for name in vars(HandlerSocket) if not name.startswith("_") and name not in ("CONNECTING", "CLOSING")
     ]
 
-    assert [name for name in GETTERS if f"`{name}`" not in text] == []
+    assert [name for name in GETTERS if not re.search(rf"{re.escape(name)}\b", text)] == []
     assert [name for name in context if f"`{name}`" not in text and f"ctx.{name}(" not in text] == []
     assert [name for name in socket if f"ws.{name}" not in text] == []
 
