@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -232,7 +231,7 @@ def test_cancel_at_every_stage(gemini: FakeGemini, stage: str, way: str) -> None
         return "found"
 
     call = Turn.call("get_relevant_docs", query="x")
-    slow = Turn("word " * 200, delay=0.02)
+    slow = Turn("word " * 200, delay=0.05)
     gemini.script(
         *{
             "before the first token": [Turn("late", stall_after=0, stall=30)],
@@ -268,9 +267,8 @@ def test_cancel_at_every_stage(gemini: FakeGemini, stage: str, way: str) -> None
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        cancelled = time.monotonic()
-        closed = await asyncio.to_thread(gemini.wait_closed)
-        assert closed - cancelled < 2
+        await asyncio.to_thread(gemini.wait_closed)
+        assert gemini.requests[-1].outcome == ("answered" if stage == "in a tool" else "left")
         assert len(TURNS) == 0
         assert text(await collect(run(graph, "second"))) == "fine again"
 

@@ -34,42 +34,46 @@ SCHEMA_KEYS = (
 SHAPES = ("{0}", "[{0}, {0}]", "{{a: {0}}}", "[{{a: {0}}}]")
 
 
-def places():
-    """One value in many places of a project: file and text."""
+def schema_places():
+    """Each value in a keyword of a payload's schema, well placed and not: the text of a file, and its path."""
     for key, shape in itertools.product(SCHEMA_KEYS, SHAPES):
-        for name in VALUES:
+        events = []
+        for number, name in enumerate(VALUES):
             value = shape.format(f"'${{{name}}}'")
-            yield (
-                f"{key}-{shape}-{name}",
-                "events/x.yaml",
-                (
-                    f"websocket.x:\n  fn: greet\n  payload:\n    type: object\n    properties:\n"
-                    f"      p: {{type: integer, '{key}': {value}}}\n      q: {{'{key}': {value}}}\n"
-                ),
+            events.append(
+                f"websocket.x{number}:\n  fn: greet\n  payload:\n    type: object\n    properties:\n"
+                f"      p: {{type: integer, '{key}': {value}}}\n      q: {{'{key}': {value}}}\n"
             )
-    for key, shape, name in itertools.product(EVENT["properties"], SHAPES[:3], VALUES):
-        value = shape.format(f"'${{{name}}}'")
+        yield "".join(events), "events/x.yaml"
+
+
+def event_places():
+    for key, shape in itertools.product(EVENT["properties"], SHAPES[:3]):
+        rest = "" if key == "fn" else "fn: greet, "
+        values = [shape.format(f"'${{{name}}}'") for name in VALUES]
         yield (
-            f"event-{key}-{shape}-{name}",
+            "".join(f"websocket.x{number}: {{{rest}'{key}': {value}}}\n" for number, value in enumerate(values)),
             "events/x.yaml",
-            f"websocket.x: {{fn: greet, '{key}': {value}}}\n".replace("fn: greet, 'fn'", "'fn'"),
         )
+
+
+def source_places():
     for key, shape, name in itertools.product(CONFIG_SCHEMA["properties"], SHAPES[:3], VALUES):
-        value = shape.format(f"'${{{name}}}'")
         head = "" if key == "type" else "type: websocket\n"
-        yield f"source-{key}-{shape}-{name}", "eventsources/websocket.yaml", f"{head}{key}: {value}\n"
+        value = shape.format(f"'${{{name}}}'")
+        yield f"{head}{key}: {value}\n", "eventsources/websocket.yaml"
+
+
+def settings_places():
     for key, shape, name in itertools.product(SETTINGS_SHAPE["properties"], SHAPES[:3], VALUES):
-        yield (
-            f"settings-{key}-{shape}-{name}",
-            "gsws.yaml",
-            f"{key}: {shape.format(f'${{{name}}}')!s}\n".replace(f"${{{name}}}", f"'${{{name}}}'"),
-        )
+        value = shape.format(f"'${{{name}}}'")
+        yield f"{key}: {value}\n", "gsws.yaml"
+
+
+def datasource_places():
     for key, name in itertools.product(("type", "fn", "model", "folder", "url"), VALUES):
-        yield (
-            f"datasource-{key}-{name}",
-            "datasources/d.yaml",
-            f"type: chat_model\n{key}: '${{{name}}}'\n".replace("type: chat_model\ntype", "type"),
-        )
+        head = "" if key == "type" else "type: chat_model\n"
+        yield f"{head}{key}: '${{{name}}}'\n", "datasources/d.yaml"
 
 
 def leaked(text: str) -> list[str]:
@@ -84,15 +88,15 @@ def project(starter, monkeypatch):
     return starter
 
 
-def test_no_place_of_a_project_prints_a_value(project):
+@pytest.mark.parametrize(
+    ("places", "least"),
+    [(schema_places, 80), (event_places, 40), (source_places, 100), (settings_places, 60), (datasource_places, 20)],
+)
+def test_no_place_of_a_project_prints_a_value(project, places, least):
     """Hundreds of places, each with a value that fits it badly, in every format."""
-    kept: dict[str, str | None] = {}
     bad, count = [], 0
-
-    for name, path, text in places():
+    for text, path in places():
         file = project / path
-        if path not in kept:
-            kept[path] = file.read_text() if file.exists() else None
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
         loaded = load_project(project, plugins=facts(), notes=True, env="production")
@@ -102,14 +106,10 @@ def test_no_place_of_a_project_prints_a_value(project):
             with contextlib.redirect_stdout(out):
                 print_findings(loaded.findings, loaded, format)
             if leaked(out.getvalue()):
-                bad.append((name, format, [line for line in out.getvalue().splitlines() if leaked(line)][:1]))
+                bad.append((text, format, [line for line in out.getvalue().splitlines() if leaked(line)][:1]))
                 break
-        before = kept[path]
-        if before is None:
-            file.unlink()
-        else:
-            file.write_text(before)
-    assert count > 500, "the places are wrong enough to be talked about"
+    print(count, "places")
+    assert count >= least, "the places are wrong enough to be talked about"
     assert not bad, bad[:10]
 
 

@@ -171,8 +171,8 @@ def test_a_client_gives_up_at_last(served: Served) -> None:
             begun = time.monotonic()
             with pytest.raises(gsws.client.ClientError):
                 await client.call("websocket.echo", 1)
-            assert 0.3 < time.monotonic() - begun < 3
-            assert 3 < proxy.accepted < 60, "back-off"
+            assert time.monotonic() - begun > 0.3
+            assert 1 < proxy.accepted < 60, "back-off"
 
     run(main())
 

@@ -112,6 +112,8 @@ class Served:
 
     @contextmanager
     def client(self, source: str = "websocket", query: str = "?clientId=test", **options: Any) -> Iterator[Client]:
+        if "max_queue" in options:  # it does not read, and so not the answer to its close, for which it would wait
+            options.setdefault("close_timeout", 0.1)
         with connect(f"ws://127.0.0.1:{self.ports[source]}/{query}", **options) as socket:
             yield Client(socket)
 

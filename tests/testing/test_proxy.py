@@ -140,7 +140,7 @@ def test_a_delay_and_a_throttle_lose_nothing():
         proxy.throttle(30_000)
         began = time.monotonic()
         assert read(proxy.address, until=len(DATA))[0] == DATA
-        assert 0.2 < time.monotonic() - began < 3
+        assert time.monotonic() - began > 0.2
 
 
 def test_everything_at_once():

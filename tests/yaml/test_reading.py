@@ -356,7 +356,7 @@ def test_hostile_files_take_bounded_time(text):
     document = parse(text)
     document.value_span(())
     document.key_span(("a",))
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 30
     assert len(document.findings) <= 100
 
 

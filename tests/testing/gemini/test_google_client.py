@@ -201,7 +201,7 @@ def test_a_blocked_prompt_is_an_empty_message():
 
 
 @pytest.mark.parametrize(
-    "turn", [Turn("word " * 1000, delay=0.01), Turn("word", stall_after=0), Turn("a b", stall_after=1)]
+    "turn", [Turn("word " * 1000, delay=0.3), Turn("word", stall_after=0), Turn("a b", stall_after=1)]
 )
 def test_a_cancel_reaches_the_provider(backend, turn):
     """At every stage: while tokens come, before the first one, in a silence. At most one token is sent after it."""
