@@ -169,7 +169,7 @@ class Client:
 
     @property
     def rooms(self) -> Set[str]:
-        """The rooms it is in, or was in when its connection ended."""
+        """The rooms it is in, or was in when its connection ended; none once it is gone."""
         return frozenset() if self._membership is None else self._membership.rooms
 
     # Ends.
@@ -205,6 +205,10 @@ class Client:
         if self._membership is not None:
             self._membership.end()
         self.registry.strike(self, code, reason)
+        # What is no longer needed would keep it, in a circle, until a garbage collection.
+        self._membership = None
+        if self.scheduler is not None and not self.scheduler.in_flight:
+            self.scheduler = None
 
     def _unfinished(self) -> list[Request]:
         return [] if self.scheduler is None else self.scheduler.unfinished()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -235,3 +236,32 @@ def test_closing_the_python_client_is_a_goodbye(tmp_path):
         service.wait_for(lambda: not service.service.is_busy())
         assert log.read_text() == "closed"
         assert not service.call(lambda: service.service.live["websocket"].registry.sessions)
+
+
+@pytest.mark.parametrize("is_session", [False, True])
+def test_who_has_left_is_freed_at_once(is_session):
+    """Nothing of a client that had requests and rooms waits for a garbage collection."""
+
+    async def enter(ctx):
+        await ctx.join("tea")
+
+    loop = VirtualLoop()
+    source = make_source(loop, [route("enter", enter, presence=True)], window=1.0)
+
+    def visit():
+        connection = open_connection(loop, source, session=is_session)
+        connection.message("enter", {}, id=1)
+        loop.settle()
+        connection.leave(1000)
+        connection.receiver = None  # as the transport forgets it
+        loop.advance(1.0)
+
+    visit()
+    gc.collect()
+    gc.disable()
+    try:
+        visit()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+        loop.close()
