@@ -67,6 +67,20 @@ def test_every_path_of_a_page_about_the_code_is_there(page: Path) -> None:
     assert missing_paths(prose(page)) == []
 
 
+@pytest.mark.parametrize("page", [*pages(), CONTRIBUTING], ids=title)
+def test_every_target_that_a_page_names_is_there(page: Path) -> None:
+    """Of `make`, in the text or in a block; and what a block about this repository is told to test."""
+    text = page.read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
+    tested = (
+        re.findall(r"\b(?:pytest|PYTEST_ARGS=)\s*(tests/[\w/.]+(?: tests/[\w/.]+)*)", text) if page in INSIDE else []
+    )
+
+    assert [target for target in sorted(targets) if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+    assert [path for paths in tested for path in paths.split() if not (ROOT / path).exists()] == []
+
+
 def test_every_module_that_a_docstring_names_is_there() -> None:
     """What moves is renamed where it is spoken of."""
     named = {path: re.findall(r"(?<!`)`(gsws[\w.]+)`(?!`)", path.read_text(encoding="utf-8")) for path in MODULES}
