@@ -118,13 +118,15 @@ def _contradiction(schema: dict[str, Any], pointer: Pointer) -> SchemaFinding | 
             related=(((*pointer, "required"), "required here"),),
         )
     properties = schema.get("properties") or {}
+    is_closed = schema.get("additionalProperties") is False and not schema.get("patternProperties")
     for name in required if isinstance(required, list) and isinstance(properties, dict) else ():
-        if isinstance(name, str) and properties.get(name) is False:
+        if isinstance(name, str) and properties.get(name, not is_closed) is False:
+            is_described = name in properties
             return SchemaFinding(
                 "GS410",
-                f"{tick(name)} is required and `false`, so no value fits",
-                (*pointer, "properties", name),
-                label="allows nothing",
+                f"{tick(name)} is required and {'`false`' if is_described else 'not allowed'}, so no value fits",
+                (*pointer, "properties", name) if is_described else (*pointer, "additionalProperties"),
+                label="allows nothing" if is_described else "allows no other name",
                 help="give it a schema, or do not require it",
                 related=(((*pointer, "required"), "required here"),),
             )

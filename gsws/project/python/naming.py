@@ -71,8 +71,9 @@ def check_signature(handler: HandlerRef, at: Span, *, given: frozenset[str] = IN
     if not wrong:
         return None
     near = nearest(wrong[0], sorted(given))
-    named = ["payload", "ws", "client_id", "config", "logger"] if given is INJECTABLE else sorted(given)
-    accepted = f"it takes `ctx` first and, by name, {', '.join(f'`{one}`' for one in named)} and the like"
+    accepted = "a handler takes `ctx` first and, by name, `payload`, `ws`, `client_id`, `config`, `logger` and the like"
+    if given is not INJECTABLE:
+        accepted = "it takes the context first and, by name, " + ", ".join(f"`{one}`" for one in sorted(given))
     names = ", ".join(f"`{name}`" for name in wrong)
     return error(
         "GS204",
