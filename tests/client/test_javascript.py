@@ -361,8 +361,8 @@ for (const [timeout, shown] of [[-5, "-5"], [NaN, "NaN"], [Infinity, "Infinity"]
   await refused(() => connect({ timeout }), RangeError,
     `"timeout" of connect is a number from 0 to 2147483647, not ${shown}`);
 }
-const backoff = { base: 20, patience: Infinity };
-const client = await connect({ clientId: undefined, token: null, timeout: null, backoff });
+const patient = { clientId: undefined, token: null, timeout: null, backoff: { base: 20, patience: Infinity } };
+const client = await connect(patient);
 await refused(() => client.call("websocket.echo", 1, { timeout: "5" }), TypeError,
   '"timeout" of a request is a number or null, not string');
 await refused(() => client.stream("websocket.echo", 1, { idempotency: "k" }), TypeError, '"idempotency" is no option'
