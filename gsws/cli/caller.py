@@ -71,18 +71,16 @@ def caller(
         name, colon, value = header.partition(":")
         name, value = name.strip(), value.strip()
         if not colon or not _NAME.fullmatch(name):
-            raise output.Failure(
-                "`--header` takes `Name: value`", "for example -H 'X-Tenant: acme'", exit_code=output.USAGE
-            )
+            raise output.misuse("`--header` takes `Name: value`", "for example -H 'X-Tenant: acme'")
         if name.lower() in _OURS or name.lower().startswith("sec-websocket-"):
-            raise output.Failure(f"the header `{name}` belongs to the connection itself", exit_code=output.USAGE)
+            raise output.misuse(f"the header `{name}` belongs to the connection itself")
         given[name] = _sendable(value, f"the header `{name}`")
     if api_key is not None:
         given["X-API-Key"] = _sendable(api_key.strip(_BLANK), "`--api-key`", is_needed=True)
     if token is not None:
         token = _sendable(token.strip(_BLANK).removeprefix("Bearer "), "`--token`", is_needed=True)
     if client_id is not None and not client_id:
-        raise output.Failure("`--client-id` is empty", "leave it out for one of its own", exit_code=output.USAGE)
+        raise output.misuse("`--client-id` is empty", "leave it out for one of its own")
     if client_id is None and root is not None and "clientId" not in dict(query_of(urlsplit(url).query)):
         client_id = _kept(root)
     return Caller(client_id, token, given)
@@ -91,7 +89,7 @@ def caller(
 def _sendable(value: str, what: str, *, is_needed: bool = False) -> str:
     if (is_needed and not value) or not _VALUE.fullmatch(value):
         found = "is empty" if not value else "holds a character that a header cannot carry"
-        raise output.Failure(f"{what} {found}", exit_code=output.USAGE)
+        raise output.misuse(f"{what} {found}")
     return value
 
 

@@ -20,10 +20,8 @@ def check_environment(name: str) -> None:
         Failure: Exit 2.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        raise output.Failure(
-            f"`{name}` is no environment; expected letters, digits, `-` and `_`",
-            "for example `--env production`",
-            exit_code=output.USAGE,
+        raise output.misuse(
+            f"`{name}` is no environment; expected letters, digits, `-` and `_`", "for example `--env production`"
         )
 
 

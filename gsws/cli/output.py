@@ -32,6 +32,7 @@ __all__ = [
     "columns",
     "console",
     "is_terminal",
+    "misuse",
     "note",
     "paint",
     "plain",
@@ -72,6 +73,11 @@ class Failure(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+def misuse(message: str, help: str | None = None) -> Failure:
+    """A failure of the arguments (exit 2)."""
+    return Failure(message, help, exit_code=USAGE)
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:

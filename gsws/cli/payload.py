@@ -38,12 +38,12 @@ def payload(values: Sequence[str], file: str | None) -> Any:
     if len(values) == 1 and values[0].lstrip().startswith("{") and file is None:
         return _parsed(values[0], "the payload")
     if not isinstance(start, dict):
-        raise _usage(f"`{file}` holds no object, so `key=value` cannot be added to it")
+        raise output.misuse(f"`{file}` holds no object, so `key=value` cannot be added to it")
     given: dict[str, Any] = {}
     for text in values:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise _usage(f"`{text}` is no `key=value`", f"for example `message={text or 'hello'}`")
+            raise output.misuse(f"`{text}` is no `key=value`", f"for example `message={text or 'hello'}`")
         _put(given, key, _value(value))
     return _merged(start, given)
 
@@ -51,15 +51,15 @@ def payload(values: Sequence[str], file: str | None) -> Any:
 def _put(target: dict[str, Any], key: str, value: Any) -> None:
     *folders, leaf = key.split(".")
     if len(folders) > _DEEPEST:
-        raise _usage(f"a key nests {len(folders)} levels deep; expected at most {_DEEPEST}")
+        raise output.misuse(f"a key nests {len(folders)} levels deep; expected at most {_DEEPEST}")
     if not all([*folders, leaf]):
-        raise _usage(f"`{key}` has an empty part between its dots")
+        raise output.misuse(f"`{key}` has an empty part between its dots")
     for folder in folders:
         target = target.setdefault(folder, {})
         if not isinstance(target, dict):
-            raise _usage(f"`{key}` wants `{folder}` to be an object, but it has a value already")
+            raise output.misuse(f"`{key}` wants `{folder}` to be an object, but it has a value already")
     if leaf in target:
-        raise _usage(f"`{key}` is given twice")
+        raise output.misuse(f"`{key}` is given twice")
     target[leaf] = value
 
 
@@ -95,9 +95,11 @@ def _parsed(text: str, name: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
-        raise _usage(f"{name} is no JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}") from None
+        raise output.misuse(
+            f"{name} is no JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise _usage(f"{name} is no JSON: {str(error)[:200]}") from None
+        raise output.misuse(f"{name} is no JSON: {str(error)[:200]}") from None
 
 
 def _finite(text: str) -> float:
@@ -109,7 +111,3 @@ def _finite(text: str) -> float:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not allowed")
-
-
-def _usage(message: str, help: str | None = None) -> output.Failure:
-    return output.Failure(message, help, exit_code=output.USAGE)

@@ -32,10 +32,9 @@ def checked_type(type: str) -> str:
     if type.startswith("@godspeedsystems/plugins-"):
         known = type.removeprefix("@godspeedsystems/plugins-").partition("-as-")[0].split("@")[0]
         fits = known in registry
-        raise output.Failure(
+        raise output.misuse(
             f"`{type}` is a package of the Node framework",
             f"use `gsws plugin add {known}`" if fits else f"here, plugins have plain names: {listed(list(registry))}",
-            exit_code=output.USAGE,
         )
     short = type.removeprefix(PREFIX)
     if len(short) <= 64 and _NAME.fullmatch(short):
@@ -44,10 +43,9 @@ def checked_type(type: str) -> str:
     if len(short) <= 64:
         help = f"did you mean `{short.lower()}`?" if short.lower() in registry else did_you_mean(short, registry)
     shown = type if len(type) <= 80 else f"{type[:77]}..."
-    raise output.Failure(
+    raise output.misuse(
         f"`{shown}` is no name of a plugin; expected lower-case letters, digits, `-` and `_`",
         help or f"known here: {listed(list(registry))}",
-        exit_code=output.USAGE,
     )
 
 

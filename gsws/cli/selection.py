@@ -72,7 +72,7 @@ def read_prefixes(option: str, values: Sequence[str]) -> tuple[str, ...]:
     """
     written = [part.strip() for value in values for part in value.split(",")]
     if values and not any(written):
-        raise output.Failure(f"`{option}` needs a code", f"for example `{option} GS201,GS4`", exit_code=output.USAGE)
+        raise output.misuse(f"`{option}` needs a code", f"for example `{option} GS201,GS4`")
     found = []
     for word in filter(None, written):
         prefix = word.upper()
@@ -93,7 +93,7 @@ def read_level(value: str) -> Severity:
         short = next((level for level in LEVELS if value and level.startswith(value.lower())), None)
         near = f"did you mean `{short}`?" if short else did_you_mean(value.lower(), LEVELS)
         help = near or f"there are {', '.join(LEVELS)}"
-        raise output.Failure(f"no level `{value}`", help, exit_code=output.USAGE)
+        raise output.misuse(f"no level `{value}`", help)
     return Severity(value.lower())
 
 
@@ -118,8 +118,7 @@ def _unknown(word: str) -> output.Failure:
         help: str | None = f"did you mean `{short}`?"
     else:
         help = did_you_mean(upper, CATALOGUE)
-    return output.Failure(
+    return output.misuse(
         f"no finding has the code `{word}`",
         help or f"codes are {next(iter(CATALOGUE))} to {list(CATALOGUE)[-1]}; docs/reference/findings.md lists them",
-        exit_code=output.USAGE,
     )

@@ -106,9 +106,9 @@ def run(
         Failure: Exit 2 for arguments, 1 if nothing listens or no answer comes.
     """
     if not 0 < timeout < 1e9:
-        raise output.Failure("the timeout is a number of seconds above 0", exit_code=output.USAGE)
+        raise output.misuse("the timeout is a number of seconds above 0")
     if id is not None and (not 1 <= len(id) <= 64 or any("\ud800" <= one <= "\udfff" for one in id)):
-        raise output.Failure("an id has 1 to 64 characters of Unicode", exit_code=output.USAGE)
+        raise output.misuse("an id has 1 to 64 characters of Unicode")
     target = _target(event, url)
     who = caller(
         client_id=identity.client_id,
@@ -124,7 +124,7 @@ def run(
     try:
         asyncio.run(_converse(target, who, event, body, id, answer, timeout, live=not as_json))
     except Unserialisable as error:
-        raise output.Failure(f"the payload cannot be sent: {error}", exit_code=output.USAGE) from None
+        raise output.misuse(f"the payload cannot be sent: {error}") from None
     except KeyboardInterrupt:
         _end_line(answer)
         return 130
@@ -300,10 +300,9 @@ def _target(event: str, url: str | None) -> _Target:
     if source is None and len(listening) == 1:
         source = next(iter(listening.values()))
     if source is None:
-        raise output.Failure(
+        raise output.misuse(
             f"`{event}` belongs to no websocket source of this project",
             did_you_mean(event, known) or "`gsws events` shows what there is; `--url` says where to send",
-            exit_code=output.USAGE,
         )
     return _Target(_source_url(source, *_place(project.root, source)), _trust(project, source), known, project.root)
 
@@ -320,9 +319,7 @@ def _full_url(url: str) -> str:
     except ValueError:
         fits = False
     if not fits:
-        raise output.Failure(
-            f"`{url}` is no WebSocket URL", "for example `ws://127.0.0.1:8000`", exit_code=output.USAGE
-        )
+        raise output.misuse(f"`{url}` is no WebSocket URL", "for example `ws://127.0.0.1:8000`")
     return url
 
 

@@ -132,21 +132,16 @@ def _log(request: Any) -> None:
 
 def _check(options: Options) -> None:
     if not 0 <= options.port <= 65535:
-        raise output.Failure(
-            f"`{options.port}` is no port; expected 0 to 65535", "0 takes a free one", exit_code=output.USAGE
-        )
+        raise output.misuse(f"`{options.port}` is no port; expected 0 to 65535", "0 takes a free one")
     if not 0 <= options.delay <= 60:
-        raise output.Failure("`--delay` is 0 to 60 seconds a token", exit_code=output.USAGE)
+        raise output.misuse("`--delay` is 0 to 60 seconds a token")
     given = [name for name in ("script", "record", "replay") if getattr(options, name) is not None]
     if len(given) > 1:
-        raise output.Failure(
-            f"`--{given[0]}` and `--{given[1]}` exclude each other", "leave one out", exit_code=output.USAGE
-        )
+        raise output.misuse(f"`--{given[0]}` and `--{given[1]}` exclude each other", "leave one out")
     if options.upstream is not None:
         if options.record is None:
-            raise output.Failure("`--upstream` is for `--record`", exit_code=output.USAGE)
+            raise output.misuse("`--upstream` is for `--record`")
         if not options.upstream.startswith(("http://", "https://")):
-            raise output.Failure(
-                f"`{options.upstream}` is no URL", "for example https://generativelanguage.googleapis.com",
-                exit_code=output.USAGE,
-            )  # fmt: skip
+            raise output.misuse(
+                f"`{options.upstream}` is no URL", "for example https://generativelanguage.googleapis.com"
+            )

@@ -41,10 +41,9 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
     found = find_template(template)
     if found is None:
         known = template_names()
-        raise output.Failure(
+        raise output.misuse(
             f"no template `{template}`",
             did_you_mean(template, known) or f"there are {', '.join(f'`{name}`' for name in known)}",
-            exit_code=output.USAGE,
         )
     target = _target(directory)
     name = project_name(target.name)
@@ -144,7 +143,7 @@ def _target(directory: str) -> Path:
     try:
         _check_target(directory)
     except NameRefused as refused:
-        raise output.Failure(refused.message, refused.help, exit_code=output.USAGE) from None
+        raise output.misuse(refused.message, refused.help) from None
     try:
         # Not `resolve`: a symlink must be seen as one.
         target = Path(os.path.abspath(directory))  # noqa: PTH100

@@ -113,16 +113,14 @@ def _entry(subject: str, scopes: list[str], id: str | None, expires: str | None)
     try:
         subject_of(subject)
     except Refused:
-        raise output.Failure(
-            "a subject is a text of 1 to 512 characters without control characters", exit_code=output.USAGE
-        ) from None
+        raise output.misuse("a subject is a text of 1 to 512 characters without control characters") from None
     wanted = list(dict.fromkeys(scope for text in scopes for scope in text.split()))
     for scope in wanted:
         if not _SCOPE.fullmatch(scope):
-            raise output.Failure(f"`{scope}` is no scope", "for example `--scope chat:write`", exit_code=output.USAGE)
+            raise output.misuse(f"`{scope}` is no scope", "for example `--scope chat:write`")
     id = id if id is not None else f"k-{secrets.token_hex(5)}"
     if not _ID.fullmatch(id):
-        raise output.Failure(f"`{id}` is no id; expected letters, digits, `.`, `_` and `-`", exit_code=output.USAGE)
+        raise output.misuse(f"`{id}` is no id; expected letters, digits, `.`, `_` and `-`")
     entry: dict[str, object] = {"id": id, "subject": subject, "hash": ""}
     if wanted:
         entry["scopes"] = wanted
@@ -136,14 +134,12 @@ def _time(text: str) -> str:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise output.Failure(
-            f"`{text}` is no time",
-            "for example `--expires 2027-01-31` or `2027-01-31T12:00:00Z`",
-            exit_code=output.USAGE,
+        raise output.misuse(
+            f"`{text}` is no time", "for example `--expires 2027-01-31` or `2027-01-31T12:00:00Z`"
         ) from None
     moment = moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     if moment.timestamp() <= time.time():
-        raise output.Failure(f"`{text}` is over already", exit_code=output.USAGE)
+        raise output.misuse(f"`{text}` is over already")
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -152,7 +148,7 @@ def _path(file: str | None) -> Path:
     if file is not None:
         path = Path(file)
         if path.is_dir():
-            raise output.Failure(f"`{file}` is a directory; expected a file", exit_code=output.USAGE)
+            raise output.misuse(f"`{file}` is a directory; expected a file")
         return path
     root = find_root(Path.cwd())
     if root is None:
@@ -160,11 +156,7 @@ def _path(file: str | None) -> Path:
         raise output.Failure(message, "name the file with `--file keys.yaml`")
     named = set(_readers(root).values()) - {""}
     if len(named) > 1:
-        raise output.Failure(
-            f"the sources name several files: {', '.join(sorted(named))}",
-            "choose one with `--file`",
-            exit_code=output.USAGE,
-        )
+        raise output.misuse(f"the sources name several files: {', '.join(sorted(named))}", "choose one with `--file`")
     return root / (named.pop() if named else _DEFAULT)
 
 

@@ -90,10 +90,8 @@ def source(name: str, *, type: str, as_json: bool) -> int:
     """
     _check(check_source_name, name)
     if type not in registry:
-        raise output.Failure(
-            f"no plugin `{type}` is installed",
-            did_you_mean(type, registry) or f"`gsws plugin add {type}` installs it",
-            exit_code=output.USAGE,
+        raise output.misuse(
+            f"no plugin `{type}` is installed", did_you_mean(type, registry) or f"`gsws plugin add {type}` installs it"
         )
     plugin = usable(type)
     project = load_current()
@@ -108,7 +106,7 @@ def _check(check: Callable[[str], None], name: str) -> None:
     try:
         check(name)
     except NameRefused as refused:
-        raise output.Failure(refused.message, refused.help, exit_code=output.USAGE) from None
+        raise output.misuse(refused.message, refused.help) from None
 
 
 def _source_and_rest(project: Project, name: str) -> tuple[str, str]:
@@ -126,10 +124,8 @@ def _source_and_rest(project: Project, name: str) -> tuple[str, str]:
     if name in known:
         raise output.Failure(f"`{name}` is an event source", f"`gsws new event {name}.hello` names an event of it")
     if len(known) > 1:
-        raise output.Failure(
-            f"`{name}` of which event source?",
-            f"say one of {', '.join(f'`{one}.{name}`' for one in known)}",
-            exit_code=2,
+        raise output.misuse(
+            f"`{name}` of which event source?", f"say one of {', '.join(f'`{one}.{name}`' for one in known)}"
         )
     return known[0], name
 

@@ -134,16 +134,14 @@ def _check_name(name: str) -> None:
     try:
         check_source_name(name)
     except NameRefused as refused:
-        raise output.Failure(refused.message, refused.help, exit_code=output.USAGE) from None
+        raise output.misuse(refused.message, refused.help) from None
 
 
 def _refuse_typing_error(type: str) -> None:
     """Nothing is fetched for a word that is nearly an installed plugin's name."""
     near = did_you_mean(type, registry)
     if near is not None:
-        raise output.Failure(
-            f"no plugin `{type}` is installed", f"{near} Nothing was looked for or installed", exit_code=output.USAGE
-        )
+        raise output.misuse(f"no plugin `{type}` is installed", f"{near} Nothing was looked for or installed")
 
 
 def _requirements(project: Project) -> Requirements | None:

@@ -27,7 +27,7 @@ def push(
         Failure: Exit 2 for arguments, 1 if no service of this project runs or it refuses.
     """
     if is_protocol_name(eventtype):
-        raise output.Failure(f"`{eventtype}` belongs to the protocol; choose another name", exit_code=output.USAGE)
+        raise output.misuse(f"`{eventtype}` belongs to the protocol; choose another name")
     chosen = _one_target(target, ("room", "subject", "client_id", "connection"))
     return _ask({"do": "push", "eventtype": eventtype, "payload": payload(values, file), **chosen}, as_json=as_json)
 
@@ -40,7 +40,7 @@ def disconnect(target: Mapping[str, str | None], *, code: int, reason: str, as_j
         Failure: As `push`.
     """
     if code != 1000 and not 3000 <= code <= 4999:
-        raise output.Failure(f"close code {code} is not 1000 or 3000 to 4999", exit_code=output.USAGE)
+        raise output.misuse(f"close code {code} is not 1000 or 3000 to 4999")
     chosen = _one_target(target, ("subject", "client_id", "connection"))
     return _ask({"do": "disconnect", "code": code, "reason": reason, **chosen}, as_json=as_json)
 
@@ -49,9 +49,7 @@ def _one_target(given: Mapping[str, str | None], names: Sequence[str]) -> dict[s
     chosen = {key: value for key, value in given.items() if value is not None}
     if len(chosen.keys() & set(names)) != 1:
         options = [f"`--{name.replace('_', '-')}`" for name in names]
-        raise output.Failure(
-            f"it takes exactly one of {', '.join(options[:-1])} and {options[-1]}", exit_code=output.USAGE
-        )
+        raise output.misuse(f"it takes exactly one of {', '.join(options[:-1])} and {options[-1]}")
     return chosen
 
 
@@ -68,7 +66,7 @@ def _ask(request: dict[str, Any], *, as_json: bool) -> int:
     except Unanswered as error:
         raise output.Failure(str(error)) from None
     except ValueError as error:
-        raise output.Failure(f"the payload cannot be sent: {error}", exit_code=output.USAGE) from None
+        raise output.misuse(f"the payload cannot be sent: {error}") from None
     if not answers:
         raise output.Failure("no service of this project is running", "start it with `gsws serve`")
     for answer in answers:

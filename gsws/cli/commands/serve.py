@@ -281,16 +281,13 @@ def _page(url: str) -> str:
 def _check(*, port: int | None, env: str, workers: int, log_format: str | None) -> None:
     check_environment(env)
     if port is not None and not 0 <= port <= 65535:
-        raise output.Failure(f"`{port}` is no port; expected 0 to 65535", "0 takes a free one", exit_code=output.USAGE)
+        raise output.misuse(f"`{port}` is no port; expected 0 to 65535", "0 takes a free one")
     if workers != 1:
-        raise output.Failure(
-            f"`--workers {workers}`: several processes are not supported yet",
-            "leave it out; one process uses one core",
-            exit_code=output.USAGE,
+        raise output.misuse(
+            f"`--workers {workers}`: several processes are not supported yet", "leave it out; one process uses one core"
         )
     if log_format is not None and log_format not in _LOG_FORMATS:
-        raise output.Failure(
+        raise output.misuse(
             f"no log format `{log_format}`",
             did_you_mean(log_format, _LOG_FORMATS) or f"there are {' and '.join(_LOG_FORMATS)}",
-            exit_code=output.USAGE,
         )

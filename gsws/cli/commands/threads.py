@@ -89,7 +89,7 @@ def delete(where: Where, *, subject: str, thread: str | None, yes: bool, as_json
     """
     _check_subject(subject)
     if thread == "":
-        raise output.Failure("a thread's name has at least one character", exit_code=output.USAGE)
+        raise output.misuse("a thread's name has at least one character")
     found = _find(where)
     what = f"thread `{thread}` of `{subject}`" if thread is not None else f"all threads of `{subject}`"
     if not yes:
@@ -113,10 +113,9 @@ def expire(where: Where, *, older_than: str | None, as_json: bool) -> int:
     found = _find(where)
     seconds = found.expire_after if older_than is None else duration(older_than)
     if not seconds:
-        raise output.Failure(
+        raise output.misuse(
             f"`{older_than}` is no duration" if older_than else "nothing says how old a thread may be",
             "for example `--older-than 30d`",
-            exit_code=output.USAGE,
         )
 
     async def work(store: ThreadStore) -> int:
@@ -153,22 +152,14 @@ def _find(where: Where) -> _Found:
 def _spec(project: Project, name: str | None) -> DatasourceSpec:
     stores = {known: spec for known, spec in project.datasources.items() if spec.type == _TYPE}
     if name is not None and name not in stores:
-        raise output.Failure(
-            f"no datasource `{name}` of type `threads` in this project",
-            did_you_mean(name, stores),
-            exit_code=output.USAGE,
-        )
+        raise output.misuse(f"no datasource `{name}` of type `threads` in this project", did_you_mean(name, stores))
     if not stores:
         raise output.Failure(
             "no datasource of type `threads` in this project",
             "`gsws plugin add threads` writes one; `--url` names a store without a project",
         )
     if name is None and len(stores) > 1:
-        raise output.Failure(
-            f"there are several stores: {', '.join(sorted(stores))}",
-            "choose one with `--source`",
-            exit_code=output.USAGE,
-        )
+        raise output.misuse(f"there are several stores: {', '.join(sorted(stores))}", "choose one with `--source`")
     return stores[name if name is not None else next(iter(stores))]
 
 
@@ -199,7 +190,7 @@ def _with(found: _Found, work: Callable[[ThreadStore], Awaitable[T]]) -> T:
 
 def _check_subject(subject: str | None) -> None:
     if subject == "":
-        raise output.Failure("a subject has at least one character", exit_code=output.USAGE)
+        raise output.misuse("a subject has at least one character")
 
 
 def _name(name: str | None) -> str:

@@ -152,15 +152,9 @@ def _format(options: Options) -> str:
             return "full"
         return "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "concise"
     if format not in FORMATS:
-        raise output.Failure(
-            f"no format `{format}`",
-            did_you_mean(format, FORMATS) or f"there are {', '.join(FORMATS)}",
-            exit_code=output.USAGE,
-        )
+        raise output.misuse(f"no format `{format}`", did_you_mean(format, FORMATS) or f"there are {', '.join(FORMATS)}")
     if options.diff and format in _FOR_PROGRAMS:
-        raise output.Failure(
-            f"`--diff` prints a patch, not {format}", "leave one of the two out", exit_code=output.USAGE
-        )
+        raise output.misuse(f"`--diff` prints a patch, not {format}", "leave one of the two out")
     return format
 
 
@@ -250,15 +244,13 @@ def _root(paths: Sequence[Path]) -> Path | None:
     roots: list[Path | None] = []
     for path in paths:
         if not path.exists():
-            raise output.Failure(f"no file or folder `{path}`", exit_code=output.USAGE)
+            raise output.misuse(f"no file or folder `{path}`")
         real = path.resolve()
         roots.append(find_root(real if real.is_dir() else real.parent))
     if None in roots:
         return None
     if len(set(roots)) > 1:
-        raise output.Failure(
-            "these paths belong to different projects", "check one project at a time", exit_code=output.USAGE
-        )
+        raise output.misuse("these paths belong to different projects", "check one project at a time")
     return roots[0]
 
 
