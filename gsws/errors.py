@@ -6,7 +6,7 @@ What a user wrote wrong in a file is no exception but a finding (`gsws.diagnosti
 
 from __future__ import annotations
 
-__all__ = ["ConnectionClosed", "EnvironmentFailure", "GSWSError", "PluginError", "ServeError"]
+__all__ = ["ConnectionClosed", "EnvironmentFailure", "Explained", "GSWSError", "PluginError", "ServeError"]
 
 
 class GSWSError(Exception):
@@ -31,14 +31,17 @@ class ConnectionClosed(GSWSError):
         return f"the connection is closed ({self.code}{' ' + self.reason if self.reason else ''})"
 
 
-class ServeError(GSWSError):
+class Explained(GSWSError):
     """
-    Something cannot start: a port in use, a host that does not resolve.
+    A failure that a person can do something about.
 
     Attributes:
         message: One sentence.
         help: What to do, or None.
+        exit_code: Of a command that it ends.
     """
+
+    exit_code = 1
 
     def __init__(self, message: str, help: str | None = None) -> None:
         super().__init__(message, help)
@@ -49,9 +52,15 @@ class ServeError(GSWSError):
         return self.message
 
 
+class ServeError(Explained):
+    """Something cannot start: a port in use, a host that does not resolve."""
+
+
 class PluginError(GSWSError):
     """A plugin cannot be loaded or broke its contract; the message names it."""
 
 
 class EnvironmentFailure(ServeError):
     """A tool, key or network that is missing; the command line exits with 4."""
+
+    exit_code = 4

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from gsws.cli import output
 from gsws.text.urls import query_of, without_secrets
 
-__all__ = ["Caller", "caller"]
+__all__ = ["Caller", "Identity", "caller"]
 
 _FILE: Final = ".gsws/client-id"
 _LABEL: Final = re.compile(r"cli-[0-9a-f]{8}")
@@ -43,23 +43,29 @@ class Caller:
         return self.token is not None or named or without_secrets(url) != url
 
 
-def caller(
-    *,
-    client_id: str | None,
-    token: str | None,
-    api_key: str | None,
-    headers: Sequence[str],
-    root: Path | None,
-    url: str,
-) -> Caller:
+@dataclass(frozen=True, slots=True)
+class Identity:
     """
-    Read the options.
+    What the options say about who calls.
 
-    Args:
+    Attributes:
         client_id: The label, or None for the one that is kept for the project.
         token: A bearer token.
         api_key: Travels as ``X-API-Key``.
         headers: ``Name: value`` each.
+    """
+
+    client_id: str | None = None
+    token: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    headers: Sequence[str] = field(default=(), repr=False)
+
+
+def caller(identity: Identity, *, root: Path | None, url: str) -> Caller:
+    """
+    Read the options.
+
+    Args:
         root: The project's root, where the label is kept; None without a project.
         url: Where the call goes; a label in its query wins over the kept one.
 
@@ -67,7 +73,7 @@ def caller(
         Failure: Exit 2 for what cannot be a header or a label.
     """
     given: dict[str, str] = {}
-    for header in headers:
+    for header in identity.headers:
         name, colon, value = header.partition(":")
         name, value = name.strip(), value.strip()
         if not colon or not _NAME.fullmatch(name):
@@ -75,8 +81,9 @@ def caller(
         if name.lower() in _OURS or name.lower().startswith("sec-websocket-"):
             raise output.misuse(f"the header `{name}` belongs to the connection itself")
         given[name] = _sendable(value, f"the header `{name}`")
-    if api_key is not None:
-        given["X-API-Key"] = _sendable(api_key.strip(_BLANK), "`--api-key`", is_needed=True)
+    client_id, token = identity.client_id, identity.token
+    if identity.api_key is not None:
+        given["X-API-Key"] = _sendable(identity.api_key.strip(_BLANK), "`--api-key`", is_needed=True)
     if token is not None:
         token = _sendable(token.strip(_BLANK).removeprefix("Bearer "), "`--token`", is_needed=True)
     if client_id is not None and not client_id:

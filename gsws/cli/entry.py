@@ -25,9 +25,9 @@ try:
 
     from gsws.cli import output
     from gsws.cli.fast_path import fast_command
-    from gsws.cli.output import ENVIRONMENT, FAILED, GOOD, INTERNAL, USAGE, Failure
+    from gsws.cli.output import FAILED, GOOD, INTERNAL, USAGE
     from gsws.diagnostics.mask import hide
-    from gsws.errors import EnvironmentFailure, PluginError, ServeError
+    from gsws.errors import Explained, PluginError
     from gsws.text.urls import without_secrets
 except KeyboardInterrupt:
     # Ctrl-C this early is as quiet as later.
@@ -107,11 +107,8 @@ def _run(arguments: list[str]) -> int:
 
         returned = app.command().main(args=arguments, prog_name="gsws", standalone_mode=False)
         return returned if isinstance(returned, int) else GOOD
-    except Failure as failure:
-        return _fail(failure.message, failure.help, failure.exit_code, as_json, failure.facts)
-    except ServeError as error:
-        code = ENVIRONMENT if isinstance(error, EnvironmentFailure) else FAILED
-        return _fail(error.message, error.help, code, as_json)
+    except Explained as error:
+        return _fail(error.message, error.help, error.exit_code, as_json, getattr(error, "facts", None))
     except PluginError as error:
         return _fail(str(error), None, FAILED, as_json)
     except BrokenPipeError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -19,6 +18,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from gsws.cli import output
+from gsws.text.replacing import replace_file
 
 __all__ = ["append", "locked", "remove"]
 
@@ -35,10 +35,8 @@ def locked(path: Path) -> Iterator[None]:
     except ImportError:  # Windows
         yield
         return
-    try:
+    with output.refusing(f"cannot write `{path}`"):
         folder = os.open(path.resolve().parent, os.O_RDONLY)
-    except OSError as error:
-        raise output.Failure(f"cannot write `{path}`: {error.strerror}") from None
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         yield
@@ -87,10 +85,8 @@ def _yaml() -> YAML:
 
 
 def _load(path: Path) -> CommentedMap:
-    try:
+    with output.refusing(f"cannot read `{path}`"):
         text = path.read_text("utf-8") if path.exists() else _HEADER + "keys: []\n"
-    except OSError as error:
-        raise output.Failure(f"cannot read `{path}`: {error.strerror}") from None
     data = _yaml().load(text)
     if data is None:
         data = _yaml().load((text if text.endswith("\n") or not text else text + "\n") + "keys: []\n")
@@ -115,26 +111,5 @@ def _written(entry: Mapping[str, Any]) -> CommentedMap:
 def _save(path: Path, data: CommentedMap) -> None:
     text = StringIO()
     _yaml().dump(data, text)
-    # A link is kept, and what it leads to is replaced.
-    place = path.resolve()
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)  # made with mode 0600
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(_MODE)
-        if place.exists() and hasattr(os, "chown"):
-            # Whoever owned the file can go on reading it.
-            owner = place.stat()
-            with contextlib.suppress(PermissionError):
-                os.chown(temporary, owner.st_uid, owner.st_gid)
-        Path(temporary).replace(place)
-        temporary = None
-    except OSError as error:
-        raise output.Failure(f"cannot write `{path}`: {error.strerror}") from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+    with output.refusing(f"cannot write `{path}`"):
+        replace_file(path, text.getvalue().encode(), mode=_MODE)

@@ -12,10 +12,11 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gsws.diagnostics.mask import hide
+from gsws.errors import Explained
 from gsws.text.urls import without_secrets
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ __all__ = [
     "Failure",
     "colour",
     "columns",
+    "confirmed",
     "console",
     "is_terminal",
     "misuse",
     "note",
     "paint",
     "plain",
+    "refusing",
     "result",
     "result_json",
     "show_failure",
@@ -51,13 +54,11 @@ _UNSAFE = ("Cc", "Cs", "Cf")
 _ANSI = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 
 
-class Failure(Exception):
+class Failure(Explained):
     """
     A command cannot do what was asked; ends the program with one sentence and no traceback.
 
     Attributes:
-        message: One sentence: what was found and what was expected.
-        help: What to do, or None.
         exit_code: 1 failure, 2 usage, 4 environment.
         facts: More for ``--json``.
     """
@@ -66,18 +67,39 @@ class Failure(Exception):
         self, message: str, help: str | None = None, *, exit_code: int = FAILED, facts: dict[str, Any] | None = None
     ) -> None:
         super().__init__(message, help)
-        self.message = message
-        self.help = help
         self.exit_code = exit_code
         self.facts = facts or {}
-
-    def __str__(self) -> str:
-        return self.message
 
 
 def misuse(message: str, help: str | None = None) -> Failure:
     """A failure of the arguments (exit 2)."""
     return Failure(message, help, exit_code=USAGE)
+
+
+@contextlib.contextmanager
+def refusing(what: str, help: str | None = None) -> Iterator[None]:
+    """Make a failure of what the operating system refuses: ``cannot read `x`: Permission denied``."""
+    try:
+        yield
+    except OSError as error:
+        raise Failure(f"{what}: {error.strerror or error}", help) from None
+
+
+def confirmed(question: str, unasked: Failure) -> bool:
+    """
+    Ask a person; anything but yes is no, and is told so.
+
+    Raises:
+        Failure: ``unasked``, if there is no terminal to ask at.
+    """
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise unasked
+    sys.stderr.write(f"{plain(question)} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return True
+    note("nothing changed")
+    return False
 
 
 def is_terminal(stream: TextIO | None = None) -> bool:

@@ -7,11 +7,8 @@ stay. How one text is repaired is in `gsws.diagnostics.fix`.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
@@ -25,8 +22,9 @@ from gsws.diagnostics.fix import Repair, apply_fixes
 from gsws.plugins.registry import facts
 from gsws.project import Project, ProjectCache, load_project
 from gsws.project.files.discovery import Entry
+from gsws.text.replacing import replace_file
 
-__all__ = ["Change", "Repaired", "diff", "repair_project", "replace_file", "write_changes"]
+__all__ = ["Change", "Repaired", "diff", "repair_project", "write_changes"]
 
 _TRIALS: Final = 1000
 """Loads of the project that one repair may take; each repair that is taken back costs a few."""
@@ -186,39 +184,10 @@ def write_changes(root: Path, changes: Sequence[Change]) -> None:
     """
     for change in changes:
         path = root / change.path
-        try:
+        with output.refusing(f"cannot write `{change.path}`"):
             if path.read_bytes() != change.before.encode():
                 raise output.Failure(f"`{change.path}` changed while it was being repaired", "run it again")
             replace_file(path, change.after.encode())
-        except OSError as error:
-            raise output.Failure(f"cannot write `{change.path}`: {error.strerror or error}") from None
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """
-    Put ``content`` in the place of a file, or make it; a reader sees the old or the new, never a part.
-
-    Raises:
-        OSError: If the file system refuses.
-    """
-    goal = Path(os.path.realpath(path))
-    if goal.exists() and not os.access(goal, os.W_OK):
-        raise PermissionError(13, "Permission denied", str(path))
-    descriptor, name = tempfile.mkstemp(prefix=".gsws-", dir=goal.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        if goal.exists():
-            shutil.copymode(goal, name)
-        else:
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(goal)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def diff(changes: Sequence[Change]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from gsws.cli import output
-from gsws.cli.repair import replace_file
 from gsws.codegen.editor import schema_files
 from gsws.plugins.registry import facts
+from gsws.text.replacing import replace_file
 from gsws.yaml.modeline import SCHEMA_FOLDER, with_modeline
 
 __all__ = ["named", "put", "refresh", "state", "write_schemas"]
@@ -57,10 +57,8 @@ def put(root: Path, name: str, content: bytes) -> None:
         Failure: If the file system refuses, or a link leads out of the project.
     """
     path = root / name
-    try:
+    with output.refusing(f"cannot write `{name}`"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.resolve().is_relative_to(root.resolve()):
             raise output.Failure(f"`{name}` is behind a link that leaves the project", "nothing was written there")
         replace_file(path, content)
-    except OSError as error:
-        raise output.Failure(f"cannot write `{name}`: {error.strerror or error}") from None

@@ -62,11 +62,10 @@ def write(project: Project, planned: Planned) -> None:
         Failure: If something is in the way or the file system refuses; nothing is written then.
     """
     try:
-        write_files(project.root, {planned.path: planned.text.encode("utf-8")})
+        with output.refusing(f"cannot write `{planned.path}`"):
+            write_files(project.root, {planned.path: planned.text.encode("utf-8")})
     except Conflict as conflict:
         raise output.Failure(f"not overwriting `{conflict.paths[0]}`", "move it away first") from None
-    except OSError as error:
-        raise output.Failure(f"cannot write `{planned.path}`: {error.strerror or error}") from None
 
 
 def relative(project: Project, path: Path) -> str:

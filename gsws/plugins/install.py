@@ -7,8 +7,6 @@ names may be installed is decided by the caller.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +17,7 @@ from typing import Any
 
 from gsws.errors import EnvironmentFailure, PluginError
 from gsws.plugins.registry import InstalledPlugin, Registry, canonical_name
+from gsws.text.replacing import replace_file
 
 __all__ = ["PREFIX", "Requirements", "install"]
 
@@ -83,9 +82,9 @@ class Requirements:
             project["dependencies"] = tomlkit.array()
         dependencies = project["dependencies"]
         dependencies.append(f"{package}>={version}" if version else package)
-        if len(dependencies) > 1 or "\n" in dependencies.as_string():
-            _one_a_line(dependencies)
-        _replace(self._path, tomlkit.dumps(self._document))
+        if len(dependencies) > 1 and "\n" not in dependencies.as_string():
+            dependencies.multiline(True)  # one item a line; comments between items stay where they are
+        replace_file(self._path, tomlkit.dumps(self._document).encode())
         return True
 
 
@@ -158,24 +157,3 @@ def _name_of(requirement: str) -> str:
         if not (character.isalnum() or character in "-_."):
             return requirement[:index]
     return requirement
-
-
-def _one_a_line(array: Any) -> None:
-    """Lay an array out one item a line unless it is already; comments between items stay where they are."""
-    if "\n" not in array.as_string():
-        array.multiline(True)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write by rename, so that the file is never half there."""
-    target = path.resolve()
-    descriptor, name = tempfile.mkstemp(prefix=".gsws-", dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("utf-8"))
-        Path(name).chmod(target.stat().st_mode)
-        Path(name).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from gsws.text.replacing import umask
+
 __all__ = ["Conflict", "write_files"]
 
 
@@ -76,7 +78,7 @@ def _write_new(target: Path, files: Mapping[str, bytes]) -> None:
     try:
         stage = Path(tempfile.mkdtemp(prefix=".gsws-", dir=target.parent))
         _fill(stage, files)
-        stage.chmod(0o777 & ~_umask())
+        stage.chmod(0o777 & ~umask())
         try:
             stage.rename(target)
         except OSError:
@@ -156,9 +158,3 @@ def _mode(path: Path) -> int | None:
         return path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -11,6 +11,8 @@ import keyword
 import re
 import unicodedata
 
+from gsws.errors import Explained
+
 __all__ = [
     "NameRefused",
     "check_directory_name",
@@ -27,22 +29,10 @@ _RESERVED_WINDOWS = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])
 _PROTOCOL_SOURCES = frozenset({"gsws", "stream"})
 
 
-class NameRefused(Exception):
-    """
-    A name that would make trouble.
+class NameRefused(Explained):
+    """A name that would make trouble; ``help`` names one that would do, or is None."""
 
-    Attributes:
-        message: One sentence.
-        help: A name that would do, or None.
-    """
-
-    def __init__(self, message: str, help: str | None = None) -> None:
-        super().__init__(message, help)
-        self.message = message
-        self.help = help
-
-    def __str__(self) -> str:
-        return self.message
+    exit_code = 2
 
 
 def check_directory_name(name: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.server import serve
 
-from gsws.cli.caller import caller
+from gsws.cli.caller import Identity, caller
 from gsws.cli.output import Failure
 from tests.cli.support import gsws
 
@@ -100,7 +100,7 @@ def test_a_damaged_label_is_replaced(project):
     (project / ".gsws").mkdir()
     (project / ".gsws" / "client-id").write_bytes(b"\xff\x00 not ours")
 
-    label = caller(client_id=None, token=None, api_key=None, headers=[], root=project, url="ws://h/").client_id
+    label = caller(Identity(), root=project, url="ws://h/").client_id
 
     assert label is not None
     assert label.startswith("cli-")
@@ -130,9 +130,8 @@ def test_without_a_project_nothing_is_kept(tmp_path):
     ],
 )
 def test_what_no_handshake_can_carry_is_refused_unshown(options):
-    given = {"client_id": None, "token": None, "api_key": None, "headers": [], "root": None, "url": "ws://h/"} | options
     with pytest.raises(Failure) as caught:
-        caller(**given)
+        caller(Identity(**options), root=None, url="ws://h/")
     assert caught.value.exit_code == 2
     for value in options.values():
         for text in [value] if isinstance(value, str) else value:

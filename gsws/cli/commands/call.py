@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import gsws.client
 from gsws.cli import output
 from gsws.cli.call_frames import call_frame
-from gsws.cli.caller import Caller, caller
+from gsws.cli.caller import Caller, Identity, caller
 from gsws.cli.current_project import load_current
 from gsws.cli.payload import payload
 from gsws.cli.running import places_of
@@ -61,16 +61,6 @@ class _Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """What the options say about who calls."""
-
-    client_id: str | None = None
-    token: str | None = field(default=None, repr=False)
-    api_key: str | None = field(default=None, repr=False)
-    headers: Sequence[str] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class _Target:
     url: str
     tls: ssl.SSLContext | None
@@ -110,14 +100,7 @@ def run(
     if id is not None and (not 1 <= len(id) <= 64 or any("\ud800" <= one <= "\udfff" for one in id)):
         raise output.misuse("an id has 1 to 64 characters of Unicode")
     target = _target(event, url)
-    who = caller(
-        client_id=identity.client_id,
-        token=identity.token,
-        api_key=identity.api_key,
-        headers=identity.headers,
-        root=target.root,
-        url=target.url,
-    )
+    who = caller(identity, root=target.root, url=target.url)
     id = id or f"call-{secrets.token_hex(4)}"
     body = payload(values, file)
     answer = _Answer()
@@ -355,10 +338,8 @@ def _trust(project: Project, source: SourceSpec) -> ssl.SSLContext | None:
     if not isinstance(tls, dict) or not isinstance(tls.get("cert"), str):
         return None
     context = ssl.create_default_context()
-    try:
+    with output.refusing(f"cannot read `{tls['cert']}`"):
         context.load_verify_locations(project.root / tls["cert"])
-    except OSError as error:
-        raise output.Failure(f"cannot read `{tls['cert']}`: {error.strerror or error}") from None
     return context
 
 

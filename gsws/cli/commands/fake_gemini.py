@@ -49,13 +49,8 @@ def run(options: Options) -> int:
     fake = _made(options)
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        try:
+        with output.refusing(f"cannot listen on {options.host} port {options.port}", "`--port 0` takes a free one"):
             fake.start()
-        except OSError as error:
-            raise output.Failure(
-                f"cannot listen on {options.host} port {options.port}: {error.strerror or error}",
-                "`--port 0` takes a free one",
-            ) from None
         _introduce(fake, options)
         # A wait without an end cannot be interrupted by a signal on every platform.
         while not stop.wait(0.5):

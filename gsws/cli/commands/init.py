@@ -52,11 +52,10 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
     top, placed = _placed(target, name, files)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        write_files(top, placed)
+        with output.refusing(f"cannot write to `{directory}`"):
+            write_files(top, placed)
     except Conflict as conflict:
         raise _in_the_way(top, conflict) from None
-    except OSError as error:
-        raise output.Failure(f"cannot write to `{directory}`: {error.strerror or error}") from None
 
     steps = _next_steps(target, found)
     if as_json:
@@ -140,16 +139,11 @@ def tree(top: str, files: Iterable[str]) -> str:
 
 def _target(directory: str) -> Path:
     """Where to write, absolute; refuses names before anything is made."""
-    try:
-        _check_target(directory)
-    except NameRefused as refused:
-        raise output.misuse(refused.message, refused.help) from None
-    try:
+    _check_target(directory)
+    with output.refusing(f"cannot use `{directory}`"):
         # Not `resolve`: a symlink must be seen as one.
         target = Path(os.path.abspath(directory))  # noqa: PTH100
         linked = target.is_symlink()
-    except OSError as error:
-        raise output.Failure(f"cannot use `{directory}`: {error.strerror or error}") from None
     if linked:
         raise output.Failure(f"`{directory}` is a symlink", "give the directory it points to")
     return target

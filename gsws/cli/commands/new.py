@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from gsws.cli import output, sources
@@ -14,13 +13,7 @@ from gsws.plugins.registry import registry
 from gsws.project import Project
 from gsws.scaffold.elements import event_text, function_text
 from gsws.scaffold.files import Conflict, write_files
-from gsws.scaffold.names import (
-    NameRefused,
-    check_event_name,
-    check_function_name,
-    check_source_name,
-    function_name_for,
-)
+from gsws.scaffold.names import check_event_name, check_function_name, check_source_name, function_name_for
 
 __all__ = ["event", "function", "source"]
 
@@ -37,9 +30,9 @@ def event(name: str, *, fn: str | None, stream: bool, as_json: bool) -> int:
     Raises:
         Failure: Exit 2 for a bad name, 1 if there is no such source or something is in the way.
     """
-    _check(check_event_name, name)
+    check_event_name(name)
     if fn is not None:
-        _check(check_function_name, fn)
+        check_function_name(fn)
     project = load_current()
     source, rest = _source_and_rest(project, name)
     key = f"{source}.{rest}"
@@ -72,7 +65,7 @@ def function(name: str, *, stream: bool, as_json: bool) -> int:
     Raises:
         Failure: Exit 2 for a bad name, 1 if it is there already.
     """
-    _check(check_function_name, name)
+    check_function_name(name)
     project = load_current()
     if project.handlers.find(name) is not None:
         raise output.Failure(f"a function `{name}` is there already")
@@ -88,7 +81,7 @@ def source(name: str, *, type: str, as_json: bool) -> int:
     Raises:
         Failure: Exit 2 for a bad name or an unknown type, 1 if it is there already.
     """
-    _check(check_source_name, name)
+    check_source_name(name)
     if type not in registry:
         raise output.misuse(
             f"no plugin `{type}` is installed", did_you_mean(type, registry) or f"`gsws plugin add {type}` installs it"
@@ -100,13 +93,6 @@ def source(name: str, *, type: str, as_json: bool) -> int:
         raise output.Failure(f"`{sources.relative(project, there)}` is there already")
     planned = sources.plan(project, plugin, name)
     return _write(project, {planned.path: planned.text}, as_json, f"gsws new event {name}.hello", source=name)
-
-
-def _check(check: Callable[[str], None], name: str) -> None:
-    try:
-        check(name)
-    except NameRefused as refused:
-        raise output.misuse(refused.message, refused.help) from None
 
 
 def _source_and_rest(project: Project, name: str) -> tuple[str, str]:
@@ -171,12 +157,11 @@ def _write(project: Project, files: dict[str, str], as_json: bool, next_step: st
                 f"`{twin}` is there already; `{path}` would differ from it only by case", "try another name"
             )
     try:
-        write_files(project.root, {path: text.encode("utf-8") for path, text in files.items()})
+        with output.refusing("cannot write"):
+            write_files(project.root, {path: text.encode("utf-8") for path, text in files.items()})
     except Conflict as conflict:
         listed = ", ".join(f"`{path}`" for path in conflict.paths)
         raise output.Failure(f"not overwriting {listed}", "nothing was written") from None
-    except OSError as error:
-        raise output.Failure(f"cannot write: {error.strerror or error}") from None
     if as_json:
         output.result_json({"ok": True, "files": list(files), **facts})
         return output.GOOD

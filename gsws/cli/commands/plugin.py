@@ -15,7 +15,7 @@ from gsws.errors import EnvironmentFailure, PluginError
 from gsws.plugins.install import PREFIX, Requirements, install
 from gsws.plugins.registry import InstalledPlugin, registry
 from gsws.project import Project
-from gsws.scaffold.names import NameRefused, check_source_name
+from gsws.scaffold.names import check_source_name
 
 __all__ = ["add", "remove"]
 
@@ -32,7 +32,7 @@ def add(type: str, *, name: str | None, as_json: bool) -> int:
     """
     type = checked_type(type)
     if name is not None:
-        _check_name(name)
+        check_source_name(name)
     project = load_current()
     requirements = None
     installed = False
@@ -90,7 +90,7 @@ def remove(name: str, *, yes: bool, as_json: bool) -> int:
     Raises:
         Failure: If there is no such source (exit 1), or it was edited and nobody can be asked.
     """
-    _check_name(name)
+    check_source_name(name)
     project = load_current()
     path = sources.find(project, name)
     if path is None:
@@ -101,19 +101,13 @@ def remove(name: str, *, yes: bool, as_json: bool) -> int:
         )
     shown = sources.relative(project, path)
     if not yes and _edited(project, path, name):
-        if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stderr)):
-            raise output.Failure(f"`{shown}` is not as `gsws plugin add` wrote it", "`--yes` removes it all the same")
-        sys.stderr.write(f"{output.plain(shown)} was edited. Remove it? [y/N] ")
-        sys.stderr.flush()
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            output.note("nothing changed")
+        unasked = output.Failure(f"`{shown}` is not as `gsws plugin add` wrote it", "`--yes` removes it all the same")
+        if not output.confirmed(f"{shown} was edited. Remove it?", unasked):
             return output.FAILED
     orphans = [event for event in project.events if event.source == name]
     source = project.sources.get(name)
-    try:
+    with output.refusing(f"cannot remove `{shown}`"):
         path.unlink()
-    except OSError as error:
-        raise output.Failure(f"cannot remove `{shown}`: {error.strerror or error}") from None
     if as_json:
         output.result_json({"ok": True, "source": name, "path": shown, "orphans": [event.key for event in orphans]})
         return output.GOOD
@@ -128,13 +122,6 @@ def remove(name: str, *, yes: bool, as_json: bool) -> int:
     if source is not None and source.type in registry and not registry[source.type].built_in:
         output.note(f"the package {registry[source.type].distribution} stays installed")
     return output.GOOD
-
-
-def _check_name(name: str) -> None:
-    try:
-        check_source_name(name)
-    except NameRefused as refused:
-        raise output.misuse(refused.message, refused.help) from None
 
 
 def _refuse_typing_error(type: str) -> None:

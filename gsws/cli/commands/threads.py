@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,14 +91,9 @@ def delete(where: Where, *, subject: str, thread: str | None, yes: bool, as_json
         raise output.misuse("a thread's name has at least one character")
     found = _find(where)
     what = f"thread `{thread}` of `{subject}`" if thread is not None else f"all threads of `{subject}`"
-    if not yes:
-        if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stderr)):
-            raise output.Failure(f"{what} would be deleted for good", "`--yes` does it")
-        sys.stderr.write(f"Delete {output.plain(what)} for good? [y/N] ")
-        sys.stderr.flush()
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            output.note("nothing changed")
-            return output.FAILED
+    unasked = output.Failure(f"{what} would be deleted for good", "`--yes` does it")
+    if not (yes or output.confirmed(f"Delete {what} for good?", unasked)):
+        return output.FAILED
     return _deleted(_with(found, lambda store: store.delete(subject, thread)), as_json)
 
 

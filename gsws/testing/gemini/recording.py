@@ -7,17 +7,16 @@ The file is JSON for people to read and compare: ``{"version": 1, "exchanges": [
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import json
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from gsws.testing.gemini.request import Outcome
+from gsws.text.replacing import replace_file
 
 __all__ = ["Exchanged", "RecordingError", "difference", "normalised", "read_recording", "says", "write_recording"]
 
@@ -115,12 +114,8 @@ def write_recording(path: Path, exchanges: Sequence[Exchanged], secrets: Sequenc
     for secret in secrets:
         text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], "***")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
-        file.write(text + "\n")
-    # Nobody else's, as it was made: it holds what was said. A file that is there keeps its mode.
-    with contextlib.suppress(OSError):
-        Path(file.name).chmod(path.stat().st_mode & 0o777)
-    Path(file.name).replace(path)
+    # A new one is nobody else's: it holds what was said. A file that is there keeps its mode.
+    replace_file(path, f"{text}\n".encode(), mode=None if path.exists() else 0o600)
 
 
 def _read(one: Mapping[str, Any]) -> Exchanged:
