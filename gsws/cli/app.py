@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
-from gsws.cli import gemini_options, output, push_options, threads_group
+from gsws.cli import output, threads_group
 from gsws.cli.options import JSON, Env, PayloadFile, Values, group
 
 __all__ = ["command"]
@@ -29,7 +30,7 @@ _new = group("Write one element of a project, wired and working.")
 
 @_app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False,
+    version: Annotated[bool, Option("--version", "-V", help="Print the version.")] = False,
 ) -> None:
     if version:
         from gsws.__about__ import __version__
@@ -40,9 +41,9 @@ def _root(
 
 @_app.command("init")
 def _init(
-    directory: Annotated[str, typer.Argument(metavar="DIR", help="Where; made if it is not there.")] = ".",
+    directory: Annotated[str, Argument(metavar="DIR", help="Where; made if it is not there.")] = ".",
     template: Annotated[
-        str, typer.Option("--template", "-t", help="What to start from: starter, agent or bare.", metavar="NAME")
+        str, Option("--template", "-t", help="What to start from: starter, agent or bare.", metavar="NAME")
     ] = "starter",
     json: JSON = False,
 ) -> int:
@@ -54,16 +55,13 @@ def _init(
 
 @_app.command("serve")
 def _serve(
-    host: Annotated[str | None, typer.Option(help="Listen here, whatever the YAML says.", metavar="HOST")] = None,
-    port: Annotated[int | None, typer.Option(help="Listen on this port; 0 takes a free one.", metavar="PORT")] = None,
-    env: Annotated[
-        str | None, typer.Option(help="Environment: development, production or your own.", metavar="NAME")
-    ] = None,
-    no_reload: Annotated[bool, typer.Option("--no-reload", help="Do not watch files.")] = False,
-    workers: Annotated[int, typer.Option(help="Number of processes.", metavar="N")] = 1,
+    host: Annotated[str | None, Option(help="Listen here, whatever the YAML says.", metavar="HOST")] = None,
+    port: Annotated[int | None, Option(help="Listen on this port; 0 takes a free one.", metavar="PORT")] = None,
+    env: Annotated[str | None, Option(help="Environment: development, production or your own.", metavar="NAME")] = None,
+    no_reload: Annotated[bool, Option("--no-reload", help="Do not watch files.")] = False,
+    workers: Annotated[int, Option(help="Number of processes.", metavar="N")] = 1,
     log_format: Annotated[
-        str | None,
-        typer.Option("--log-format", help="Log lines for people or for machines: console or json.", metavar="FORMAT"),
+        str | None, Option(help="Log lines for people or for machines: console or json.", metavar="FORMAT")
     ] = None,
 ) -> int:
     """Load the project, report, bind and serve."""
@@ -74,26 +72,25 @@ def _serve(
 
 @_app.command("call")
 def _call(
-    event: Annotated[str, typer.Argument(metavar="EVENT", help="Event key, e.g. websocket.stream.")],
+    event: Annotated[str, Argument(metavar="EVENT", help="Event key, e.g. websocket.stream.")],
     values: Values = None,
     file: PayloadFile = None,
-    url: Annotated[str | None, typer.Option(help="Where; default: the project's own source.", metavar="URL")] = None,
-    id: Annotated[str | None, typer.Option("--id", help="Request id; default: a new one.", metavar="ID")] = None,
+    url: Annotated[str | None, Option(help="Where; default: the project's own source.", metavar="URL")] = None,
+    id: Annotated[str | None, Option(help="Request id; default: a new one.", metavar="ID")] = None,
     token: Annotated[
-        str | None, typer.Option("--token", envvar="GSWS_TOKEN", help="Bearer token to connect with.", metavar="TOKEN")
+        str | None, Option(envvar="GSWS_TOKEN", help="Bearer token to connect with.", metavar="TOKEN")
     ] = None,
     api_key: Annotated[
-        str | None, typer.Option("--api-key", envvar="GSWS_API_KEY", help="API key to connect with.", metavar="KEY")
+        str | None, Option(envvar="GSWS_API_KEY", help="API key to connect with.", metavar="KEY")
     ] = None,
     header: Annotated[
         list[str] | None,
-        typer.Option("--header", "-H", help="Another header of the handshake; may be given often.", metavar="HEADER"),
+        Option("--header", "-H", help="Another header of the handshake; may be given often.", metavar="HEADER"),
     ] = None,
     client_id: Annotated[
-        str | None,
-        typer.Option("--client-id", help="Label of the client; default: one kept for this project.", metavar="NAME"),
+        str | None, Option(help="Label of the client; default: one kept for this project.", metavar="NAME")
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the next frame.", metavar="SECONDS")] = 60.0,
+    timeout: Annotated[float, Option(help="Seconds to wait for the next frame.", metavar="SECONDS")] = 60.0,
     json: JSON = False,
 ) -> int:
     """Send one event and print the answer as it streams."""
@@ -103,19 +100,62 @@ def _call(
     return call.run(event, values or [], file=file, url=url, id=id, identity=identity, timeout=timeout, as_json=json)
 
 
-_app.command("push")(push_options.push)
-_app.command("disconnect")(push_options.disconnect)
+Subject = Annotated[str | None, Option("--subject", help="Everything of this user.", metavar="NAME")]
+ClientId = Annotated[str | None, Option("--client-id", help="Who has this label.", metavar="NAME")]
+ConnectionId = Annotated[str | None, Option("--connection", help="One connection, by its id.", metavar="ID")]
+Source = Annotated[str | None, Option("--source", help="Event source; needed where there are several.", metavar="NAME")]
+
+
+@_app.command("push")
+def _push(
+    eventtype: Annotated[str, Argument(metavar="EVENTTYPE", help="Name of the frame, e.g. order.paid.")],
+    values: Values = None,
+    file: PayloadFile = None,
+    room: Annotated[str | None, Option(help="Everybody in this room.", metavar="NAME")] = None,
+    subject: Subject = None,
+    client_id: ClientId = None,
+    connection: ConnectionId = None,
+    source: Source = None,
+    json: JSON = False,
+) -> int:
+    """Push a frame to clients of a running service."""
+    from gsws.cli.commands import push
+
+    target = {
+        "room": room,
+        "subject": subject,
+        "client_id": client_id,
+        "connection": connection,
+        "source": source,
+    }
+    return push.push(eventtype, values or [], target, file=file, as_json=json)
+
+
+@_app.command("disconnect")
+def _disconnect(
+    subject: Subject = None,
+    client_id: ClientId = None,
+    connection: ConnectionId = None,
+    code: Annotated[int, Option(help="Close code: 1000, or 3000 to 4999.", metavar="NUMBER")] = 4504,
+    reason: Annotated[str, Option(help="What is said with it.", metavar="TEXT")] = "",
+    source: Annotated[str | None, Option(help="One event source; default: all.", metavar="NAME")] = None,
+    json: JSON = False,
+) -> int:
+    """Close connections of a running service."""
+    from gsws.cli.commands import push
+
+    target = {"subject": subject, "client_id": client_id, "connection": connection, "source": source}
+    return push.disconnect(target, code=code, reason=reason, as_json=json)
 
 
 @_app.command("validate")
 def _validate(
     paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATHS", help="Show findings of these files and folders only.")
+        list[Path] | None, Argument(metavar="PATHS", help="Show findings of these files and folders only.")
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option(
-            "--format",
+        Option(
             help="full, concise, json, github or sarif; default: full on a terminal, github in GitHub Actions, "
             "else concise.",
             metavar="FORMAT",
@@ -123,22 +163,18 @@ def _validate(
     ] = None,
     env: Env = "development",
     select: Annotated[
-        list[str] | None, typer.Option("--select", help="Only findings of these codes: GS201,GS4.", metavar="CODES")
+        list[str] | None, Option(help="Only findings of these codes: GS201,GS4.", metavar="CODES")
     ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", help="No findings of these codes: GS201,GS4.", metavar="CODES")
-    ] = None,
+    ignore: Annotated[list[str] | None, Option(help="No findings of these codes: GS201,GS4.", metavar="CODES")] = None,
     fail_level: Annotated[
-        str, typer.Option("--fail-level", help="Mildest finding that fails: error, warning or info.", metavar="LEVEL")
+        str, Option(help="Mildest finding that fails: error, warning or info.", metavar="LEVEL")
     ] = "error",
-    fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Check again after every change.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Read every file anew, without .gsws/cache.")] = False,
-    explain: Annotated[
-        str | None, typer.Option("--explain", help="Print what a code means, and nothing else.", metavar="CODE")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    fix: Annotated[bool, Option("--fix", help="Repair what can be repaired.")] = False,
+    diff: Annotated[bool, Option("--diff", help="Show what --fix would change, and change nothing.")] = False,
+    watch: Annotated[bool, Option("--watch", help="Check again after every change.")] = False,
+    no_cache: Annotated[bool, Option("--no-cache", help="Read every file anew, without .gsws/cache.")] = False,
+    explain: Annotated[str | None, Option(help="Print what a code means, and nothing else.", metavar="CODE")] = None,
+    json: Annotated[bool, Option("--json", help="The same as --format json.")] = False,
 ) -> int:
     """Check the whole project without running any of it."""
     if explain is not None:
@@ -163,12 +199,10 @@ def _validate(
 
 @_app.command("schema")
 def _schema(
-    write: Annotated[bool, typer.Option("--write", help="Write the schemas, and the lines that name them.")] = False,
-    vscode: Annotated[
-        bool, typer.Option("--vscode", help="Also name them in .vscode/settings.json; with --write.")
-    ] = False,
+    write: Annotated[bool, Option("--write", help="Write the schemas, and the lines that name them.")] = False,
+    vscode: Annotated[bool, Option("--vscode", help="Also name them in .vscode/settings.json; with --write.")] = False,
     jetbrains: Annotated[
-        bool, typer.Option("--jetbrains", help="Also name them in .idea/jsonSchemas.xml; with --write.")
+        bool, Option("--jetbrains", help="Also name them in .idea/jsonSchemas.xml; with --write.")
     ] = False,
     json: JSON = False,
 ) -> int:
@@ -189,9 +223,9 @@ def _events(env: Env = "development", json: JSON = False) -> int:
 @_app.command("index")
 def _index(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="One datasource; default: all of type documents.")
+        str | None, Argument(metavar="NAME", help="One datasource; default: all of type documents.")
     ] = None,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read every file anew.")] = False,
+    rebuild: Annotated[bool, Option("--rebuild", help="Read every file anew.")] = False,
     env: Env = "development",
     json: JSON = False,
 ) -> int:
@@ -203,11 +237,9 @@ def _index(
 
 @_new.command("event")
 def _new_event(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Event key, e.g. websocket.hello; or just hello.")],
-    fn: Annotated[
-        str | None, typer.Option("--fn", help="Function that answers; made if it is not there.", metavar="NAME")
-    ] = None,
-    stream: Annotated[bool, typer.Option("--stream", help="Write a handler that streams.")] = False,
+    name: Annotated[str, Argument(metavar="NAME", help="Event key, e.g. websocket.hello; or just hello.")],
+    fn: Annotated[str | None, Option(help="Function that answers; made if it is not there.", metavar="NAME")] = None,
+    stream: Annotated[bool, Option("--stream", help="Write a handler that streams.")] = False,
     json: JSON = False,
 ) -> int:
     """Write an event and the function that answers it."""
@@ -218,8 +250,8 @@ def _new_event(
 
 @_new.command("function")
 def _new_function(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Dotted name: a.b is functions/a/b.py.")],
-    stream: Annotated[bool, typer.Option("--stream", help="Write a function that streams.")] = False,
+    name: Annotated[str, Argument(metavar="NAME", help="Dotted name: a.b is functions/a/b.py.")],
+    stream: Annotated[bool, Option("--stream", help="Write a function that streams.")] = False,
     json: JSON = False,
 ) -> int:
     """Write a function that works."""
@@ -230,10 +262,8 @@ def _new_function(
 
 @_new.command("source")
 def _new_source(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the source: eventsources/NAME.yaml.")],
-    type: Annotated[
-        str, typer.Option("--type", help="Type of the source: an installed plugin.", metavar="TYPE")
-    ] = "websocket",
+    name: Annotated[str, Argument(metavar="NAME", help="Name of the source: eventsources/NAME.yaml.")],
+    type: Annotated[str, Option(help="Type of the source: an installed plugin.", metavar="TYPE")] = "websocket",
     json: JSON = False,
 ) -> int:
     """Write an event source on a port of its own."""
@@ -244,9 +274,9 @@ def _new_source(
 
 @_plugins.command("add")
 def _plugin_add(
-    type: Annotated[str, typer.Argument(metavar="NAME", help="Type of the plugin, e.g. websocket.")],
+    type: Annotated[str, Argument(metavar="NAME", help="Type of the plugin, e.g. websocket.")],
     name: Annotated[
-        str | None, typer.Option("--name", help="Name of the source, for a second one of the type.", metavar="SOURCE")
+        str | None, Option(help="Name of the source, for a second one of the type.", metavar="SOURCE")
     ] = None,
     json: JSON = False,
 ) -> int:
@@ -258,8 +288,8 @@ def _plugin_add(
 
 @_plugins.command("remove")
 def _plugin_remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the source.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    name: Annotated[str, Argument(metavar="NAME", help="Name of the source.")],
+    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.")] = False,
     json: JSON = False,
 ) -> int:
     """Remove a source's YAML from the project; the plugin stays installed."""
@@ -278,7 +308,7 @@ def _plugin_list(json: JSON = False) -> int:
 
 @_plugins.command("info")
 def _plugin_info(
-    type: Annotated[str, typer.Argument(metavar="NAME", help="Type of the plugin.")],
+    type: Annotated[str, Argument(metavar="NAME", help="Type of the plugin.")],
     json: JSON = False,
 ) -> int:
     """Show one plugin: where it comes from, what its YAML may say."""
@@ -287,21 +317,45 @@ def _plugin_info(
     return plugin_show.show(type, as_json=json)
 
 
-_app.command("fake-gemini")(gemini_options.fake_gemini)
+@_app.command("fake-gemini")
+def _fake_gemini(
+    port: Annotated[int, Option(help="Listen on this port; 0 takes a free one.", metavar="PORT")] = 8089,
+    host: Annotated[str, Option(help="Listen here.", metavar="HOST")] = "127.0.0.1",
+    delay: Annotated[float, Option(help="Seconds before each token.", metavar="SECONDS")] = 0.04,
+    script: Annotated[Path | None, Option(help="What to answer: a YAML list of turns.", metavar="FILE")] = None,
+    record: Annotated[
+        Path | None, Option(help="Ask the real API and write the conversation here.", metavar="FILE")
+    ] = None,
+    replay: Annotated[Path | None, Option(help="Answer from a recorded conversation.", metavar="FILE")] = None,
+    upstream: Annotated[str | None, Option(help="Record from this API instead.", metavar="URL")] = None,
+    any_key: Annotated[bool, Option("--any-key", help="Take every key, not only fake-key.")] = False,
+) -> int:
+    """Stand in for the Gemini API: no key, no network."""
+    from gsws.cli.commands import fake_gemini
+
+    options = fake_gemini.Options(
+        host=host,
+        port=port,
+        delay=delay,
+        script=script,
+        record=record,
+        replay=replay,
+        upstream=upstream,
+        any_key=any_key,
+    )
+    return fake_gemini.run(options)
 
 
-File = Annotated[str | None, typer.Option("--file", help="File of keys; default: the project's.", metavar="FILE")]
+File = Annotated[str | None, Option("--file", help="File of keys; default: the project's.", metavar="FILE")]
 
 
 @_keys.command("add")
 def _keys_add(
-    subject: Annotated[str, typer.Option("--subject", "-s", help="Whose key it is.", metavar="NAME")],
-    scope: Annotated[
-        list[str] | None, typer.Option("--scope", help="What it may do; may be given often.", metavar="SCOPE")
-    ] = None,
-    id: Annotated[str | None, typer.Option("--id", help="Name of the key; default: a new one.", metavar="ID")] = None,
+    subject: Annotated[str, Option("--subject", "-s", help="Whose key it is.", metavar="NAME")],
+    scope: Annotated[list[str] | None, Option(help="What it may do; may be given often.", metavar="SCOPE")] = None,
+    id: Annotated[str | None, Option(help="Name of the key; default: a new one.", metavar="ID")] = None,
     expires: Annotated[
-        str | None, typer.Option(help="When it ends, e.g. 2027-01-31; default: never.", metavar="TIME")
+        str | None, Option(help="When it ends, e.g. 2027-01-31; default: never.", metavar="TIME")
     ] = None,
     file: File = None,
     json: JSON = False,
@@ -322,7 +376,7 @@ def _keys_list(file: File = None, json: JSON = False) -> int:
 
 @_keys.command("revoke")
 def _keys_revoke(
-    id: Annotated[str, typer.Argument(metavar="ID", help="Name of the key, as `gsws keys list` shows it.")],
+    id: Annotated[str, Argument(metavar="ID", help="Name of the key, as `gsws keys list` shows it.")],
     file: File = None,
     json: JSON = False,
 ) -> int:
@@ -334,7 +388,7 @@ def _keys_revoke(
 
 @_app.command("completion")
 def _completion(
-    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh, fish, powershell or pwsh.")],
+    shell: Annotated[str, Argument(metavar="SHELL", help="bash, zsh, fish, powershell or pwsh.")],
 ) -> int:
     """Print a completion script, to be sourced by your shell."""
     from gsws.cli.commands import completion

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 import typer
+from typer import Argument, Option
 
 __all__ = ["JSON", "Env", "PayloadFile", "Values", "group"]
 
@@ -25,13 +26,13 @@ def group(help: str, epilog: str | None = None) -> typer.Typer:
     )
 
 
-JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Env = Annotated[str, typer.Option("--env", help="Environment: which config/<env>.yaml is read.", metavar="NAME")]
+JSON = Annotated[bool, Option("--json", help="Print one JSON object.")]
+Env = Annotated[str, Option("--env", help="Environment: which config/<env>.yaml is read.", metavar="NAME")]
 Values = Annotated[
     list[str] | None,
-    typer.Argument(metavar="KEY=VALUE", help="The payload; `user.name=Ann` nests, `n=3` is a number."),
+    Argument(metavar="KEY=VALUE", help="The payload; `user.name=Ann` nests, `n=3` is a number."),
 ]
 PayloadFile = Annotated[
     str | None,
-    typer.Option("--file", "-f", help="Read the payload as JSON from a file, - for stdin.", metavar="FILE"),
+    Option("--file", "-f", help="Read the payload as JSON from a file, - for stdin.", metavar="FILE"),
 ]

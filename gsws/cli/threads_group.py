@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from gsws.cli.options import JSON, Env, group
 
@@ -16,16 +16,16 @@ __all__ = ["commands"]
 
 commands = group("Show and delete what agents remember.")
 
-Url = Annotated[str | None, typer.Option("--url", help="The store itself, e.g. sqlite:///x.sqlite.", metavar="URL")]
-Store = Annotated[str | None, typer.Option("--source", help="Datasource, if there are several.", metavar="NAME")]
+Url = Annotated[str | None, Option("--url", help="The store itself, e.g. sqlite:///x.sqlite.", metavar="URL")]
+Store = Annotated[str | None, Option("--source", help="Datasource, if there are several.", metavar="NAME")]
 
 
 @commands.command("list")
 def _list(
     subject: Annotated[
-        str | None, typer.Option("--subject", "-s", help="Whose threads; default: who has any.", metavar="NAME")
+        str | None, Option("--subject", "-s", help="Whose threads; default: who has any.", metavar="NAME")
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many lines at most, up to 1000.", metavar="N")] = 100,
+    limit: Annotated[int, Option(help="How many lines at most, up to 1000.", metavar="N")] = 100,
     url: Url = None,
     source: Store = None,
     env: Env = "development",
@@ -39,11 +39,9 @@ def _list(
 
 @commands.command("delete")
 def _delete(
-    subject: Annotated[str, typer.Option("--subject", "-s", help="Whose threads.", metavar="NAME")],
-    thread: Annotated[
-        str | None, typer.Option("--thread", help="Only this one; default: all of them.", metavar="NAME")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    subject: Annotated[str, Option("--subject", "-s", help="Whose threads.", metavar="NAME")],
+    thread: Annotated[str | None, Option(help="Only this one; default: all of them.", metavar="NAME")] = None,
+    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.")] = False,
     url: Url = None,
     source: Store = None,
     env: Env = "development",
@@ -58,8 +56,7 @@ def _delete(
 @commands.command("expire")
 def _expire(
     older_than: Annotated[
-        str | None,
-        typer.Option("--older-than", help="Age since the last turn, e.g. 30d; default: the file's.", metavar="TIME"),
+        str | None, Option(help="Age since the last turn, e.g. 30d; default: the file's.", metavar="TIME")
     ] = None,
     url: Url = None,
     source: Store = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from types import EllipsisType, TracebackType
+from types import EllipsisType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -160,9 +160,7 @@ class Client:
         await self._state.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

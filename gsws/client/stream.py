@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from types import TracebackType
 from typing import Any, Self
 
 from gsws.client.errors import Interrupted, RemoteError, ResumeLost
@@ -44,9 +43,7 @@ class Stream:
         self._submit()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()
 
     async def __aiter__(self) -> AsyncIterator[Chunk]:

@@ -14,7 +14,6 @@ import struct
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from types import TracebackType
 from typing import Any, Final
 
 from gsws.testing.background import LoopThread
@@ -68,9 +67,7 @@ class FaultProxy:
         self._thread.start(_DEADLINE)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._thread.stop(_DEADLINE)
 
     @property
