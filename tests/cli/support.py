@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from gsws.cli.entry import main
+from tests.e2e.preloaded import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,17 +42,20 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def gsws(*arguments: str, cwd: Path, python: str = sys.executable, stdin: str | None = None, **extra: str) -> Ran:
-    """Run one command to its end; nothing it does may take a minute."""
-    done = subprocess.run(
-        [python, "-m", "gsws", *arguments],
-        cwd=cwd,
-        env=environment(**extra),
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    """Run one command to its end; forked, unless another Python or what an interpreter reads at its start matters."""
+    if python == sys.executable and not any(name.startswith(("PYTHON", "LANG", "LC_")) for name in extra):
+        done = run(arguments, cwd, environment(**extra), given=stdin)
+    else:
+        done = subprocess.run(
+            [python, "-m", "gsws", *arguments],
+            cwd=cwd,
+            env=environment(**extra),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     ran = Ran(done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in ran.err, ran
     return ran

@@ -25,7 +25,7 @@ __all__ = ["DOCS", "ROOT", "Block", "Stage", "blocks", "pages", "prose", "title"
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 
@@ -136,7 +136,7 @@ class Stage:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,  # it may run the tests of an agent
             check=False,
         )
         self.folder = Path(where.read_text().strip())

@@ -49,7 +49,7 @@ class Served:
             self._queue.put(line)
         self._queue.put(None)
 
-    def wait_for(self, pattern: str | re.Pattern[str], seconds: float = 20) -> re.Match[str]:
+    def wait_for(self, pattern: str | re.Pattern[str], seconds: float = 60) -> re.Match[str]:
         """The first match in lines not yet looked at; AssertionError with all output when there is none."""
         end = time.monotonic() + seconds
         while True:
@@ -102,7 +102,7 @@ def initialised(root: Path, template: str) -> Path:
 def _made(template: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="gsws-made-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    subprocess.run([GSWS, "init", "app", "--template", template], cwd=folder, check=True, timeout=60)
+    subprocess.run([GSWS, "init", "app", "--template", template], cwd=folder, check=True, timeout=120)
     return folder
 
 
@@ -135,7 +135,7 @@ def serve(
         )
     served = Served(process)
     try:
-        served.port = int(served.wait_for(_ADDRESS, 60)[1])  # importing an agent's libraries takes a busy machine long
+        served.port = int(served.wait_for(_ADDRESS, 120)[1])  # importing an agent's libraries takes a busy machine long
         yield served
         assert served.stop() == 0, served.output
     finally:

@@ -28,7 +28,7 @@ from gsws.reload.reloader import Reloader, ReloadReport
 from gsws.runtime.service import Service
 from gsws.testing.background import LoopThread
 
-DEADLINE = 15.0
+DEADLINE = 40.0
 TERMINAL = ("reply", "stream.end", "stream.error")
 
 

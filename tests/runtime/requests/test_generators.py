@@ -181,7 +181,7 @@ def test_nothing_runs_ahead_of_a_client_that_does_not_read(service, client):
 
 def test_generators_that_wait_hold_up_no_plain_function(service, client):
     """Sixty of them on a pool of forty; each has a thread, and a plain function still gets one."""
-    others = [service.client() for _ in range(2)]
+    others = [service.client(max_queue=1) for _ in range(2)]
     with others[0] as first, others[1] as second:
         for other in (first, second):
             for id in range(30):
