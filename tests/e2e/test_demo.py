@@ -18,6 +18,7 @@ def place(tmp_path: Path) -> Path:
     """A folder of its own for the demo: the tree it stands in is somebody's."""
     (tmp_path / "tests" / "tools").mkdir(parents=True)
     shutil.copy(ROOT / "tests" / "tools" / "demo.py", tmp_path / "tests" / "tools")
+    (tmp_path / ".git").mkdir()
     return tmp_path
 
 
@@ -50,6 +51,7 @@ def test_the_demo_answers_and_ends(place: Path) -> None:
     assert "Traceback" not in done.stdout
     activate = Path(sys.executable).with_name("activate")
     assert f"source {activate}" in done.stdout
+    assert sorted(path.name for path in place.iterdir()) == [".git", "build", "tests"]
 
 
 def test_the_demo_keeps_what_was_written(place: Path) -> None:

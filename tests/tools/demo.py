@@ -12,6 +12,7 @@ import os
 import queue
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,6 +40,10 @@ def main() -> int:
     if PROJECT.exists():
         print(f"({PROJECT.relative_to(ROOT)} is there already and is served as it is; remove it to begin anew)")
     else:
+        if (ROOT / ".git").exists() and shutil.which("git"):
+            # A repository of its own, else the demo's workflow is put into this one's `.github/`.
+            show(f"git init --quiet {PROJECT.name}")
+            subprocess.run(["git", "init", "--quiet", PROJECT.name], cwd=PROJECT.parent, timeout=DEADLINE, check=True)
         show(f"gsws init {PROJECT.name} --template agent")
         init = [GSWS, "init", PROJECT.name, "--template", "agent"]
         if code := subprocess.run(init, cwd=PROJECT.parent, timeout=DEADLINE, check=False).returncode:
