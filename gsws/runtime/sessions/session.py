@@ -15,6 +15,7 @@ from gsws.protocol.answer import Answer
 from gsws.protocol.closecodes import CloseCode, is_goodbye
 from gsws.runtime.requests.executor import Executor
 from gsws.runtime.requests.request import Request
+from gsws.runtime.requests.scheduler import Scheduler
 from gsws.runtime.sessions.client import Client
 from gsws.runtime.sessions.kept import Kept
 from gsws.runtime.sessions.registry import SessionRegistry
@@ -90,10 +91,13 @@ class Session(Client):
         if id is not None:
             # From now on it can be resumed, also while it waits in a queue and has no frame yet.
             self.log.begin(id)
-        super().take(request)
+        if self.scheduler is None:
+            self.scheduler = Scheduler(self.executor, self)
+        self.scheduler.schedule(request)
 
     def forget(self, request: Request) -> None:
-        super().forget(request)
+        if self.scheduler is not None:
+            self.scheduler.forget(request)
         if self._muted is not None:
             self._muted.discard(request.answer.id)
 
