@@ -38,7 +38,7 @@ def refused(project: Path, **environ: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
         env={**os.environ, "NO_COLOR": "1", **environ},
     )
