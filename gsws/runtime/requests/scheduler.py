@@ -293,6 +293,10 @@ class Scheduler:
                 self._worker = None
                 if queue and not self.executor.is_stopped:
                     self._worker = self._task(self._work())
+                elif not queue:
+                    # A client that says nothing for long is to own little: the two are larger than all the rest.
+                    self._queue = None
+                    self._live = self._live or None
 
     def _beside(self) -> Lanes:
         self._lanes = self._lanes or Lanes()
