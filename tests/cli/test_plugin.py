@@ -154,6 +154,29 @@ def test_add_a_plugin_that_is_installed(starter, site):
     assert everything(starter) == before
 
 
+def test_a_source_without_a_port_is_not_called_nor_given_keys(starter, site):
+    """What is said next works, and no message goes to the port of another source."""
+    gsws("plugin", "add", "fine", cwd=starter, PYTHONPATH=str(site))
+    made = gsws("new", "event", "fine.tick", cwd=starter, PYTHONPATH=str(site))
+    assert made.err == "next: gsws serve\n"
+    called = gsws("call", "fine.tick", cwd=starter, PYTHONPATH=str(site))
+    assert (called.code, called.out) == (1, "")
+    assert called.err.startswith("error: `eventsources/fine.yaml` names no fixed port, and no running service ")
+    added = gsws("keys", "add", "--subject", "ann", cwd=starter, PYTHONPATH=str(site))
+    assert added.err.endswith(" into `eventsources/websocket.yaml`\n")
+
+
+def test_a_plugin_with_a_port_is_called_there(starter, tmp_path):
+    """And not at the only websocket source, which knows none of its events."""
+    module = (
+        plugin_module("gate").replace('"every": "1s"', '"port": 9').replace('"every": {"type": "string"', '"port": {')
+    )
+    install_plugin(tmp_path / "site", "gate", module.replace('{, "desc', '{"desc'))
+    (starter / "eventsources/gate.yaml").write_text("type: gate\n")
+    ran = gsws("call", "gate.hello", cwd=starter, PYTHONPATH=str(tmp_path / "site"))
+    assert ran.err.startswith("error: nothing is listening at ws://127.0.0.1:9/\n")
+
+
 def test_a_datasource_goes_to_its_folder(starter, tmp_path):
     install_plugin(tmp_path / "site", "pool", plugin_module("pool", "datasource"))
     ran = gsws("plugin", "add", "pool", cwd=starter, PYTHONPATH=str(tmp_path / "site"))

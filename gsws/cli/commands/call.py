@@ -276,17 +276,16 @@ def _target(event: str, url: str | None) -> _Target:
     if url is not None:
         return _Target(_full_url(url), None, known, None if project is None else project.root)
     assert project is not None
-    listening = {name: source for name, source in project.sources.items() if source.type == "websocket"}
+    source = project.sources.get(event.partition(".")[0])
+    listening = [source] if source else [source for source in project.sources.values() if source.type == "websocket"]
     if not listening:
         raise output.Failure("this project has no websocket source", "`gsws plugin add websocket` makes one")
-    source = listening.get(event.partition(".")[0])
-    if source is None and len(listening) == 1:
-        source = next(iter(listening.values()))
-    if source is None:
+    if len(listening) > 1:
         raise output.misuse(
-            f"`{event}` belongs to no websocket source of this project",
+            f"`{event}` belongs to no source of this project",
             did_you_mean(event, known) or "`gsws events` shows what there is; `--url` says where to send",
         )
+    (source,) = listening
     return _Target(_source_url(source, *_place(project.root, source)), _trust(project, source), known, project.root)
 
 
@@ -320,7 +319,7 @@ def _place(root: Path, source: SourceSpec) -> tuple[str, int]:
         return running[0]
     if not isinstance(port, int) or port == 0:
         raise output.Failure(
-            f"`{source.path}` names no fixed port, and no service of this project is running",
+            f"`{source.path}` names no fixed port, and no running service of this project says where it listens",
             "start it with `gsws serve`, or say with `--url` where to send",
         )
     return host, port

@@ -161,13 +161,14 @@ def _path(file: str | None) -> Path:
 
 
 def _readers(root: Path) -> dict[str, str]:
-    """The file of API keys of every source by the source's own file; empty for one that reads none."""
+    """The file of API keys of every source by the source's own file; empty if it could and does not."""
     found = {}
     for source in load_project(root).sources.values():
         authn = source.written.get("authn")
         keys = authn.get("api_keys") if isinstance(authn, dict) else None
         file = keys.get("file") if isinstance(keys, dict) else None
-        found[source.path] = file if isinstance(file, str) else ""
+        if source.type == "websocket" or authn is not None:
+            found[source.path] = file if isinstance(file, str) else ""
     return found
 
 

@@ -55,7 +55,8 @@ def event(name: str, *, fn: str | None, stream: bool, as_json: bool) -> int:
             f"a function `{function}` is there already",
             f"`--fn {function}` lets it answer `{key}` too; `--fn NAME` makes another",
         )
-    return _write(project, files, as_json, f"gsws call {key} message=hello", key=key, fn=function)
+    next_step = f"gsws call {key} message=hello" if "port" in project.sources[source].config else "gsws serve"
+    return _write(project, files, as_json, next_step, key=key, fn=function)
 
 
 def function(name: str, *, stream: bool, as_json: bool) -> int:
