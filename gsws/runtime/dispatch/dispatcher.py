@@ -95,7 +95,7 @@ class Dispatcher:
             shown = quoted(eventtype)
             self._refuse(Refusal("unknown_event", f"Unknown or unconfigured event type: {shown}", shown), id)
             return
-        if scheduler is not None and scheduler.is_crowded(route):
+        if scheduler is not None and scheduler.lanes is not None and scheduler.is_crowded(route):
             self._refuse(too_many("in_flight", "too many requests are queued or running", 1.0), id)
             return
         if router.is_guarded:

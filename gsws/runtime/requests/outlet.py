@@ -46,10 +46,6 @@ class Outlet(Protocol):
         """Send a frame of an answer, or keep it for who is owed it; called in order, the terminal frame last."""
         ...
 
-    def forget(self, request: Any) -> None:
-        """A request has ended (see `Request.end`): its id may be used again."""
-        ...
-
     def close(self, code: int, reason: str) -> None:
         """Close the connection."""
         ...

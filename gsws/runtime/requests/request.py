@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from gsws.protocol.answer import Answer, frame, sent_payload
 from gsws.routing.context import GSContext
@@ -37,11 +37,19 @@ _ALONE: Final = frozenset({"stream.start", "stream.error", "reply"})
 """Frames that open no stream."""
 
 
+class Owner(Protocol):
+    """Who has taken in a request."""
+
+    def forget(self, request: Request) -> None:
+        """A request has ended (see `Request.end`): its id may be used again."""
+
+
 class Request:
     """
     One request of one connection, from dispatch to its terminal frame.
 
     Attributes:
+        owner: Who has taken it in; not there before.
         answer: The state of the answer; ``answer.ended`` once the terminal frame is made.
         task: The task that runs the handler now, or None while queued and after it.
         idempotency: What it is known by to repetitions of it, until it has ended.
@@ -79,6 +87,7 @@ class Request:
         "message",
         "meta",
         "outlet",
+        "owner",
         "payload",
         "place",
         "received",
@@ -100,6 +109,7 @@ class Request:
         size: int = 1,
     ) -> None:
         self.outlet = outlet
+        self.owner: Owner
         self.route = route
         self.answer = answer
         self.message = message
@@ -147,7 +157,7 @@ class Request:
         self.last = last
         if last is not None:
             self.outlet.transmit(self.answer, last)
-        self.outlet.forget(self)
+        self.owner.forget(self)
 
     def unlink(self) -> None:
         """Its handler has ended: break the circles that would keep it until a garbage collection."""

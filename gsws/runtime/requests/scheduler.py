@@ -50,11 +50,12 @@ class Scheduler:
         queued: Plain requests that were taken in and have not begun.
         queued_bytes: The size of their messages.
         is_full: Whether these are so many that the connection is held back.
+        lanes: Streams and parallel requests, or None before the first one.
     """
 
     __slots__ = (
-        "_lanes", "_live", "_queue", "_worker",
-        "executor", "in_flight", "is_full", "outlet", "queued", "queued_bytes", "requests",
+        "_live", "_queue", "_worker",
+        "executor", "in_flight", "is_full", "lanes", "outlet", "queued", "queued_bytes", "requests",
     )  # fmt: skip
 
     def __init__(self, executor: Executor, outlet: Outlet) -> None:
@@ -67,11 +68,12 @@ class Scheduler:
         self.is_full = False
         self._worker: asyncio.Task[None] | None = None
         self._queue: deque[Request] | None = None
-        self._lanes: Lanes | None = None
+        self.lanes: Lanes | None = None
         self._live: set[Request] | None = None
 
     def schedule(self, request: Request) -> None:
         """Take in a request that was found good: queue it or start it (P9.1)."""
+        request.owner = self
         id = request.answer.id
         if id is not None:
             self.requests[id] = request
@@ -91,7 +93,7 @@ class Scheduler:
 
     def is_crowded(self, route: Route) -> bool:
         """Whether as many streams and parallel requests run, and as many wait, as may (P9.2)."""
-        lanes = self._lanes
+        lanes = self.lanes
         if lanes is None or (route.concurrency == "enqueue" and not route.streams):
             return False
         return lanes.is_full(route, self.executor.max_in_flight)
@@ -167,6 +169,7 @@ class Scheduler:
 
     async def run_detached(self, request: Request) -> None:
         """Run a request and wait for it; for sources without connections. Cancelling the caller cancels it."""
+        request.owner = self
         self.in_flight += 1
         self.executor.mark_busy(self)
         self._start(request)
@@ -180,7 +183,7 @@ class Scheduler:
 
     def unfinished(self) -> list[Request]:
         """Every request that is queued, waits in a lane, or runs; those in a queue in its order."""
-        waiting = (*(self._queue or ()), *(self._lanes or ()))
+        waiting = (*(self._queue or ()), *(self.lanes or ()))
         return [*dict.fromkeys((*waiting, *(self._live or ())))]
 
     # Queueing and running.
@@ -239,7 +242,7 @@ class Scheduler:
             self._unwait(request)
             self._release()
             return
-        if self._lanes is not None and request in self._lanes:
+        if self.lanes is not None and request in self.lanes:
             self._unwait(request)
             self._leave_lane(request)
             self._release()
@@ -299,8 +302,8 @@ class Scheduler:
                     self._live = self._live or None
 
     def _beside(self) -> Lanes:
-        self._lanes = self._lanes or Lanes()
-        return self._lanes
+        self.lanes = self.lanes or Lanes()
+        return self.lanes
 
     def _go_on(self, request: Request) -> None:
         """A call gave a generator: from now on it is a stream, in the lane of streams, and the queue goes on (P9.1)."""

@@ -134,10 +134,6 @@ class Client:
         if connection.is_open:
             connection.send_text(data)
 
-    def forget(self, request: Request) -> None:
-        if self.scheduler is not None:
-            self.scheduler.forget(request)
-
     def abort_all(self, reason: str) -> None:
         """End everything that is queued or running, each with its terminal frame."""
         if self.scheduler is not None:

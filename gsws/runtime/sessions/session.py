@@ -91,15 +91,11 @@ class Session(Client):
         if id is not None:
             # From now on it can be resumed, also while it waits in a queue and has no frame yet.
             self.log.begin(id)
+            if self._muted is not None:
+                self._muted.discard(id)
         if self.scheduler is None:
             self.scheduler = Scheduler(self.executor, self)
         self.scheduler.schedule(request)
-
-    def forget(self, request: Request) -> None:
-        if self.scheduler is not None:
-            self.scheduler.forget(request)
-        if self._muted is not None:
-            self._muted.discard(request.answer.id)
 
     def transmit(self, answer: Answer, data: bytes) -> None:
         """Keep a frame of a request with an id, and send it if somebody listens."""
