@@ -301,9 +301,9 @@ def _plugin_remove(
 @_plugins.command("list")
 def _plugin_list(json: JSON = False) -> int:
     """Show the installed plugins and what this project uses."""
-    from gsws.cli.commands import plugin_show
+    from gsws.cli.commands import plugin
 
-    return plugin_show.show_all(as_json=json)
+    return plugin.show_all(as_json=json)
 
 
 @_plugins.command("info")
@@ -312,9 +312,9 @@ def _plugin_info(
     json: JSON = False,
 ) -> int:
     """Show one plugin: where it comes from, what its YAML may say."""
-    from gsws.cli.commands import plugin_show
+    from gsws.cli.commands import plugin
 
-    return plugin_show.show(type, as_json=json)
+    return plugin.show(type, as_json=json)
 
 
 @_app.command("fake-gemini")

@@ -17,10 +17,10 @@ from gsws.client.errors import (
     RemoteError,
     ResumeLost,
 )
-from gsws.client.following import Share
+from gsws.client.flow import Pushes
 from gsws.client.frames import Chunk, Frame, Push
+from gsws.client.pending import Share
 from gsws.client.policy import Backoff
-from gsws.client.pushes import Pushes
 from gsws.client.stream import Stream
 
 __all__ = [

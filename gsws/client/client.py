@@ -11,11 +11,10 @@ from urllib.parse import urlsplit
 
 from gsws.client.credentials import Credentials, TokenSource
 from gsws.client.errors import AnswerTimeout
-from gsws.client.following import Followed, Share
+from gsws.client.flow import Pushes
 from gsws.client.link import Options
-from gsws.client.pending import Pending
+from gsws.client.pending import Followed, Pending, Share
 from gsws.client.policy import Backoff
-from gsws.client.pushes import Pushes
 from gsws.client.session import Session
 from gsws.client.stream import Stream
 from gsws.defaults import HEARTBEAT

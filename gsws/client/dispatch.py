@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gsws.client.draining import Draining
+from gsws.client.flow import Subscribers
 from gsws.client.frames import Incoming, Push, read
 from gsws.client.link import Link, LinkEnded
 from gsws.client.outbox import Outbox
 from gsws.client.pending import Pending, cancelled
-from gsws.client.pushes import Subscribers
 from gsws.client.requests import Requests
 from gsws.protocol.answer import TERMINAL
 

@@ -1,12 +1,14 @@
 """
 One request on its way: which frames it has seen, and those its consumer has not taken yet.
 
+A stream of another session is one that is asked for in another way (protocol P8.8).
 Sequence numbers make delivery exact (protocol P6.3): what comes twice is dropped, what is missing is noticed. Who
 sends and reconnects is in `gsws.client.session`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from gsws.client.errors import AnswerTimeout, ClientError
@@ -15,7 +17,7 @@ from gsws.client.frames import Frame, Incoming
 from gsws.protocol.answer import TERMINAL
 from gsws.protocol.codec import encode
 
-__all__ = ["Pending", "cancelled"]
+__all__ = ["Followed", "Pending", "Share", "cancelled"]
 
 
 class Pending:
@@ -142,3 +144,47 @@ class Pending:
 def cancelled() -> Frame:
     """Make the terminal frame of a request that the server does not have."""
     return Frame("stream.end", {"message": "", "reason": "cancelled", "chunks": 0})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Share:
+    """
+    What another client of the same subject needs to follow a session's streams; the secret is one, keep it so.
+
+    Attributes:
+        session: The session's id.
+        secret: Its secret; whoever has it may also take the session over.
+    """
+
+    session: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Share({self.session!r}, …)"
+
+
+class Followed(Pending):
+    """A stream of another session."""
+
+    __slots__ = ("_compact", "_share")
+
+    is_followed = True
+
+    def __init__(self, id: str, share: Share, after: int, flow: Flow, *, compact: bool) -> None:
+        super().__init__(id, {"eventtype": "gsws.follow"}, flow, is_idempotent=False)
+        self.last = after
+        self._share = share
+        self._compact = compact
+
+    def message(self) -> bytes:
+        self.is_compact = self._compact
+        payload = {
+            "session": self._share.session,
+            "secret": self._share.secret,
+            "streams": {self.id: self.last},
+            "compact": self._compact,
+        }
+        return encode({"eventtype": "gsws.follow", "payload": payload})
+
+    def cancel_message(self) -> bytes:
+        return encode({"eventtype": "gsws.unfollow", "payload": {"id": self.id}})

@@ -16,11 +16,10 @@ from gsws.client.credentials import Credentials
 from gsws.client.dispatch import Dispatch
 from gsws.client.draining import Draining
 from gsws.client.errors import ClientClosed, ClientError, ConnectFailed, ConnectionLost
-from gsws.client.flow import Flow
+from gsws.client.flow import Flow, Subscribers
 from gsws.client.link import Link, LinkEnded, Options, open_link
 from gsws.client.outbox import Outbox
 from gsws.client.policy import TOO_BIG, UNAUTHORIZED, may_reconnect
-from gsws.client.pushes import Subscribers
 from gsws.client.requests import Requests
 from gsws.protocol.codec import encode
 

@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gsws.codegen.draft07 import to_draft07
-from gsws.codegen.lookups import LOOKUP, optional, written
-from gsws.codegen.metaschema import definitions_file, group_schema, schema_schema
+from gsws.codegen.metaschema import LOOKUP, definitions_file, group_schema, optional, schema_schema, written
 from gsws.project.settings import SETTINGS_SHAPE
 from gsws.project.shapes.eventshape import EVENT
 from gsws.project.specs import PluginFacts

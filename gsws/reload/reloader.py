@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
@@ -15,13 +17,62 @@ from typing import Final
 import structlog
 
 from gsws.diagnostics import Finding, Severity
-from gsws.project import Project, ProjectCache
-from gsws.reload.check import DOTENV, Check, CheckTakesTooLong, read_dotenv
+from gsws.plugins.registry import facts
+from gsws.project import Project, ProjectCache, load_project
+from gsws.project.files.environment import parse_dotenv
 from gsws.reload.watch import watch
 from gsws.runtime.service import Service
 from gsws.runtime.threads import ThreadPool
 
-__all__ = ["ReloadReport", "Reloader"]
+__all__ = ["DOTENV", "Check", "CheckTakesTooLong", "ReloadReport", "Reloader", "read_dotenv"]
+
+DOTENV: Final = ".env"
+
+
+class CheckTakesTooLong(Exception):
+    """A project was looked at for ``seconds``, and there was no end of it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"checking the project took longer than {self.seconds:g} s and was given up"
+
+
+class Check:
+    """One load of a project, to be run in a thread."""
+
+    def __init__(self, root: Path, env: str, cache: ProjectCache) -> None:
+        self._root = root
+        self._env = env
+        self._cache = cache
+        self._thread: int | None = None
+
+    def run(self) -> Project:
+        """Load the project."""
+        self._thread = threading.get_ident()
+        try:
+            return load_project(self._root, env=self._env, plugins=facts(), cache=self._cache)
+        finally:
+            self._thread = None
+
+    def break_off(self) -> None:
+        """Raise an exception in its thread; what is written in Python ends by it."""
+        if self._thread is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(_BrokenOff))
+
+
+class _BrokenOff(BaseException):
+    """Ends a check that nobody waits for any more."""
+
+
+def read_dotenv(root: Path) -> dict[str, str]:
+    """The variables that ``.env`` itself gives, whatever the process's environment says."""
+    try:
+        return parse_dotenv(DOTENV, (root / DOTENV).read_bytes(), {})[0]
+    except OSError:
+        return {}
 
 
 _SETTLE_SECONDS: Final = 0.03

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 
 from gsws.project.specs import LogSpec, ResumeSpec, Settings
-from gsws.reload.check import Check
+from gsws.reload.reloader import Check
 from tests.runtime.support import served
 from tests.runtime.transport.test_certificate import make_certificate
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from gsws.cli import output, sources
 from gsws.cli.current_project import load_current
 from gsws.cli.plugins import usable
-from gsws.cli.schemas import named
+from gsws.cli.sources import named
 from gsws.cli.suggest import did_you_mean
 from gsws.plugins.registry import registry
 from gsws.project import Project

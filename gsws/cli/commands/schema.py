@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gsws.cli import output
 from gsws.cli.current_project import current_root
-from gsws.cli.schemas import put, state
+from gsws.cli.sources import put, state
 from gsws.codegen.editor import schema_files
 from gsws.codegen.editors import SettingsRefused, jetbrains_mapping, vscode_settings
 from gsws.plugins.registry import facts

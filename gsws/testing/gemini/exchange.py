@@ -14,8 +14,7 @@ import orjson
 
 from gsws.testing.gemini.errors import APIError
 from gsws.testing.gemini.http import Connection, Incoming
-from gsws.testing.gemini.request import Outcome, Request
-from gsws.testing.gemini.routes import asks_for_events
+from gsws.testing.gemini.request import Outcome, Request, asks_for_events
 
 __all__ = ["Exchange", "Responder"]
 

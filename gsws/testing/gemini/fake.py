@@ -109,7 +109,7 @@ class FakeGemini:
             RecordingError: The file is no recording.
             OSError: It cannot be read.
         """
-        from gsws.testing.gemini.replay import ReplayResponder
+        from gsws.testing.gemini.recording import ReplayResponder
 
         fake = cls(**{"key": None, **options})
         fake._responder = ReplayResponder(Path(file), delay=delay, ignore=ignore)

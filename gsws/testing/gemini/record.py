@@ -19,7 +19,7 @@ from gsws.errors import EnvironmentFailure
 from gsws.testing.gemini.errors import APIError
 from gsws.testing.gemini.exchange import Exchange
 from gsws.testing.gemini.recording import Exchanged, says, write_recording
-from gsws.testing.gemini.routes import given_key
+from gsws.testing.gemini.request import given_key
 
 try:
     import httpx

@@ -1,5 +1,5 @@
 """
-A recorded conversation: the file, and when two requests are the same.
+A recorded conversation: the file, when two requests are the same, and answers from it.
 
 The file is JSON for people to read and compare: ``{"version": 1, "exchanges": [{"request": {"operation", "model",
 "body"}, "response": {"status", "chunks" | "body", "outcome"}}]}``. It has no headers and no key.
@@ -7,6 +7,7 @@ The file is JSON for people to read and compare: ``{"version": 1, "exchanges": [
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
 import re
@@ -15,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from gsws.testing.gemini.errors import APIError, no_method
+from gsws.testing.gemini.exchange import Exchange
 from gsws.testing.gemini.request import Outcome
 from gsws.text.replacing import replace_file
 
-__all__ = ["Exchanged", "RecordingError", "difference", "normalised", "read_recording", "says", "write_recording"]
+__all__ = ["Exchanged", "RecordingError", "ReplayResponder", "difference", "normalised", "says", "write_recording"]
 
 _VERSION: Final = 1
 _LINES: Final = 60
@@ -159,3 +162,84 @@ def _lines(value: Any) -> list[str]:
 def _dump(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=2)
     return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
+
+
+_WAITS: Final = 60.0
+"""Seconds that an answer which its client did not wait for stays open."""
+
+
+class ReplayResponder:
+    """
+    Answers as it was recorded.
+
+    Args:
+        path: The recording.
+        delay: Seconds before each chunk.
+        ignore: Members of the request's body that need not be the same, such as ``systemInstruction``.
+    """
+
+    def __init__(self, path: Path, *, delay: float, ignore: Sequence[str]) -> None:
+        self._path = path
+        self._delay = delay
+        self._ignore = tuple(ignore)
+        self._all = read_recording(path, self._ignore)
+        self._left = list(self._all)
+        self._used: list[Any] = []
+        self._problems: list[str] = []
+
+    @property
+    def left(self) -> int:
+        """How many exchanges were not asked for yet."""
+        return len(self._left)
+
+    async def respond(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        request = exchange.request
+        if not request.operation:  # a browser that looks in is no part of the conversation
+            await exchange.refuse(no_method(request.method, request.path))
+            return
+        key = normalised(request.operation, request.model, request.body, self._ignore)
+        recorded = next((one for one in self._left if one.key == key), None)
+        if recorded is None:
+            await self._miss(exchange, key)
+            return
+        self._left.remove(recorded)
+        self._used.append(key)
+        if recorded.chunks is None:
+            await asyncio.sleep(self._delay)
+            await exchange.reply(recorded.answer, recorded.status)
+        else:
+            await self._stream(exchange, recorded, recorded.chunks)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def problems(self) -> list[str]:
+        """Requests that were not recorded."""
+        return list(self._problems)
+
+    async def _stream(self, exchange: Exchange, recorded: Exchanged, chunks: Sequence[Any]) -> None:
+        for number, chunk in enumerate(chunks):
+            await asyncio.sleep(self._delay)
+            if recorded.outcome == "failed" and number == len(chunks) - 1:
+                await exchange.fail(chunk, event=False)
+                return
+            await exchange.chunk(chunk, token=says(chunk))
+        if recorded.outcome == "left":
+            await asyncio.sleep(_WAITS)
+        if recorded.outcome in ("left", "dropped"):
+            exchange.drop(reset=False)
+        else:
+            await exchange.finish()
+
+    async def _miss(self, exchange: Exchange, key: Any) -> None:
+        times = self._used.count(key)
+        if times:
+            reason = f"was recorded {times} time{'s' if times > 1 else ''} and asked once more"
+            shown = ""
+        else:
+            reason = "is not in the recording"
+            shown = "\n" + difference(key, [one.key for one in self._all])
+        what = f"{exchange.request.operation or exchange.request.path} of {exchange.request.model or 'no model'}"
+        self._problems.append(f"a request {reason}: {what}; record `{self._path}` anew if that is meant{shown}")
+        await exchange.refuse(APIError(400, self._problems[-1], "FAILED_PRECONDITION"))

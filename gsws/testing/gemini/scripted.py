@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gsws.testing.gemini.checks import check_content, check_shape, check_turns
-from gsws.testing.gemini.chunks import Answer, prompt_tokens
+from gsws.testing.gemini.chunks import DIMENSIONS, Answer, count_tokens, embedding, prompt_tokens, text_of
 from gsws.testing.gemini.errors import APIError, invalid, no_method, too_long
 from gsws.testing.gemini.exchange import Exchange
 from gsws.testing.gemini.models import INPUT_LIMIT, Models
 from gsws.testing.gemini.request import Request
 from gsws.testing.gemini.script import Script
-from gsws.testing.gemini.tokens import DIMENSIONS, count_tokens, embedding, text_of
 from gsws.testing.gemini.turn import Turn
 
 __all__ = ["ScriptedResponder"]

@@ -18,8 +18,7 @@ import orjson
 from gsws.testing.gemini.errors import APIError, invalid
 from gsws.testing.gemini.exchange import Exchange, Responder
 from gsws.testing.gemini.http import BODY, Connection, Incoming, TooLarge
-from gsws.testing.gemini.request import Request
-from gsws.testing.gemini.routes import key_refusal, request_from
+from gsws.testing.gemini.request import Request, key_refusal, request_from
 
 __all__ = ["Server"]
 
