@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from gsws.control.place import LONGEST_LINE, peer_uid, sockets_of
 
-__all__ = ["Unanswered", "ask"]
+__all__ = ["Unanswered", "ask", "places_of"]
 
 _LONGEST_ANSWER: Final = 2**24
 
@@ -91,3 +91,34 @@ def _read(sock: socket.socket, deadline: float, timeout: float) -> Any:
     if not isinstance(answer, dict):
         raise Unanswered("what answered is no service of gsws")
     return answer
+
+
+_PATIENCE: Final = 3.0
+"""Seconds for each service to answer; one that does not is passed by."""
+
+
+def places_of(root: Path, source: str) -> list[tuple[str, int]]:
+    """
+    Ask where an event source listens now; it may be elsewhere than its file says.
+
+    Returns:
+        ``(host, port)`` of each process that serves it; empty if there is none, or none that answers.
+    """
+    if os.name != "posix":
+        return []
+    from gsws.control.client import Unanswered, ask
+
+    try:
+        answers = ask(root, {"do": "statistics"}, os.environ, timeout=_PATIENCE)
+    except Unanswered:
+        return []
+    found = [_place(answer.get("addresses"), source) for answer in answers]
+    return list(dict.fromkeys(place for place in found if place is not None))
+
+
+def _place(addresses: Any, source: str) -> tuple[str, int] | None:
+    """One place; the process may be of another release, and say nothing of the kind."""
+    match addresses.get(source) if isinstance(addresses, dict) else None:
+        case [str(host), int(port)]:
+            return host, port
+    return None

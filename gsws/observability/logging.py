@@ -16,9 +16,9 @@ from typing import Any, Literal, TextIO
 import structlog
 
 from gsws.diagnostics.mask import hide
-from gsws.observability.lines import json_line, stamp
 from gsws.observability.streams import Streams
 from gsws.observability.trace import trace_formatter, wrapped
+from gsws.observability.writer import json_line, stamp
 from gsws.text.urls import without_secrets
 
 __all__ = ["configure_logging"]

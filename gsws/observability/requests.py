@@ -137,7 +137,7 @@ class AccessLines:
         self._put("warning", "access lines left out", {"count": count})
 
     def _put(self, level: str, event: str, facts: dict[str, Any]) -> None:
-        from gsws.observability.lines import stamp
+        from gsws.observability.writer import stamp
 
         line = {"timestamp": stamp(), "level": level, "event": event, **facts}
         self._write(orjson.dumps(line, default=str).decode() + "\n")

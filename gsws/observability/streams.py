@@ -15,8 +15,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final, Literal, TextIO
 
-from gsws.observability.lines import json_line, stamp
-from gsws.observability.writer import LogWriter, Repeats
+from gsws.observability.writer import LogWriter, Repeats, json_line, stamp
 
 __all__ = ["Streams", "current", "finish", "taken_over"]
 

@@ -8,6 +8,7 @@ there is room again. Only whole lines are begun.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import stat
@@ -15,10 +16,44 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
 
-__all__ = ["LINES", "SIZE", "LogWriter", "Repeats"]
+import orjson
+
+from gsws.diagnostics.mask import hide
+from gsws.text.urls import without_secrets
+
+__all__ = ["LINES", "SIZE", "LogWriter", "Repeats", "json_line", "stamp"]
+
+
+def stamp(format: str | None = None) -> str:
+    """The time now: ISO 8601 in UTC, or local time in a format."""
+    if format is not None:
+        return datetime.now().astimezone().strftime(format)
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def json_line(facts: Mapping[str, Any]) -> str:
+    """One object without a line's end; what has no JSON form is its text."""
+    try:
+        text = orjson.dumps(facts, default=_text, option=orjson.OPT_NON_STR_KEYS).decode()
+    except (TypeError, ValueError, RecursionError):
+        # Large integers, lone surrogates, circles.
+        try:
+            text = json.dumps(facts, default=_text, skipkeys=True)
+        except (TypeError, ValueError, RecursionError):
+            text = json.dumps({str(name): _text(value) for name, value in facts.items()})
+    return without_secrets(hide(text))
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:  # an object that cannot say what it is
+        return f"<{type(value).__name__}>"
+
 
 LINES: Final = 10_000
 SIZE: Final = 8 * 2**20

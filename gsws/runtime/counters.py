@@ -1,5 +1,5 @@
 """
-What was refused, failed and closed, counted by name.
+What was refused, failed and closed, counted by name; and lines of the log about it, summed.
 
 A counter is a plain integer in a dict, touched only when there is something to count, from the event loop alone: no
 lock, and nothing to pay for a message that is taken. Names are ``errors.<name of P7.2>``, ``limits.<key of limits>``,
@@ -10,17 +10,17 @@ transport (HTTP) and by `gsws.testing`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from gsws.protocol.errors import ERRORS
 
 if TYPE_CHECKING:
     from gsws.runtime.wheel import Timer, Wheel
 
-__all__ = ["INTERVAL", "Counters", "Reporter"]
+__all__ = ["INTERVAL", "Counters", "Reporter", "Summed"]
 
 INTERVAL: Final = 60.0
-"""Seconds between two lines of the log about refusals, at least."""
+"""Seconds between two lines of the log about refusals, at least, and for which lines of one reason are summed."""
 
 _MOST: Final = 256
 """Names from which on those of errors that handlers chose, or let clients choose, are no longer kept."""
@@ -103,3 +103,50 @@ class Reporter:
         if added:
             self._before = self._counters.read()
             self._logger.info("refused or failed", **{name.replace(".", "_"): count for name, count in added.items()})
+
+
+_FIRST: Final = 3
+"""Lines of one reason that are written in that time."""
+
+_REASONS: Final = 32
+"""Reasons that are told apart in that time."""
+
+
+class Summed:
+    """
+    Writes lines of a reason until there were enough of them, and how many there were more at the end of the minute.
+
+    No timer runs while nothing is summed.
+    """
+
+    __slots__ = ("_counts", "_logger", "_timer", "_wheel")
+
+    def __init__(self, logger: Any, wheel: Wheel) -> None:
+        self._logger = logger
+        self._wheel = wheel
+        self._counts: dict[tuple[str, str], int] = {}
+        self._timer: Timer | None = None
+
+    def tell(self, level: Literal["info", "warning", "error"], event: str, reason: str, **facts: Any) -> None:
+        """Write a line with a ``reason``, or count it."""
+        key = (event, reason)
+        if key not in self._counts and len(self._counts) >= _REASONS:
+            key = (event, "other reasons")
+        count = self._counts[key] = self._counts.get(key, 0) + 1
+        if self._timer is None:
+            self._timer = self._wheel.schedule(INTERVAL, self._due)
+        if count <= _FIRST:
+            getattr(self._logger, level)(event, reason=reason, **facts)
+
+    def close(self) -> None:
+        """Say what was not said yet."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due()
+
+    def _due(self) -> None:
+        self._timer = None
+        counts, self._counts = self._counts, {}
+        for (event, reason), count in counts.items():
+            if count > _FIRST:
+                self._logger.info(f"{event}, more of the same", reason=reason, count=count - _FIRST)

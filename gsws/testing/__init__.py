@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gsws.errors import ConnectionClosed as ConnectionClosed
     from gsws.testing.answers import Answer as Answer
+    from gsws.testing.answers import Stream as Stream
     from gsws.testing.capture import Broadcast as Broadcast
     from gsws.testing.client import Client as Client
     from gsws.testing.client import HandshakeRefused as HandshakeRefused
-    from gsws.testing.faults import Fault as Fault
-    from gsws.testing.faults import random_faults as random_faults
     from gsws.testing.gemini.fake import FakeGemini as FakeGemini
     from gsws.testing.loading import ProjectError as ProjectError
     from gsws.testing.project import ServedProject as ServedProject
     from gsws.testing.project import serve as serve
+    from gsws.testing.proxy import Fault as Fault
     from gsws.testing.proxy import FaultProxy as FaultProxy
-    from gsws.testing.stream import Stream as Stream
+    from gsws.testing.proxy import random_faults as random_faults
 
 __all__ = [
     "Answer",
@@ -45,13 +45,13 @@ _LAZY = {
     "Client": "gsws.testing.client",
     "ConnectionClosed": "gsws.errors",
     "FakeGemini": "gsws.testing.gemini.fake",
-    "Fault": "gsws.testing.faults",
+    "Fault": "gsws.testing.proxy",
     "FaultProxy": "gsws.testing.proxy",
     "HandshakeRefused": "gsws.testing.client",
     "ProjectError": "gsws.testing.loading",
     "ServedProject": "gsws.testing.project",
-    "Stream": "gsws.testing.stream",
-    "random_faults": "gsws.testing.faults",
+    "Stream": "gsws.testing.answers",
+    "random_faults": "gsws.testing.proxy",
     "serve": "gsws.testing.project",
 }
 

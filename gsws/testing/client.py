@@ -23,8 +23,7 @@ from websockets.typing import Subprotocol
 
 from gsws.errors import ConnectionClosed, GSWSError
 from gsws.protocol.profiles import SUBPROTOCOL
-from gsws.testing.answers import EMPTY, Answer
-from gsws.testing.stream import Stream
+from gsws.testing.answers import EMPTY, Answer, Stream
 from gsws.types import JSONObject, RequestId
 
 __all__ = ["Client", "HandshakeRefused"]

@@ -22,12 +22,11 @@ from gsws.project import ProjectCache
 from gsws.reload.reloader import Reloader, ReloadReport
 from gsws.routing.pushing import Pushes, Pushing
 from gsws.runtime.service import Service
-from gsws.testing.answers import EMPTY, Answer
+from gsws.testing.answers import EMPTY, Answer, Stream
 from gsws.testing.background import LoopThread
 from gsws.testing.capture import Broadcast, ListeningRooms, captured_logs
 from gsws.testing.client import Client
 from gsws.testing.loading import HOST, load_service, root_of
-from gsws.testing.stream import Stream
 from gsws.types import RequestId
 
 __all__ = ["ServedProject", "serve"]

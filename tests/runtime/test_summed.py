@@ -7,7 +7,7 @@ import contextlib
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from gsws.runtime.summed import Summed
+from gsws.runtime.counters import Summed
 from tests.runtime.identity.support import bearer, source, token
 from tests.runtime.support import served
 

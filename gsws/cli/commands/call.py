@@ -20,8 +20,8 @@ from gsws.cli.call_frames import call_frame
 from gsws.cli.caller import Caller, Identity, caller
 from gsws.cli.current_project import load_current
 from gsws.cli.payload import payload
-from gsws.cli.running import places_of
 from gsws.cli.suggest import did_you_mean
+from gsws.control.client import places_of
 from gsws.project import Project, SourceSpec, find_root
 from gsws.project.network import dialled
 from gsws.protocol.answer import TERMINAL

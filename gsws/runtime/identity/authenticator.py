@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from gsws.errors import ServeError
 from gsws.plugins.listening import AuthnConfig, ListenConfig
+from gsws.runtime.counters import Summed
 from gsws.runtime.identity.apikeys import KeyFile
 from gsws.runtime.identity.checking import CheckThreads
 from gsws.runtime.identity.credential import (
@@ -28,7 +29,6 @@ from gsws.runtime.identity.grantfile import GrantFile, GrantFileError
 from gsws.runtime.identity.jwt import TokenCheck, looks_like_token
 from gsws.runtime.identity.revoked import RevokedFile
 from gsws.runtime.identity.verdict import Refused, Unavailable, Verified
-from gsws.runtime.summed import Summed
 from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, ListenOptions
 from gsws.runtime.transport.http.origins import authority_of, origin_allowed
 from gsws.runtime.transport.interface import Headers

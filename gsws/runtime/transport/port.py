@@ -12,8 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from gsws.runtime.counters import Counters
-from gsws.runtime.summed import Summed
+from gsws.runtime.counters import Counters, Summed
 from gsws.runtime.transport.closing import close_name
 from gsws.runtime.transport.interface import Application, Connection, HTTPRefusal, ListenOptions
 from gsws.runtime.transport.limits import ConnectionLimits

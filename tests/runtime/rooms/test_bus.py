@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gsws.runtime.rooms.bus import MemoryBus
 from gsws.runtime.rooms.hub import Hub
 from gsws.runtime.transport import encode_frame
+from tests.runtime.rooms.memory_bus import MemoryBus
 
 
 class Member:

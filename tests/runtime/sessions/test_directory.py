@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gsws.runtime.sessions.directory import MemoryDirectories
+from tests.runtime.sessions.memory_directory import MemoryDirectories
 from tests.runtime.virtual import VirtualLoop, make_source, open_connection
 
 

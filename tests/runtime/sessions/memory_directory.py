@@ -1,41 +1,12 @@
-"""
-The seam that tells on which process a session is, for a client that comes back to another one.
-
-`MemoryDirectory` serves services of one process, which is what tests of it need and the example of what others
-guarantee.
-"""
+"""Directories in memory: the example of what others guarantee."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
-
-__all__ = ["LEASE", "Directory", "MemoryDirectories"]
+from typing import Final
 
 LEASE: Final = 30.0
 """Seconds after which a process that no longer says it is there loses what it has claimed."""
-
-
-class Directory(Protocol):
-    """
-    One process's view.
-
-    Guarantees of every implementation: at most one process holds a key at a time; who claimed it first keeps it until
-    it releases it, or until its lease is over without having been renewed. `find` may be late by as much as a lease:
-    whoever goes where it points asks there. `claim` and `release` do not wait; they come from the event loop.
-    """
-
-    def claim(self, key: str) -> None:
-        """This process holds a key from now on; a key that another one holds stays that one's."""
-        ...
-
-    def release(self, key: str) -> None:
-        """It holds a key no longer; one that it does not hold does nothing."""
-        ...
-
-    async def find(self, key: str) -> str | None:
-        """The name of the process that holds a key, this one included; None if nobody does."""
-        ...
 
 
 class MemoryDirectories:
