@@ -83,7 +83,6 @@ class EventHandle(Protocol):
             The handler's status. A schema violation, an unknown event, a handler that raised or timed
             out are statuses with ``success=False`` too: this never raises on account of a message.
         """
-        ...
 
 
 class ListenerHandle(Protocol):
@@ -92,7 +91,6 @@ class ListenerHandle(Protocol):
     @property
     def address(self) -> tuple[str, int]:
         """Host and real port; the port is 0 until `start` when a free one was asked for."""
-        ...
 
     async def start(self) -> None:
         """
@@ -101,7 +99,6 @@ class ListenerHandle(Protocol):
         Raises:
             ServeError: If the port is in use, privileged, or the host is none of this machine's.
         """
-        ...
 
     def reconfigure(self, config: ListenConfig) -> None:
         """
@@ -110,15 +107,12 @@ class ListenerHandle(Protocol):
         Host, port and TLS stay what they are. Connections that the new ``authn`` or ``origins`` would not let in are
         closed.
         """
-        ...
 
     async def stop(self) -> None:
         """Stop accepting, let running requests finish within the drain time, close every connection."""
-        ...
 
     def health(self) -> Health:
         """Whether it accepts connections, and how many there are."""
-        ...
 
 
 class SourceContext(Protocol):
@@ -127,27 +121,22 @@ class SourceContext(Protocol):
     @property
     def name(self) -> str:
         """The source's name: its file is ``eventsources/<name>.yaml``."""
-        ...
 
     @property
     def environment(self) -> str:
         """``development``, ``production`` or what ``gsws serve --env`` said."""
-        ...
 
     @property
     def base(self) -> Path:
         """The folder that holds ``events/`` and ``functions/``; relative paths of a config start here."""
-        ...
 
     @property
     def environ(self) -> Mapping[str, str]:
         """The variables that the project's YAML sees: the process's environment over those of ``.env``."""
-        ...
 
     @property
     def logger(self) -> Any:
         """A structlog logger bound to the source's name."""
-        ...
 
     @property
     def listen(self) -> Callable[[ListenConfig], ListenerHandle]:
@@ -156,7 +145,6 @@ class SourceContext(Protocol):
 
         The runtime decodes, routes and answers the messages itself; nothing is bound before `ListenerHandle.start`.
         """
-        ...
 
     def push(
         self,
@@ -178,7 +166,6 @@ class SourceContext(Protocol):
         Raises:
             ValueError: If the name is the protocol's, there is not exactly one target, or the source is not clear.
         """
-        ...
 
     def disconnect(
         self,
@@ -191,7 +178,6 @@ class SourceContext(Protocol):
         source: str | None = None,
     ) -> Awaitable[int]:
         """Close every connection of a subject or a label, or one connection, and end their sessions; as `push`."""
-        ...
 
 
 @runtime_checkable
@@ -207,11 +193,9 @@ class EventSource(Protocol):
 
     def subscribe(self, event: str, handle: EventHandle) -> None:
         """Take in an event key (``"ticker.second"``) and what to call when it happens."""
-        ...
 
     async def start(self) -> None:
         """Begin; return when the source does its work. Raise `ServeError` with one sentence if it cannot."""
-        ...
 
     async def stop(self) -> None:
         """
@@ -220,11 +204,9 @@ class EventSource(Protocol):
         What was handed in before has the drain time to finish and then ends as ``draining``; what is handed in
         meanwhile is answered 503. So a source may wait here for what it handed in.
         """
-        ...
 
     def health(self) -> Health:
         """How it is, at once: no waiting, no I/O."""
-        ...
 
 
 @runtime_checkable
@@ -238,7 +220,6 @@ class Reconfigurable(Protocol):
         Returns:
             Keys of the file that were left as they are; gsws logs those that differ as in need of a restart.
         """
-        ...
 
 
 class Datasource(Protocol):
@@ -261,27 +242,22 @@ class Plugin(Protocol):
     @property
     def type(self) -> str:
         """The word after ``type:`` in YAML; equal to the entry point's name."""
-        ...
 
     @property
     def source_type(self) -> SourceType:
         """Whether it makes event sources, datasources or both."""
-        ...
 
     @property
     def config_file_name(self) -> str:
         """Name of the file that ``gsws plugin add`` writes, without ``.yaml``; usually the type."""
-        ...
 
     @property
     def default_config(self) -> Mapping[str, Any]:
         """What ``gsws plugin add`` writes, and the values of keys that a file leaves out."""
-        ...
 
     @property
     def config_schema(self) -> Mapping[str, Any]:
         """JSON Schema (draft 2020-12) of the YAML file after look-ups; ``type`` is checked before."""
-        ...
 
     def create(self, config: Mapping[str, Any], context: SourceContext) -> Any:
         """
@@ -292,4 +268,3 @@ class Plugin(Protocol):
             awaitable of it. Both run on the loop's thread before anything is served, so that what belongs to a
             thread or a loop works in handlers.
         """
-        ...

@@ -33,7 +33,6 @@ class Arrived(Protocol):
     @property
     def lingers(self) -> bool:
         """Whether it waits for something while nothing of its own runs."""
-        ...
 
     def drain(self, spread: float) -> float:
         """
@@ -45,11 +44,9 @@ class Arrived(Protocol):
         Returns:
             Seconds until it may be closed if nothing runs for it.
         """
-        ...
 
     def shut(self) -> None:
         """The service ends: close (P10.2)."""
-        ...
 
     def close(self, code: int, reason: str) -> None: ...
 

@@ -38,19 +38,15 @@ class Working(Protocol):
 
     def expire(self, now: float) -> None:
         """End what has run for too long."""
-        ...
 
     def is_owed(self) -> bool:
         """Whether something is queued or runs that nobody has ended."""
-        ...
 
     def abort_all(self, reason: str) -> None:
         """End everything that is queued or running, each with its terminal frame."""
-        ...
 
     def tasks(self) -> list[asyncio.Task[Any]]:
         """Every task that works for the client."""
-        ...
 
 
 class RoomServer(Protocol):
@@ -58,11 +54,9 @@ class RoomServer(Protocol):
 
     def publish(self, room: str, text: bytes) -> int:
         """Send a JSON text to everybody in a room, and tell how many there are."""
-        ...
 
     def labels(self, room: str) -> list[str]:
         """The labels of everybody in a room."""
-        ...
 
 
 @dataclass(slots=True, eq=False)

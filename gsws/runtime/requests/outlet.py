@@ -36,19 +36,15 @@ class Outlet(Protocol):
     @property
     def metadata(self) -> JSONObject:
         """What the server knows of the connection."""
-        ...
 
     def next_request_id(self) -> str:
         """Make the server's own id of one more request."""
-        ...
 
     def transmit(self, answer: Answer, data: bytes) -> None:
         """Send a frame of an answer, or keep it for who is owed it; called in order, the terminal frame last."""
-        ...
 
     def close(self, code: int, reason: str) -> None:
         """Close the connection."""
-        ...
 
     def join(self, room: str, *, is_announced: bool) -> None: ...
     def leave(self, room: str) -> None: ...

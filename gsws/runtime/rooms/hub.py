@@ -30,19 +30,15 @@ class Bus(Protocol):
 
     def subscribe(self, deliver: Deliver) -> None:
         """Name who takes what arrives for the rooms that are open; called once, before any other."""
-        ...
 
     def open(self, room: str) -> None:
         """The first member of a room is here."""
-        ...
 
     def close(self, room: str) -> None:
         """The last member of a room has gone."""
-        ...
 
     def publish(self, room: str, text: bytes) -> None:
         """Send to the members of a room on all other processes."""
-        ...
 
 
 class Member(Protocol):
@@ -52,7 +48,6 @@ class Member(Protocol):
     def label(self) -> str: ...
     def push(self, prepared: bytes) -> object:
         """Queue a whole WebSocket frame without waiting; close the connection if it does not keep up."""
-        ...
 
 
 class Hub:

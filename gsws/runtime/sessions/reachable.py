@@ -27,11 +27,9 @@ class Reached(Protocol):
     def actor(self) -> GSActor: ...
     def offer(self, prepared: bytes) -> bool:
         """Push a whole WebSocket frame, or keep it for who comes back; False if neither."""
-        ...
 
     def dismiss(self, code: int, reason: str) -> None:
         """Close, and end what would wait for it to come back."""
-        ...
 
 
 class Reachable:

@@ -34,15 +34,12 @@ class Directory(Protocol):
 
     def claim(self, key: str) -> None:
         """This process holds a key from now on; a key that another one holds stays that one's."""
-        ...
 
     def release(self, key: str) -> None:
         """It holds a key no longer; one that it does not hold does nothing."""
-        ...
 
     async def find(self, key: str) -> str | None:
         """The name of the process that holds a key, this one included; None if nobody does."""
-        ...
 
 
 class _Session(Reached, Protocol):

@@ -36,7 +36,6 @@ class Visitor(Outlet, Protocol):
     @property
     def rooms(self) -> Set[str]:
         """The rooms it is in, or was in when its connection ended."""
-        ...
 
 
 class HookRequest(Request):

@@ -41,18 +41,15 @@ class Held(Protocol):
     @property
     def is_proven(self) -> bool:
         """Whether its owner proved who it is."""
-        ...
 
     @property
     def logger(self) -> Any: ...
 
     def end_graces(self) -> None:
         """End what runs only until its client is back, for it cannot come back."""
-        ...
 
     def give_way(self) -> None:
         """Be lost before its window is over, and count that."""
-        ...
 
 
 class WaitingSessions:

@@ -22,11 +22,9 @@ class Follower(Protocol):
     def is_open(self) -> bool: ...
     def push(self, prepared: bytes) -> object:
         """Queue a whole WebSocket frame without waiting; close the connection if it does not keep up."""
-        ...
 
     def ended(self, id: RequestId) -> None:
         """The last frame of a stream was pushed."""
-        ...
 
 
 class Followers:

@@ -53,7 +53,6 @@ class SessionLog(Protocol):
 
     def begin(self, id: RequestId) -> None:
         """A request was taken that has no frame yet; what was held under its id is forgotten."""
-        ...
 
     has_forgotten: bool
 
@@ -67,35 +66,27 @@ class SessionLog(Protocol):
             data: JSON text in UTF-8.
             ended_at: Monotonic seconds if it is the terminal frame, else None.
         """
-        ...
 
     def read(self, id: RequestId, seq: int, *, compact: bool = False) -> StreamState | None:
         """All frames after ``seq`` (-1 for all), or None if one of them is no longer held."""
-        ...
 
     def holds(self, id: RequestId) -> bool:
         """Whether anything of a stream is known, also that it was lost."""
-        ...
 
     def share(self, id: RequestId) -> None:
         """From now on a stream has several readers: an acknowledgement frees its frames only where room is short."""
-        ...
 
     def acknowledge(self, id: RequestId, seq: int) -> bool:
         """Forget the frames up to ``seq``: the client has seen them. Tells whether that was news about a stream."""
-        ...
 
     def trim(self, ended_before: float) -> None:
         """Forget the streams that ended before a time."""
-        ...
 
     def close(self) -> None:
         """Forget everything, and keep nothing from now on."""
-        ...
 
     def __len__(self) -> int:
         """How many streams are held."""
-        ...
 
 
 def replay(id: RequestId, state: StreamState) -> Iterator[bytes]:

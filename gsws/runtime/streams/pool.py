@@ -24,11 +24,9 @@ class Room(Protocol):
 
     def take(self, count: int) -> bool:
         """Reserve bytes; False if there are none to be had."""
-        ...
 
     def give(self, count: int) -> None:
         """Give reserved bytes back."""
-        ...
 
 
 class Pool:
