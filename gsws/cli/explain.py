@@ -18,7 +18,7 @@ def explain(word: str, *, as_json: bool) -> int:
     """
     entry = CATALOGUE[entry_code(word)]
     if as_json:
-        output.result_json(
+        return output.result_json(
             {
                 "code": entry.code,
                 "severity": entry.severity.value,
@@ -28,7 +28,6 @@ def explain(word: str, *, as_json: bool) -> int:
                 "ignorable": _ignorable(entry),
             }
         )
-        return output.GOOD
     if not output.is_terminal():
         output.result(f"{entry.code}: {entry.title} ({entry.severity.value})\n\n{entry.explanation}")
         for line in _remarks(entry):

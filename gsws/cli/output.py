@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from gsws.diagnostics.mask import hide
 from gsws.errors import Explained
+from gsws.text.terminal import takes_colour
 from gsws.text.urls import without_secrets
 
 if TYPE_CHECKING:
@@ -111,12 +112,8 @@ def is_terminal(stream: TextIO | None = None) -> bool:
 
 
 def colour(stream: TextIO | None = None) -> bool:
-    """Whether to colour ``stream``: on a terminal, unless ``NO_COLOR``; ``FORCE_COLOR`` also on a pipe."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+    """Whether to colour ``stream`` (stdout by default)."""
+    return takes_colour(stream or sys.stdout)
 
 
 def console(stream: TextIO | None = None) -> Console:
@@ -141,9 +138,10 @@ def result(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def result_json(value: Any) -> None:
-    """Write the one JSON object of ``--json`` to stdout."""
+def result_json(value: Any) -> int:
+    """Write the one JSON object of ``--json`` to stdout; gives the exit code of a command that is done by that."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None, default=str) + "\n")
+    return GOOD
 
 
 def note(text: str = "") -> None:

@@ -19,6 +19,7 @@ from gsws.diagnostics.mask import hide
 from gsws.observability.streams import Streams
 from gsws.observability.trace import trace_formatter, wrapped
 from gsws.observability.writer import json_line, stamp
+from gsws.text.terminal import takes_colour
 from gsws.text.urls import without_secrets
 
 __all__ = ["configure_logging"]
@@ -64,8 +65,8 @@ def configure_logging(
         renderer = [
             _said_below,
             structlog.dev.ConsoleRenderer(
-                colors=_is_terminal(target),
-                exception_formatter=trace_formatter(base, coloured=_is_terminal(target)),
+                colors=takes_colour(target),
+                exception_formatter=trace_formatter(base, coloured=takes_colour(target)),
                 pad_event_to=0,
             ),
             _shown,
@@ -155,16 +156,3 @@ class _ToStructlog(logging.Handler):
             write(record.getMessage(), exc_info=record.exc_info)
         except Exception:
             self.handleError(record)
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    import os
-
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    try:
-        return stream.isatty()
-    except (OSError, ValueError):
-        return False

@@ -14,7 +14,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
@@ -176,7 +176,7 @@ def _load(type: str, points: list[EntryPoint]) -> InstalledPlugin:
     rivals = tuple(" ".join(_distribution(other)) for other in points if other is not point)
     if rivals:
         names = " and ".join(f"`{name}`" for name in dict.fromkeys((f"{distribution} {version}", *rivals)))
-        return _broken(base, f"two plugins give the type `{type}`: {names}", rivals=rivals)
+        return replace(base, error=f"two plugins give the type `{type}`: {names}", rivals=rivals)
     try:
         # What a plugin prints while it is imported must not end up in the results on stdout.
         with contextlib.redirect_stdout(sys.stderr):
@@ -188,22 +188,21 @@ def _load(type: str, points: list[EntryPoint]) -> InstalledPlugin:
         raise
     except BaseException as error:
         reason = f"{error.__class__.__name__}: {error}" if str(error) else error.__class__.__name__
-        return _broken(base, f"the plugin `{type}` ({base.origin}) cannot be loaded: {_one_line(reason)}")
+        return replace(base, error=f"the plugin `{type}` ({base.origin}) cannot be loaded: {_one_line(reason)}")
 
 
 def _checked(base: InstalledPlugin, plugin: Any) -> InstalledPlugin:
     who = f"the plugin `{base.type}` ({base.origin})"
     missing = [name for name in _REQUIRED if not hasattr(plugin, name)]
     if missing:
-        return _broken(base, f"{who} lacks {', '.join(f'`{name}`' for name in missing)}")
+        return replace(base, error=f"{who} lacks {', '.join(f'`{name}`' for name in missing)}")
     requires = getattr(plugin, "requires_gsws", None)
     if requires is not None:
         if not isinstance(requires, str) or (fits := _version_fits(requires)) is None:
-            return _broken(base, f"{who} states no valid version requirement: `requires_gsws` is {requires!r}")
+            return replace(base, error=f"{who} states no valid version requirement: `requires_gsws` is {requires!r}")
         if not fits:
-            return _broken(
-                base, f"{who} needs gsws {requires}, this is {__version__}", requires=requires, outdated=True
-            )
+            message = f"{who} needs gsws {requires}, this is {__version__}"
+            return replace(base, error=message, requires_gsws=requires, outdated=True)
     source_type = _SOURCE_TYPES.get(str(plugin.source_type).lower())
     wrong = None
     if plugin.type != base.type:
@@ -219,38 +218,8 @@ def _checked(base: InstalledPlugin, plugin: Any) -> InstalledPlugin:
     elif not callable(plugin.create):
         wrong = "has a `create` that cannot be called"
     if wrong is not None:
-        return _broken(base, f"{who} {wrong}")
-    return InstalledPlugin(
-        type=base.type,
-        distribution=base.distribution,
-        version=base.version,
-        built_in=base.built_in,
-        plugin=cast("Plugin", plugin),
-        source_type=source_type,
-        requires_gsws=requires,
-    )
-
-
-def _broken(
-    base: InstalledPlugin,
-    error: str,
-    *,
-    rivals: tuple[str, ...] = (),
-    requires: str | None = None,
-    outdated: bool = False,
-) -> InstalledPlugin:
-    return InstalledPlugin(
-        type=base.type,
-        distribution=base.distribution,
-        version=base.version,
-        built_in=base.built_in,
-        plugin=None,
-        source_type=None,
-        requires_gsws=requires,
-        error=error,
-        rivals=rivals,
-        outdated=outdated,
-    )
+        return replace(base, error=f"{who} {wrong}")
+    return replace(base, plugin=cast("Plugin", plugin), source_type=source_type, requires_gsws=requires)
 
 
 def _facts_of(found: InstalledPlugin) -> PluginFacts:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
-from typing import Final
+from typing import Final, TextIO
 
-__all__ = ["TAB_STOP", "cell_width", "expand", "visible"]
+__all__ = ["TAB_STOP", "cell_width", "expand", "takes_colour", "visible"]
 
 TAB_STOP: Final = 4
 """Cells between two tab stops in an excerpt."""
@@ -14,6 +15,18 @@ TAB_STOP: Final = 4
 _ASCII_PRINTABLE: Final = re.compile(r"[\x20-\x7e]*\Z")
 _COMMAND: Final = "##["
 _NO_COMMAND: Final = "#\u00b7["
+
+
+def takes_colour(stream: TextIO) -> bool:
+    """Whether to colour what is written: on a terminal, unless ``NO_COLOR``; ``FORCE_COLOR`` also on a pipe."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    try:
+        return stream.isatty() and os.environ.get("TERM") != "dumb"
+    except (OSError, ValueError):  # closed
+        return False
 
 
 def cell_width(character: str, column: int = 0) -> int:

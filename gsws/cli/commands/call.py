@@ -68,14 +68,6 @@ class _Target:
     root: Path | None = None
 
 
-class _Unwritable(Exception):
-    """The answer cannot be printed: a reader that had enough, a full disk. The network has no part in it."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(error)
-        self.error = error
-
-
 def run(
     event: str,
     values: Sequence[str],
@@ -111,8 +103,6 @@ def run(
     except KeyboardInterrupt:
         _end_line(answer)
         return 130
-    except _Unwritable as unwritable:
-        raise unwritable.error from None
     except output.Failure as failure:
         _end_line(answer)
         failure.facts |= {"url": without_secrets(target.url), "frames": answer.frames}
@@ -140,10 +130,10 @@ async def _converse(
             try:
                 _take(answer, frame, id, live=live)
             except OSError as error:
-                unwritable.append(_Unwritable(error))
+                unwritable.append(error)
                 stream.close()
 
-    unwritable: list[_Unwritable] = []
+    unwritable: list[OSError] = []  # a reader that had enough, a full disk: the network has no part in it
     client = gsws.client.connect(
         target.url,
         client_id=who.client_id,

@@ -59,7 +59,7 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
 
     steps = _next_steps(target, found)
     if as_json:
-        output.result_json(
+        return output.result_json(
             {
                 "ok": True,
                 "directory": str(target),
@@ -70,7 +70,6 @@ def run(directory: str, *, template: str, as_json: bool) -> int:
                 "next": steps,
             }
         )
-        return output.GOOD
     output.note(
         f"{output.paint('made', 'green', stream=sys.stderr)} {output.plain(name)} from the template {found.name}"
     )

@@ -74,8 +74,7 @@ def show(*, file: str | None, as_json: bool) -> int:
             }
             for one in keys
         ]
-        output.result_json({"ok": True, "file": _shown(path), "keys": listed})
-        return output.GOOD
+        return output.result_json({"ok": True, "file": _shown(path), "keys": listed})
     if not keys:
         why = "" if is_there else f": there is no {_shown(path)}"
         output.note(f"  no keys yet{why}; `gsws keys add --subject NAME` makes one")

@@ -164,8 +164,7 @@ def _write(project: Project, files: dict[str, str], as_json: bool, next_step: st
         listed = ", ".join(f"`{path}`" for path in conflict.paths)
         raise output.Failure(f"not overwriting {listed}", "nothing was written") from None
     if as_json:
-        output.result_json({"ok": True, "files": list(files), **facts})
-        return output.GOOD
+        return output.result_json({"ok": True, "files": list(files), **facts})
     for path in files:
         output.result(f"wrote {path}")
     output.note(f"next: {next_step}")

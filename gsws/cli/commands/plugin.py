@@ -62,7 +62,7 @@ def add(type: str, *, name: str | None, as_json: bool) -> int:
     refresh(project.root)
 
     if as_json:
-        output.result_json(
+        return output.result_json(
             {
                 "ok": True,
                 "type": type,
@@ -73,7 +73,6 @@ def add(type: str, *, name: str | None, as_json: bool) -> int:
                 "required": noted,
             }
         )
-        return output.GOOD
     if planned is None:
         output.result(f"{path} is there already; nothing changed")
         return output.GOOD
@@ -111,8 +110,9 @@ def remove(name: str, *, yes: bool, as_json: bool) -> int:
     with output.refusing(f"cannot remove `{shown}`"):
         path.unlink()
     if as_json:
-        output.result_json({"ok": True, "source": name, "path": shown, "orphans": [event.key for event in orphans]})
-        return output.GOOD
+        return output.result_json(
+            {"ok": True, "source": name, "path": shown, "orphans": [event.key for event in orphans]}
+        )
     output.result(f"removed {shown}")
     if orphans:
         first = orphans[0]
@@ -199,8 +199,7 @@ def show_all(*, as_json: bool) -> int:
     used = _used()
     found = [registry[type] for type in registry]
     if as_json:
-        output.result_json({"plugins": [_facts(plugin, used) for plugin in found]})
-        return output.GOOD
+        return output.result_json({"plugins": [_facts(plugin, used) for plugin in found]})
     rows = [
         (
             plugin.type,
@@ -232,14 +231,13 @@ def show(type: str, *, as_json: bool) -> int:
     used = _used()
     contract = plugin.plugin
     if as_json:
-        output.result_json(
+        return output.result_json(
             {
                 **_facts(plugin, used),
                 "default_config": dict(contract.default_config) if contract is not None else None,
                 "config_schema": dict(contract.config_schema) if contract is not None else None,
             }
         )
-        return output.GOOD
     lines = [
         ("type", plugin.type),
         ("makes", plugin.source_type or "-"),

@@ -63,15 +63,13 @@ def show(where: Where, *, subject: str | None, limit: int, as_json: bool) -> int
     if subject is None:
         subjects = _with(found, lambda store: store.subjects(limit=limit))
         if as_json:
-            output.result_json({"ok": True, "subjects": subjects})
-            return output.GOOD
+            return output.result_json({"ok": True, "subjects": subjects})
         rows = [(_name(one["subject"]), str(one["threads"]), one["updated"]) for one in subjects]
         output.table(("subject", "threads", "updated"), rows)
         return output.GOOD
     threads = _with(found, lambda store: store.threads(subject, limit=limit))
     if as_json:
-        output.result_json({"ok": True, "subject": subject, "threads": threads})
-        return output.GOOD
+        return output.result_json({"ok": True, "subject": subject, "threads": threads})
     output.table(
         ("thread", "messages", "updated", "title"),
         [(_name(one["thread"]), str(one["messages"]), one["updated"], one["title"]) for one in threads],

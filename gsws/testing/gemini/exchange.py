@@ -123,16 +123,20 @@ class Exchange:
 
 
 class Responder(Protocol):
-    """Who answers requests: from a script, from a recording, or by asking the real API."""
+    """
+    Who answers requests: from a script, from a recording, or by asking the real API.
+
+    Attributes:
+        problems: What went wrong that a test must hear of.
+    """
+
+    problems: list[str]
 
     async def respond(self, exchange: Exchange) -> None:
         """Answer one request; cancelled when its client goes."""
 
     async def close(self) -> None:
         """End what it holds."""
-
-    def problems(self) -> list[str]:
-        """What went wrong that a test must hear of."""
 
 
 def _reason(body: Any) -> str:

@@ -125,7 +125,7 @@ class FakeGemini:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        problems = [*self._responder.problems(), *self._server.problems]
+        problems = [*self._responder.problems, *self._server.problems]
         if problems and error is not None:
             error.add_note("FakeGemini: " + "\n".join(problems))
         elif problems:

@@ -58,7 +58,7 @@ class RecordingResponder:
         self._client: httpx.AsyncClient | None = None
         self._exchanges: list[Exchanged] = []
         self._secrets: set[str] = set()
-        self._problems: list[str] = []
+        self.problems: list[str] = []
 
     @property
     def has_key(self) -> bool:
@@ -87,10 +87,6 @@ class RecordingResponder:
         """Close the connections upstream."""
         if self._client is not None:
             await self._client.aclose()
-
-    def problems(self) -> list[str]:
-        """What kept it from recording."""
-        return list(self._problems)
 
     async def _pass(self, exchange: Exchange, recorded: Exchanged) -> None:
         incoming = exchange.incoming
@@ -137,8 +133,8 @@ class RecordingResponder:
             return
         if recorded in self._exchanges:
             self._exchanges.remove(recorded)
-        self._problems.append(f"{self._upstream} cannot be asked: {type(error).__name__} {error}".rstrip())
-        await exchange.refuse(APIError(503, self._problems[-1]))
+        self.problems.append(f"{self._upstream} cannot be asked: {type(error).__name__} {error}".rstrip())
+        await exchange.refuse(APIError(503, self.problems[-1]))
 
     def _write(self) -> None:
         done = [one for one in self._exchanges if one.outcome != "running"]

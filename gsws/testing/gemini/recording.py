@@ -185,7 +185,7 @@ class ReplayResponder:
         self._all = read_recording(path, self._ignore)
         self._left = list(self._all)
         self._used: list[Any] = []
-        self._problems: list[str] = []
+        self.problems: list[str] = []
 
     @property
     def left(self) -> int:
@@ -214,10 +214,6 @@ class ReplayResponder:
     async def close(self) -> None:
         """Nothing is held."""
 
-    def problems(self) -> list[str]:
-        """Requests that were not recorded."""
-        return list(self._problems)
-
     async def _stream(self, exchange: Exchange, recorded: Exchanged, chunks: Sequence[Any]) -> None:
         for number, chunk in enumerate(chunks):
             await asyncio.sleep(self._delay)
@@ -241,5 +237,5 @@ class ReplayResponder:
             reason = "is not in the recording"
             shown = "\n" + difference(key, [one.key for one in self._all])
         what = f"{exchange.request.operation or exchange.request.path} of {exchange.request.model or 'no model'}"
-        self._problems.append(f"a request {reason}: {what}; record `{self._path}` anew if that is meant{shown}")
-        await exchange.refuse(APIError(400, self._problems[-1], "FAILED_PRECONDITION"))
+        self.problems.append(f"a request {reason}: {what}; record `{self._path}` anew if that is meant{shown}")
+        await exchange.refuse(APIError(400, self.problems[-1], "FAILED_PRECONDITION"))

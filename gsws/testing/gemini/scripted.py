@@ -40,7 +40,7 @@ class ScriptedResponder:
         self._models = models
         self._delay = delay
         self._strict = strict
-        self._problems: list[str] = []
+        self.problems: list[str] = []
 
     async def respond(self, exchange: Exchange) -> None:
         """Answer one request."""
@@ -60,10 +60,6 @@ class ScriptedResponder:
 
     async def close(self) -> None:
         """Nothing is held."""
-
-    def problems(self) -> list[str]:
-        """Functions of the script that raised."""
-        return list(self._problems)
 
     async def _describe(self, exchange: Exchange) -> None:
         model = exchange.request.model
@@ -116,8 +112,8 @@ class ScriptedResponder:
         try:
             turn = await self._script.turn(request)
         except Exception as error:
-            self._problems.append(f"the script failed on a request: {type(error).__name__}: {error}")
-            await exchange.refuse(APIError(500, self._problems[-1]))
+            self.problems.append(f"the script failed on a request: {type(error).__name__}: {error}")
+            await exchange.refuse(APIError(500, self.problems[-1]))
             return
         await _Performance(exchange, turn, self._models.version(request.model), self._delay).run()
 
