@@ -46,7 +46,6 @@ class Retriever(Protocol):
         Returns:
             The best first; empty if nothing answers the question, so that the agent can say so.
         """
-        ...
 
 
 class Embedder(Protocol):
@@ -54,11 +53,9 @@ class Embedder(Protocol):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector a text."""
-        ...
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of a question."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,43 +39,33 @@ class Backend(Protocol):
     @property
     def checkpointer(self) -> BaseCheckpointSaver[Any]:
         """What graphs are compiled with."""
-        ...
 
     async def rows(self, subject: str, limit: int) -> list[Row]:
         """The threads of a subject, the last used first."""
-        ...
 
     async def subjects(self, limit: int) -> list[tuple[str, int, float]]:
         """Each subject, how many threads it has, and when one of them was last used."""
-        ...
 
     async def keys(self, subject: str, limit: int) -> list[str]:
         """Keys of a subject's threads."""
-        ...
 
     async def stale(self, before: float, limit: int) -> list[str]:
         """Keys of threads that were last used before a time."""
-        ...
 
     async def surplus(self, keep: int, limit: int) -> list[str]:
         """Keys of the threads beyond the ``keep`` last used ones of each subject."""
-        ...
 
     async def delete(self, keys: Sequence[str], before: float | None = None) -> int:
         """Delete threads with everything in them, unless used since ``before``; tell how many were there."""
-        ...
 
     async def prune(self, limit: int) -> int:
         """Drop what no thread needs; ``limit`` is returned if there may be more."""
-        ...
 
     async def tidy(self) -> None:
         """Let deleted text leave the storage."""
-        ...
 
     async def aclose(self) -> None:
         """Close, within a deadline."""
-        ...
 
 
 class ThreadStore:
