@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from pathlib import Path
 
 from gsws.cli import output
+from gsws.diagnostics import Severity
 from gsws.plugins.registry import facts
 from gsws.project import Project, find_root, foreign_root, load_project, projects_below
 
-__all__ = ["check_environment", "current_root", "load_current", "no_project"]
+__all__ = ["check_environment", "check_files", "current_root", "load_current", "no_project"]
 
 
 def check_environment(name: str) -> None:
@@ -76,3 +78,15 @@ def load_current(env: str = "development") -> Project:
     """
     check_environment(env)
     return load_project(current_root(), env=env, plugins=facts())
+
+
+def check_files(project: Project, paths: Set[str]) -> None:
+    """
+    Make sure that files of a project have no errors.
+
+    Raises:
+        Failure: With the first one that there is.
+    """
+    for finding in project.findings:
+        if finding.severity is Severity.ERROR and finding.span is not None and finding.span.path in paths:
+            raise output.Failure(f"`{finding.span.path}`: {finding.message}", "`gsws validate` shows more")

@@ -13,7 +13,7 @@ from gsws.routing.inputs import Inbound, inputs_of
 from gsws.routing.pushing import Pushes, Pushing
 from gsws.types import Count, GSActor, GSCloudEvent, JSONObject
 
-__all__ = ["GSContext", "Invocation"]
+__all__ = ["GSContext", "Invocation", "Sharing"]
 
 
 class Invocation(Inbound, Protocol):
@@ -45,7 +45,37 @@ class Invocation(Inbound, Protocol):
     def members(self, room: str) -> list[str]: ...
 
 
-class GSContext(Pushing):
+class Sharing(Pushing):
+    """Whoever sees what all requests of a revision have in common; `_state` is that."""
+
+    __slots__ = ()
+
+    @property
+    def _state(self) -> Any:
+        raise NotImplementedError
+
+    @property
+    def config(self) -> Any:
+        """``config/default.yaml`` merged with the environment's file, by key and by attribute."""
+        return self._state.config
+
+    @property
+    def mappings(self) -> Any:
+        """The lookup tables of ``mappings/``, by key and by attribute."""
+        return self._state.mappings
+
+    @property
+    def datasources(self) -> Any:
+        """The long-lived clients of ``datasources/``, by key and by attribute."""
+        return self._state.datasources
+
+    @property
+    def functions(self) -> Any:
+        """The project's other handlers by dotted name, as they are written: ``ctx.functions["a.b"](ctx)``."""
+        return self._state.functions
+
+
+class GSContext(Sharing):
     """
     The context of one request.
 
@@ -64,26 +94,6 @@ class GSContext(Pushing):
         if self._inputs is None:
             self._inputs = inputs_of(self._invocation)
         return self._inputs
-
-    @property
-    def config(self) -> Any:
-        """``config/default.yaml`` merged with the environment's file, by key and by attribute."""
-        return self._invocation.shared.config
-
-    @property
-    def mappings(self) -> Any:
-        """The lookup tables of ``mappings/``, by key and by attribute."""
-        return self._invocation.shared.mappings
-
-    @property
-    def datasources(self) -> Any:
-        """The long-lived clients of ``datasources/``, by key and by attribute."""
-        return self._invocation.shared.datasources
-
-    @property
-    def functions(self) -> Any:
-        """The project's other handlers by dotted name, as they are written: ``ctx.functions["a.b"](ctx)``."""
-        return self._invocation.shared.functions
 
     @property
     def logger(self) -> Any:
@@ -140,6 +150,10 @@ class GSContext(Pushing):
     def members(self, room: str) -> list[str]:
         """The labels (``clientId``) of a room's members on this process."""
         return self._invocation.members(room)
+
+    @property
+    def _state(self) -> Any:
+        return self._invocation.shared
 
     @property
     def _pushes(self) -> Pushes:

@@ -17,15 +17,18 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib.abc import MetaPathFinder, PathEntryFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
-__all__ = ["FUNCTIONS", "ModuleSet"]
+from gsws.project.project import Project
+
+__all__ = ["FUNCTIONS", "Functions", "ModuleSet"]
 
 FUNCTIONS = "functions"
 """Folder and import package of the handlers."""
@@ -401,3 +404,31 @@ def _signature(file: str) -> tuple[int, ...] | None:
     if abs(time.time_ns() - status.st_mtime_ns) < _TICK:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+class Functions(Mapping[str, Any]):
+    """The project's handlers by dotted name, imported when they are asked for."""
+
+    __slots__ = ("_handlers", "_modules")
+
+    def __init__(self, project: Project, modules: ModuleSet) -> None:
+        self._handlers = project.handlers
+        self._modules = modules
+
+    def __getitem__(self, name: str) -> Any:
+        reference = self._handlers.find(name)
+        if reference is None:
+            raise KeyError(name)
+        return getattr(self._modules.load(reference.module), reference.callable)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no function `{name}` under functions/") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._handlers.names())
+
+    def __len__(self) -> int:
+        return len(self._handlers.names())

@@ -21,8 +21,7 @@ from gsws.project.project import Project
 from gsws.project.specs import AuthzSpec, EventSpec, HandlerRef, SourceSpec
 from gsws.routing.adapt import HandlerKind, SignatureError, bind, kind_of
 from gsws.routing.context import Invocation
-from gsws.routing.functions import Functions
-from gsws.routing.modules import ModuleSet
+from gsws.routing.modules import Functions, ModuleSet
 from gsws.schema.compile import Validator
 from gsws.text.span import Span
 from gsws.types import FrozenDict, frozen

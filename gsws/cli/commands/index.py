@@ -10,14 +10,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from gsws.cli import output
-from gsws.cli.current_project import load_current
+from gsws.cli.current_project import check_files, load_current
 from gsws.datasources.documents import open_index
-from gsws.diagnostics import Severity
 from gsws.project import Project
 from gsws.project.specs import DatasourceSpec
 
 if TYPE_CHECKING:
-    from gsws.ai.retrieval import FolderIndex, Progress, Report
+    from gsws.ai.retrieval import Progress, Report
 
 __all__ = ["run"]
 
@@ -59,10 +58,7 @@ def _chosen(project: Project, name: str | None) -> list[DatasourceSpec]:
     specs = [spec for spec in project.datasources.values() if spec.type == "documents"]
     if name is not None:
         specs = [spec for spec in specs if spec.name == name]
-    paths = {spec.path for spec in specs}
-    for finding in project.findings:
-        if finding.severity is Severity.ERROR and finding.span is not None and finding.span.path in paths:
-            raise output.Failure(f"`{finding.span.path}`: {finding.message}", "`gsws validate` shows more")
+    check_files(project, {spec.path for spec in specs})
     if not specs:
         what = f"no datasource `{name}` of `type: documents`" if name else "no datasource of `type: documents`"
         raise output.Failure(f"this project has {what}", "`gsws plugin add documents` writes one")
@@ -75,13 +71,9 @@ def _index(project: Project, spec: DatasourceSpec, rebuild: bool) -> Report:
             contextlib.closing(open_index(spec.config, project.base, spec.name, project.environ)) as index,
             _progress() as progress,
         ):
-            return _refreshed(index, progress, rebuild)
+            return index.refresh(progress, rebuild=rebuild)
     except sqlite3.Error as error:
         raise output.Failure(f"the index of `{spec.name}` cannot be written: {error}") from None
-
-
-def _refreshed(index: FolderIndex, progress: Progress, rebuild: bool) -> Report:
-    return index.refresh(progress, rebuild=rebuild)
 
 
 @contextlib.contextmanager

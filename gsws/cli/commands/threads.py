@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from gsws.cli import output
-from gsws.cli.current_project import load_current
+from gsws.cli.current_project import check_files, load_current
 from gsws.cli.suggest import did_you_mean
-from gsws.diagnostics import Severity
 from gsws.project import Project
 from gsws.project.shapes.units import duration
 from gsws.project.specs import DatasourceSpec
@@ -130,10 +129,7 @@ def _find(where: Where) -> _Found:
         return _Found(where.url, Path.cwd(), 0.0)
     project = load_current(where.env)
     spec = _spec(project, where.source)
-    for finding in project.findings:
-        # A look-up that failed leaves its own text in place of the address.
-        if finding.severity is Severity.ERROR and finding.span is not None and finding.span.path == spec.path:
-            raise output.Failure(f"{spec.path}: {finding.message}", "`gsws validate` says more")
+    check_files(project, {spec.path})  # a look-up that failed leaves its own text in place of the address
     config = spec.config
     url = str(config["url"])
     if not url.startswith(("postgres://", "postgresql://")) and "memory:" in url:

@@ -1,4 +1,4 @@
-"""What the requests of one event source share: loop, threads, deadlines, bounds, and whom they reach besides."""
+"""What the requests of one event source share: loop, threads, deadlines, bounds, and whom they answer and reach."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from gsws.defaults import IN_FLIGHT, QUEUE, QUEUE_BYTES
+from gsws.errors import ConnectionClosed
+from gsws.protocol.answer import Answer
 from gsws.routing.pushing import Pushes
 from gsws.runtime.counters import Counters
 from gsws.runtime.requests.idempotency import IdempotencyCache
 from gsws.runtime.requests.observer import Observer
 from gsws.runtime.threads import ThreadPool
+from gsws.runtime.transport import Connection
 from gsws.runtime.wheel import Wheel
 from gsws.schema.compile import Validator
+from gsws.types import GSActor, JSONObject
 
-__all__ = ["Executor", "RoomServer", "Working"]
+__all__ = ["Executor", "Outlet", "RoomServer", "Working", "closed_error"]
 
 _TICK: Final = 0.05
 """Seconds between two looks at the deadlines of running requests."""
@@ -121,3 +125,45 @@ class Executor:
             self.loop.call_later(_TICK, self._tick)
         else:
             self._ticking = False
+
+
+class Outlet(Protocol):
+    """
+    Whom a request answers.
+
+    Attributes:
+        executor: What the requests of its source share.
+        connection: The one it has now; a session that is resumed has another one.
+        label: The ``clientId`` (P4.1).
+    """
+
+    executor: Executor
+    connection: Connection
+    label: str
+
+    @property
+    def actor(self) -> GSActor: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def logger(self) -> Any: ...
+    @property
+    def metadata(self) -> JSONObject:
+        """What the server knows of the connection."""
+
+    def next_request_id(self) -> str:
+        """Make the server's own id of one more request."""
+
+    def transmit(self, answer: Answer, data: bytes) -> None:
+        """Send a frame of an answer, or keep it for who is owed it; called in order, the terminal frame last."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection."""
+
+    def join(self, room: str, *, is_announced: bool) -> None: ...
+    def leave(self, room: str) -> None: ...
+
+
+def closed_error(connection: Connection) -> ConnectionClosed:
+    """Make the exception for a send on a connection that is not open."""
+    return ConnectionClosed(connection.close_code or 1006, connection.close_reason or "")

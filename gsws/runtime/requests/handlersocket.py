@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from gsws.protocol.codec import encode
-from gsws.runtime.requests.outlet import Outlet, closed_error
+from gsws.runtime.requests.executor import Outlet, closed_error
 from gsws.runtime.transport import Connection
 
 __all__ = ["DONE", "HandlerSocket", "on_loop", "pause", "wait_for_room"]

@@ -20,9 +20,9 @@ from gsws.routing.context import GSContext
 from gsws.routing.pushing import Pushes
 from gsws.routing.table import Route, SharedState
 from gsws.runtime.requests.contract import check_broadcast, check_emit
+from gsws.runtime.requests.executor import Outlet
 from gsws.runtime.requests.handlersocket import DONE, HandlerSocket, on_loop, pause, wait_for_room
 from gsws.runtime.requests.idempotency import Key
-from gsws.runtime.requests.outlet import Outlet
 from gsws.types import Count, GSActor, JSONObject
 
 __all__ = ["CURRENT", "Request", "last_frame", "too_many"]

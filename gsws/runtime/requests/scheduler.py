@@ -18,11 +18,10 @@ from typing import Any, Final
 from gsws.protocol.errors import ERROR_HEAD, error_name
 from gsws.routing.table import Route
 from gsws.runtime.requests.execution import run
-from gsws.runtime.requests.executor import Executor
+from gsws.runtime.requests.executor import Executor, Outlet
 from gsws.runtime.requests.idempotency import KEY_LENGTH, key_of
 from gsws.runtime.requests.isolation import Isolated, is_changed
 from gsws.runtime.requests.lanes import Lanes
-from gsws.runtime.requests.outlet import Outlet
 from gsws.runtime.requests.request import CURRENT, Request, last_frame, too_many
 from gsws.types import RequestId
 

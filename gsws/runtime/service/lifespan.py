@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gsws.errors import ServeError
-from gsws.routing.pushing import Pushes, Pushing
+from gsws.routing.context import Sharing
+from gsws.routing.pushing import Pushes
 from gsws.routing.table import SharedState
 
 __all__ = ["Lifespan", "LifespanContext"]
@@ -27,8 +28,12 @@ END_SECONDS: Final = 10.0
 """How long it may take to end, once the sockets are closed."""
 
 
-class LifespanContext(Pushing):
-    """What the function receives: the project's state as it was when the service started, and the pushes."""
+class LifespanContext(Sharing):
+    """
+    What the function receives: the project's state as it was when the service started, and the pushes.
+
+    Its datasources are closed after the function has ended.
+    """
 
     __slots__ = ("_service_pushes", "_shared", "logger")
 
@@ -38,24 +43,8 @@ class LifespanContext(Pushing):
         self.logger = logger
 
     @property
-    def config(self) -> Any:
-        """``config/default.yaml`` merged with the environment's file."""
-        return self._shared.config
-
-    @property
-    def mappings(self) -> Any:
-        """The lookup tables of ``mappings/``."""
-        return self._shared.mappings
-
-    @property
-    def datasources(self) -> Any:
-        """The long-lived clients of ``datasources/``; they are closed after this function has ended."""
-        return self._shared.datasources
-
-    @property
-    def functions(self) -> Any:
-        """The project's functions by dotted name."""
-        return self._shared.functions
+    def _state(self) -> SharedState:
+        return self._shared
 
     @property
     def _pushes(self) -> Pushes:

@@ -16,9 +16,8 @@ from gsws.protocol.answer import Answer
 from gsws.routing.context import GSContext
 from gsws.routing.table import DEFAULT_TIMEOUT, Hooks, Route
 from gsws.runtime.requests.execution import invoke
-from gsws.runtime.requests.executor import Executor
+from gsws.runtime.requests.executor import Executor, Outlet
 from gsws.runtime.requests.handlersocket import DONE, HandlerSocket
-from gsws.runtime.requests.outlet import Outlet
 from gsws.runtime.requests.request import CURRENT, Request
 from gsws.types import AttributeDict
 

@@ -71,20 +71,7 @@ class Pushes:
         default: str | None = None,
     ) -> Count:
         """
-        Push one frame to everybody whom exactly one of ``room``, ``subject``, ``client_id``, ``connection`` names.
-
-        Args:
-            eventtype: The frame's name; none of the protocol's.
-            payload: An object; anything else is wrapped as a chunk's would be.
-            room: Everybody in it who is connected.
-            subject: Every connection and session of a user; without ``authn`` that is who has the label.
-            client_id: Every connection and session with a label.
-            connection: The one with this id.
-            source: The event source; needed where there are several and the context has none.
-            default: The source of the context.
-
-        Returns:
-            For how many connections it was queued; a session that is away counts if it gets the frame on its resume.
+        Push one frame, as `gsws.routing.pushing.Pushing.push` says; ``default`` is the source of the context.
 
         Raises:
             ValueError: If the name is the protocol's, the target is not exactly one, or the source is not clear.
@@ -107,13 +94,7 @@ class Pushes:
         source: str | None = None,
     ) -> Count:
         """
-        Close every connection of a subject or a label, or one connection; their sessions end too, away or not.
-
-        Args:
-            source: One event source; all of them if None.
-
-        Returns:
-            How many connections and sessions there were.
+        Close connections and end sessions, as `gsws.routing.pushing.Pushing.disconnect` says.
 
         Raises:
             ValueError: If the target is not exactly one, the source is unknown, or an application may not send that
