@@ -39,33 +39,17 @@ def _call(payload: Mapping[str, Any]) -> str:
     return f"tool.call {payload['name']}({arguments})"
 
 
-def _result(payload: Mapping[str, Any]) -> str:
-    return f"tool.result {payload['name']} {payload['ms']:g} ms"
-
-
-def _error(payload: Mapping[str, Any]) -> str:
-    return f"tool.error {payload['name']}: {payload['message']}"
-
-
-def _sources(payload: Mapping[str, Any]) -> str:
-    return "sources " + ", ".join(f"[{source['id']}] {source['source']}" for source in payload["sources"])
-
-
 def _usage(payload: Mapping[str, Any]) -> str:
     cost = payload.get("cost") or {}
     price = f", {cost['amount']:.6f} {cost['currency']}" if cost.get("amount") else ""
     return f"usage {payload['input_tokens']} + {payload['output_tokens']} tokens, {payload['model']}{price}"
 
 
-def _interrupt(payload: Mapping[str, Any]) -> str:
-    return f"interrupt {payload['id']} {json.dumps(payload['value'], ensure_ascii=False)}"
-
-
 _FORMS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "tool.call": _call,
-    "tool.result": _result,
-    "tool.error": _error,
-    "sources": _sources,
+    "tool.result": lambda payload: f"tool.result {payload['name']} {payload['ms']:g} ms",
+    "tool.error": lambda payload: f"tool.error {payload['name']}: {payload['message']}",
+    "sources": lambda payload: "sources " + ", ".join(f"[{one['id']}] {one['source']}" for one in payload["sources"]),
     "usage": _usage,
-    "interrupt": _interrupt,
+    "interrupt": lambda payload: f"interrupt {payload['id']} {json.dumps(payload['value'], ensure_ascii=False)}",
 }

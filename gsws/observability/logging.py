@@ -59,7 +59,7 @@ def configure_logging(
         _stamped,
     ]
     if format == "json":
-        renderer: list[Any] = [structlog.processors.format_exc_info, _json]
+        renderer: list[Any] = [structlog.processors.format_exc_info, lambda logger, method, event: json_line(event)]
     else:
         shared[-1] = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
         renderer = [
@@ -105,10 +105,6 @@ class _Sink:
 def _stamped(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     # In front: it is what differs between lines that are equal else.
     return {"timestamp": stamp(), "level": event.pop("level", method), "event": event.pop("event", ""), **event}
-
-
-def _json(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
-    return json_line(event)
 
 
 def _said_below(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -228,6 +228,7 @@ class _Builder:
             self._add("GS204", f"handler `{event.fn}` cannot be called: {error}", event.span, "named here")
             return None
         inbound = event.inbound
+        prefix = "" if event.validates == "message" else "/payload"
         # What an event says counts where the code does not tell: a generator that comes out of a call.
         streams = kind in _STREAMS or event.answers == "stream"
         return Route(
@@ -240,7 +241,7 @@ class _Builder:
             streams=streams,
             answers=event.answers,
             check=None if inbound is None else inbound.check,
-            explain=None if inbound is None else partial(violations, inbound, prefix=_prefix(event)),
+            explain=None if inbound is None else partial(violations, inbound, prefix=prefix),
             whole=event.validates == "message",
             query=event.query.check if event.query is not None else None,
             concurrency=event.concurrency,
@@ -415,11 +416,6 @@ def _import_help(error: BaseException) -> str | None:
             return 'pip install "gsws[ai]"'
         return f"install `{name}` into the environment that runs gsws, or put it beside functions/"
     return None
-
-
-def _prefix(event: EventSpec) -> str:
-    """Where in the message lies what is checked."""
-    return "" if event.validates == "message" else "/payload"
 
 
 def violations(validator: Validator, instance: Any, *, prefix: str = "") -> list[dict[str, str]]:

@@ -126,7 +126,7 @@ def print_findings(
     elif format == "concise":
         text = render_concise(findings, prefix=_from_here(project))
     else:
-        text = render_full(findings, project.text_of if project is not None else _no_text, colour=output.colour())
+        text = render_full(findings, project.text_of if project is not None else lambda _: None, colour=output.colour())
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
@@ -263,10 +263,6 @@ def _start(paths: Sequence[Path]) -> Path:
 def _no_project(start: Path) -> Finding:
     message, help = no_project(start, "not a gsws project here or above")
     return Finding(code="GS001", severity=Severity.ERROR, message=message, help=help)
-
-
-def _no_text(_: str) -> str | None:
-    return None
 
 
 def _count(number: int, word: str) -> str:

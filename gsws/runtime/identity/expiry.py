@@ -215,11 +215,6 @@ class Expiry:
         self._holder.actor = verified.actor
         self._schedule()
 
-    def move(self, holder: Holder) -> None:
-        """Be another one's from now on: a session that goes on over this connection."""
-        self._holder = holder
-        holder.actor = self.verified.actor
-
     def end(self) -> None:
         """The connection is closed."""
         self.is_over = True

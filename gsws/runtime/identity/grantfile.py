@@ -166,7 +166,8 @@ class GrantFile(Generic[_T]):
         is_first: bool = False,
     ) -> None:
         if trouble is not None and trouble != self.trouble and not is_first:
-            self._logger.error(f"{self._what} {_outcome(value)}", error=trouble, file=self.path.name)
+            outcome = "cannot be used" if value is None else "is gone"
+            self._logger.error(f"{self._what} {outcome}; nobody is let in by it", error=trouble, file=self.path.name)
         elif trouble is None and self.trouble is not None:
             self._logger.info(f"{self._what} is good again", file=self.path.name)
         if value != self.value:
@@ -235,10 +236,6 @@ def parse_grants(path: Path) -> Document:
     if (failure := document.failure()) is not None:
         raise GrantFileError(failure)
     return document
-
-
-def _outcome(value: object) -> str:
-    return "cannot be used; nobody is let in by it" if value is None else "is gone; nobody is let in by it"
 
 
 def _stamp_of(status: os.stat_result) -> _Stamp:

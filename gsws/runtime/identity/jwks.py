@@ -89,7 +89,7 @@ class KeySet:
             Unavailable: If no keys have been had yet, or not for too long.
         """
         arrived = time.monotonic()
-        if arrived - self._fetched > MAX_AGE and self._may_ask(arrived):
+        if arrived - self._fetched > MAX_AGE and self._task is None and arrived >= self._not_before:
             self._start()
         if self._is_useless(arrived):
             if self._task is not None:
@@ -118,9 +118,6 @@ class KeySet:
 
     def _is_useless(self, now: float) -> bool:
         return self._keys is None or now - self._fetched > MAX_STALE
-
-    def _may_ask(self, now: float) -> bool:
-        return self._task is None and now >= self._not_before
 
     def _matching(self, kid: str | None, algorithm: str) -> tuple[VerificationKey, ...]:
         matching = (

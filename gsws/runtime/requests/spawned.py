@@ -52,7 +52,7 @@ async def end_children(seconds: float, hurry: asyncio.Event, logger: Any) -> Non
     while (left := _left()) and not hurry.is_set() and asyncio.get_running_loop().time() < deadline:
         await asyncio.wait(left, timeout=_LOOK)
     if left:
-        names = sorted({_name(task) for task in left})
+        names = sorted({str(getattr(task.get_coro(), "__qualname__", task.get_name())) for task in left})
         logger.warning("cancelling tasks that handlers left running", tasks=len(left), names=names[:_MOST_NAMES])
         for task in left:
             task.cancel()
@@ -62,10 +62,6 @@ async def end_children(seconds: float, hurry: asyncio.Event, logger: Any) -> Non
 def _left() -> list[asyncio.Task[Any]]:
     me = asyncio.current_task()
     return [task for task in CHILDREN if task is not me and not task.done()]
-
-
-def _name(task: asyncio.Task[Any]) -> str:
-    return str(getattr(task.get_coro(), "__qualname__", task.get_name()))
 
 
 class _Contained(Coroutine[Any, Any, Any]):

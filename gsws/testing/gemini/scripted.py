@@ -15,7 +15,6 @@ from gsws.testing.gemini.chunks import DIMENSIONS, Answer, count_tokens, embeddi
 from gsws.testing.gemini.errors import APIError, invalid, no_method, too_long
 from gsws.testing.gemini.exchange import Exchange
 from gsws.testing.gemini.models import INPUT_LIMIT, Models
-from gsws.testing.gemini.request import Request
 from gsws.testing.gemini.script import Script
 from gsws.testing.gemini.turn import Turn
 
@@ -48,7 +47,9 @@ class ScriptedResponder:
         if request.operation == "models":
             await self._describe(exchange)
             return
-        refusal = self._models.refusal(request.model, request.operation) if request.operation else _unknown(request)
+        refusal: APIError | None = no_method(request.method, request.path)
+        if request.operation:
+            refusal = self._models.refusal(request.model, request.operation)
         if refusal is not None:
             await exchange.refuse(refusal)
         elif request.operation in ("embedContent", "batchEmbedContents"):
@@ -171,10 +172,6 @@ class _Performance:
         after = self._turn.stall_after
         if after is not None and (after == number or (last and after > number)):
             await asyncio.sleep(self._turn.stall)
-
-
-def _unknown(request: Request) -> APIError:
-    return no_method(request.method, request.path)
 
 
 def _embeddable(requests: Any) -> APIError | None:
