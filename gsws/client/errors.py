@@ -7,6 +7,7 @@ Not here: what the client does about it by itself (`gsws.client.policy`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from gsws.errors import GSWSError
@@ -117,6 +118,7 @@ class ConnectionLost(ClientError):
         return f"the connection was closed ({self.code}{f' {self.reason}' if self.reason else ''})"
 
 
+@dataclass(eq=False, repr=False)
 class ConnectFailed(ClientError):
     """
     No connection could be made; ``__cause__`` has the library's own exception.
@@ -129,21 +131,12 @@ class ConnectFailed(ClientError):
         retryable: Whether another attempt makes sense.
     """
 
-    def __init__(
-        self,
-        url: str,
-        detail: str,
-        *,
-        status: int | None = None,
-        retry_after: float | None = None,
-        retryable: bool = True,
-    ) -> None:
-        super().__init__(url, detail, status, retry_after, retryable)
-        self.url = url
-        self.detail = detail
-        self.status = status
-        self.retry_after = retry_after
-        self.retryable = retryable
+    url: str
+    detail: str
+    _: KW_ONLY
+    status: int | None = None
+    retry_after: float | None = None
+    retryable: bool = True
 
     def __str__(self) -> str:
         return f"no connection to {without_secrets(self.url)}: {self.detail}"
