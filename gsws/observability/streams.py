@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, TextIO
 
 from gsws.observability.writer import LogWriter, Repeats, json_line, stamp
 
-__all__ = ["Streams", "current", "finish", "taken_over"]
+__all__ = ["Streams", "finish", "taken_over"]
 
 _LONGEST: Final = 65536
 """Characters of a line without an end that are kept together."""
@@ -222,8 +222,3 @@ def finish(seconds: float = 1.0) -> None:
     """Before the process ends at once: write what waits."""
     for streams in tuple(_current):
         streams.finish(seconds)
-
-
-def current() -> Streams | None:
-    """The streams that were taken over last, or None."""
-    return _current[-1] if _current else None
