@@ -159,7 +159,7 @@ def test_an_address_that_cannot_be_looked_up(project):
 
     assert (told.code, told.err.splitlines()[0]) == (
         1,
-        "error: datasources/threads.yaml: the environment variable `NOWHERE_SET` is not set",
+        "error: `datasources/threads.yaml`: the environment variable `NOWHERE_SET` is not set",
     )
 
 

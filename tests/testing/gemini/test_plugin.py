@@ -38,7 +38,7 @@ def test_the_fixture_gives_a_stand_in_and_its_environment(tmp_path, monkeypatch)
 
 def test_the_plugin_loads_nothing_of_it_before_it_is_asked_for():
     code = (
-        "import sys, gsws.testing.plugin, gsws.testing.gemini\n"
+        "import sys, gsws.testing, gsws.testing.plugin\n"
         "print([name for name in sys.modules if name == 'h11' or 'gemini.' in name])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
