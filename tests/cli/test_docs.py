@@ -36,7 +36,9 @@ def test_commands_of_the_page(tmp_path):
 def test_every_command_and_option_is_described(tmp_path):
     """What `--help` lists stands in the page."""
     for words in every_command(tmp_path):
-        assert len(words) > 1 or f"## gsws {words[0]}" in PAGE
+        if len(words) == 1:
+            assert f"| [`gsws {words[0]}`](#gsws-{words[0]}) | " in PAGE
+            assert f"\n## gsws {words[0]}\n" in PAGE
         for option in re.findall(r"--[a-z-]+", inside(*words, "--help", cwd=tmp_path).out.partition("Options:")[2]):
             assert option == "--help" or option in PAGE, (words, option)
 

@@ -24,6 +24,7 @@ from tests.docs.pages import DOCS, ROOT, pages, prose, title
 from tests.e2e.serving import write_project
 
 PROTOCOL = DOCS / "reference" / "protocol.md"
+HTTP = DOCS / "reference" / "http.md"
 FORMAT = DOCS / "reference" / "project-format.md"
 HANDLERS = DOCS / "reference" / "handlers.md"
 POINTS = re.findall(r"^### (P\d+\.\d+) ", PROTOCOL.read_text(encoding="utf-8"), re.MULTILINE)
@@ -101,11 +102,21 @@ def test_the_documented_limits_are_the_defaults() -> None:
         "handshake_timeout": "10 s",
     }
     limits = DEFAULTS["limits"]
+    assert sorted(documented) == sorted(limits)
     assert (limits["message_bytes"], limits["send_buffer"], limits["json_depth"]) == ("1MiB", "1MiB", 64)
     assert (limits["in_flight"], limits["connections"], limits["handshake_timeout"]) == (32, 10000, "10s")
     assert (limits["queue"], limits["queue_bytes"]) == (1000, "1MiB")
     assert limits["connections_per_subject"] == 1000
     assert limits["connections_per_ip"] == limits["rate"]["messages"] == limits["connect_rate"]["connections"] == 0
+
+
+def test_every_limit_that_is_counted_is_documented() -> None:
+    """What the code counts as ``limits.NAME``, by itself or as the `limit` of a refusal, stands on the page."""
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "gsws").rglob("*.py"))
+    counted = set(re.findall(r'(?:"limits\.|\blimit="|\btoo_many\(")(\w+)"', code))
+
+    assert {"connections", "json_depth", "rate"} <= counted
+    assert counted - set(re.findall(r"`limits\.(\w+)`", HTTP.read_text(encoding="utf-8"))) == set()
 
 
 def test_names_of_the_protocol_are_no_event_keys(tmp_path: Path) -> None:
