@@ -15,7 +15,8 @@ from gsws.runtime.dispatch.claims import is_entitled, is_id, refusals, told_stre
 from gsws.runtime.dispatch.router import Router
 from gsws.runtime.sessions.session import Session
 from gsws.runtime.streams.followers import Followers
-from gsws.runtime.streams.log import StreamState, replay
+from gsws.runtime.streams.log import StreamState
+from gsws.runtime.streams.replay import replay
 from gsws.types import RequestId
 
 __all__ = ["FOLLOWERS", "Following"]

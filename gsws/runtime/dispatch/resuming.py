@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from gsws.protocol.answer import error_payload, frame
 from gsws.runtime.dispatch.claims import MOST, refusals, told_streams, wanted_streams
 from gsws.runtime.sessions.session import Session
-from gsws.runtime.streams.log import replay
+from gsws.runtime.streams.replay import replay
 from gsws.types import JSONObject, RequestId
 
 __all__ = ["refuse_resume", "resume"]

@@ -2,43 +2,17 @@
 Rooms of one event source on this process: encode once, write the same bytes to each member (protocol section 11).
 
 A member that does not read is closed, and nobody else is delayed (P9.3). What the same rooms have on other processes is
-behind a `Bus`, the seam between processes.
+behind a `Bus`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
+from gsws.runtime.rooms.bus import Bus
 from gsws.runtime.transport import encode_frame
 
-__all__ = ["Bus", "Deliver", "Hub", "Member"]
-
-Deliver: TypeAlias = Callable[[str, bytes], object]
-"""Takes a room and a JSON text in UTF-8 that another process sent to it."""
-
-
-class Bus(Protocol):
-    """
-    One process's end.
-
-    Guarantees of every implementation: a message reaches each other process that has the room open at most once, and
-    never the one that sent it; messages of one process to one room arrive in the order they were sent. A message that
-    was under way while a room was opened, or while the bus was not connected, may be lost. No call waits; each comes
-    from the event loop, and so does each delivery.
-    """
-
-    def subscribe(self, deliver: Deliver) -> None:
-        """Name who takes what arrives for the rooms that are open; called once, before any other."""
-
-    def open(self, room: str) -> None:
-        """The first member of a room is here."""
-
-    def close(self, room: str) -> None:
-        """The last member of a room has gone."""
-
-    def publish(self, room: str, text: bytes) -> None:
-        """Send to the members of a room on all other processes."""
+__all__ = ["Hub", "Member"]
 
 
 class Member(Protocol):

@@ -15,31 +15,13 @@ from gsws.defaults import HEARTBEAT, RESUME_BYTES, RESUME_WINDOW
 from gsws.runtime.counters import Counters
 from gsws.runtime.rooms.hub import Hub
 from gsws.runtime.rooms.presence import Presence
+from gsws.runtime.sessions.directory import Directory
 from gsws.runtime.sessions.reachable import Reachable, Reached
 from gsws.runtime.sessions.visits import Visits
 from gsws.runtime.sessions.waiting import WaitingSessions
 from gsws.runtime.wheel import Wheel
 
-__all__ = ["Directory", "SessionRegistry"]
-
-
-class Directory(Protocol):
-    """
-    One process's view.
-
-    Guarantees of every implementation: at most one process holds a key at a time; who claimed it first keeps it until
-    it releases it, or until its lease is over without having been renewed. `find` may be late by as much as a lease:
-    whoever goes where it points asks there. `claim` and `release` do not wait; they come from the event loop.
-    """
-
-    def claim(self, key: str) -> None:
-        """This process holds a key from now on; a key that another one holds stays that one's."""
-
-    def release(self, key: str) -> None:
-        """It holds a key no longer; one that it does not hold does nothing."""
-
-    async def find(self, key: str) -> str | None:
-        """The name of the process that holds a key, this one included; None if nobody does."""
+__all__ = ["SessionRegistry"]
 
 
 class _Session(Reached, Protocol):

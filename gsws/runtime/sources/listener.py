@@ -22,7 +22,8 @@ from gsws.runtime.identity import Authenticator
 from gsws.runtime.sessions.client import Client
 from gsws.runtime.sessions.session import Session
 from gsws.runtime.sources.drain import end_requests, finish_requests
-from gsws.runtime.sources.options import listen_options, status_page
+from gsws.runtime.sources.options import listen_options
+from gsws.runtime.sources.pages import status_page
 from gsws.runtime.sources.source import Source
 from gsws.runtime.transport import Connection, Handshake, HTTPRefusal, Listener, Page, Port, Receiver, RequestHead
 from gsws.runtime.transport.certificate import Certificate

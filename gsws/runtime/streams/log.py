@@ -1,23 +1,17 @@
 """
 The seam behind which sessions are kept: on one process in memory, between processes in a backplane.
 
-Shapes, and what a client that missed frames is sent of them (protocol P8.3); `gsws.runtime.streams.memory` is the
-implementation for one process.
+Only shapes; `gsws.runtime.streams.memory` is the implementation for one process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
-
-from gsws.protocol.answer import chunk_text
-from gsws.protocol.codec import encode
 from gsws.types import RequestId
 
-__all__ = ["SessionLog", "StreamState", "replay"]
+__all__ = ["SessionLog", "StreamState"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +81,3 @@ class SessionLog(Protocol):
 
     def __len__(self) -> int:
         """How many streams are held."""
-
-
-def replay(id: RequestId, state: StreamState) -> Iterator[bytes]:
-    """The missed frames of a stream; where all text was asked for, a snapshot in the place of the last chunk of it."""
-    frames, text = state.frames, state.text
-    if text is None:
-        yield from frames
-        return
-    last = next((number for number in range(len(frames) - 1, -1, -1) if chunk_text(frames[number]) is not None), None)
-    if last is None and state.gap is not None:
-        yield from frames[: state.earlier]
-        yield _snapshot(id, state.gap, text)
-        yield from frames[state.earlier :]
-        return
-    for number, data in enumerate(frames):
-        if number == last:
-            yield _snapshot(id, msgspec.json.decode(data)["seq"], text)
-        elif chunk_text(data) is None:
-            yield data
-
-
-def _snapshot(id: RequestId, seq: int, text: str) -> bytes:
-    return encode({"eventtype": "stream.snapshot", "id": id, "seq": seq, "payload": {"message": text}})

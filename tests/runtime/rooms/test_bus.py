@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gsws.runtime.rooms.bus import MemoryBus
 from gsws.runtime.rooms.hub import Hub
 from gsws.runtime.transport import encode_frame
-from tests.runtime.rooms.memory_bus import MemoryBus
 
 
 class Member:
@@ -22,8 +22,8 @@ class Member:
 @pytest.fixture
 def hubs():
     """The hubs of three processes."""
-    bus = MemoryBus()
-    return [Hub(bus.end()) for _ in range(3)]
+    ends = []
+    return [Hub(MemoryBus(ends)) for _ in range(3)]
 
 
 def test_a_message_reaches_the_members_of_every_process_once(hubs):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.runtime.sessions.memory_directory import MemoryDirectories
+from gsws.runtime.sessions.directory import MemoryDirectory
 from tests.runtime.virtual import VirtualLoop, make_source, open_connection
 
 
@@ -23,16 +23,18 @@ def time():
 
 
 @pytest.fixture
-def directories(time):
-    return MemoryDirectories(time, lease=10.0)
+def views(time):
+    """Those of two processes."""
+    held = {}
+    return [MemoryDirectory(node, held, time, lease=10.0) for node in ("here", "there")]
 
 
 def find(directory, key):
     return asyncio.run(directory.find(key))
 
 
-def test_who_claims_first_holds_a_key_until_it_releases_it(directories):
-    here, there = directories.of("here"), directories.of("there")
+def test_who_claims_first_holds_a_key_until_it_releases_it(views):
+    here, there = views
     here.claim("s")
     there.claim("s")
     assert find(there, "s") == find(here, "s") == "here"
@@ -44,32 +46,32 @@ def test_who_claims_first_holds_a_key_until_it_releases_it(directories):
     assert find(here, "s") == "there"
 
 
-def test_a_process_that_no_longer_says_that_it_is_there_holds_nothing(directories, time):
-    here, there = directories.of("here"), directories.of("there")
+def test_a_process_that_no_longer_says_that_it_is_there_holds_nothing(views, time):
+    here, there = views
     here.claim("s")
     time.now = 9.0
-    directories.renew("here")
+    here.renew()
     time.now = 18.0
-    directories.renew("there")
+    there.renew()
     assert find(there, "s") == "here"
     time.now = 20.0
     assert find(there, "s") is None
     there.claim("s")
-    directories.renew("here")
+    here.renew()
     assert find(here, "s") == "there"
 
 
-def test_a_registry_claims_its_sessions_and_releases_them_at_their_end(directories):
+def test_a_registry_claims_its_sessions_and_releases_them_at_their_end(views):
     """Also one that was opened only to resume another."""
     loop = VirtualLoop()
     source = make_source(loop, [], window=5.0)
-    source.registry.directory = directories.of("here")
+    source.registry.directory = views[0]
     first, second = (open_connection(loop, source, session=True) for _ in range(2))
     ids = [connection.sent[0]["payload"]["session"] for connection in (first, second)]
-    assert [directories.holder(id) for id in ids] == ["here", "here"]
+    assert [find(views[1], id) for id in ids] == ["here", "here"]
     second.message("gsws.resume", {**first.sent[0]["payload"], "streams": {}})
-    assert [directories.holder(id) for id in ids] == ["here", None]
+    assert [find(views[1], id) for id in ids] == ["here", None]
     second.leave()
     loop.advance(1.0)
-    assert [directories.holder(id) for id in ids] == [None, None]
+    assert [find(views[1], id) for id in ids] == [None, None]
     loop.close()
