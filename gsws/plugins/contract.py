@@ -13,7 +13,7 @@ calling them is the runtime's.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -213,7 +213,7 @@ class EventSource(Protocol):
 class Reconfigurable(Protocol):
     """An event source that takes over changes of its file while it runs; any other needs a restart for them."""
 
-    def reconfigure(self, config: Mapping[str, Any]) -> Set[str]:
+    def reconfigure(self, config: Mapping[str, Any]) -> Iterable[str]:
         """
         Take over a changed file, checked as for `Plugin.create`; running requests go on.
 

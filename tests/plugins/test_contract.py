@@ -42,6 +42,8 @@ BELL = {
         bell.rare: {fn: ring.rung, payload: {type: object}, rate: {messages: 1, per: 1m}}
         bell.slow: {fn: ring.slow, payload: {}}
         bell.endless: {fn: ring.endless, payload: {}}
+        bell.deaf: {fn: ring.deaf, payload: {}, timeout: 100ms}
+        bell.chatty: {fn: ring.chatty, payload: {}}
         websocket.here: {fn: ring.here, payload: {}}
     """,
     "functions/ring.py": """
@@ -53,6 +55,17 @@ BELL = {
             return "finished"
         async def endless():
             await asyncio.sleep(60)
+        AWAKE = asyncio.Event()
+        async def deaf():
+            while not AWAKE.is_set():
+                try: await AWAKE.wait()
+                except asyncio.CancelledError: pass
+        async def chatty(ctx, ws):
+            for data in ("no JSON", b"bytes", [1], {"eventtype": "reply", "payload": {"data": "wrong"}}):
+                await ws.send(data)
+            await ctx.emit("chat", {"n": 1})
+            await ws.close()
+            return "answer"
         async def here(): return "here"
     """,
 }
@@ -159,6 +172,31 @@ def test_a_source_without_a_port_runs_handlers(tmp_path):
             assert client.closed()[0] == 4504
 
 
+def test_what_a_handler_sends_besides_is_no_part_of_what_a_handle_returns(tmp_path):
+    """Nobody reads it, whatever it is."""
+    with served(tmp_path, BELL) as running:
+        status = running.call(lambda: running.service.sources["bell"].handles["bell.chatty"]({}))
+    assert (status.success, status.data) == (True, "answer")
+
+
+def test_a_handle_does_not_wait_for_a_handler_that_ignores_its_cancellation(tmp_path):
+    with served(tmp_path, BELL) as running:
+        assert running.call(lambda: running.service.sources["bell"].handles["bell.deaf"]({})).code == 504
+        running.call(lambda: sys.modules["functions.ring"].AWAKE.set())
+
+
+def test_a_reload_leaves_handles_and_their_rates_as_they_are(tmp_path):
+    """Only what is new is subscribed."""
+    with served(tmp_path, BELL) as running:
+        bell = running.service.sources["bell"]
+        before = dict(bell.handles)
+        assert running.call(lambda: bell.handles["bell.rare"]({"times": 1})).code == 200
+        running.write("events/more.yaml", "bell.more: {fn: ring.here, payload: {}}\n")
+        assert running.reload("events/more.yaml") == ()
+        assert bell.handles == {**before, "bell.more": bell.handles["bell.more"]}
+        assert running.call(lambda: bell.handles["bell.rare"]({"times": 1})).code == 429
+
+
 def test_events_and_handlers_of_a_reload_are_there(tmp_path):
     """A handle runs what a reload put in place; a new event is subscribed, and one that is gone answers 404."""
     with served(tmp_path, BELL) as running:
@@ -180,6 +218,7 @@ def test_a_file_without_a_port_is_taken_over_or_named(tmp_path, tunable, tone, r
         running.reload("eventsources/bell.yaml")
         assert running.service.health()["bell"].facts == {"tone": tone}
         assert [entry["keys"] for entry in running.log(RESTART)] == restart
+        assert running.log("event source does not take over the change") == []
 
 
 def test_a_source_that_cannot_take_over_a_change_goes_on(tmp_path):

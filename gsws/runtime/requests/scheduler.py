@@ -166,7 +166,7 @@ class Scheduler:
             request.task.cancel()
 
     async def run_detached(self, request: Request) -> None:
-        """Run a request and wait for it; for sources without connections. Cancelling the caller cancels it."""
+        """Run a request of no connection and wait for it until it is passed by; cancelling the caller cancels it."""
         request.owner = self
         self.in_flight += 1
         self.executor.mark_busy(self)
@@ -174,7 +174,8 @@ class Scheduler:
         task = request.task
         assert task is not None
         try:
-            await asyncio.wait({task})
+            while request.task is task and not task.done():
+                await asyncio.wait({task}, timeout=ABANDON_AFTER)
         except asyncio.CancelledError:
             self.abort(request, "cancelled")
             raise

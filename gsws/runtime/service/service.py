@@ -333,7 +333,9 @@ class Service:
     def _subscribe(self, name: str) -> None:
         live = self._live(name)
         for key in live.router.routes:
-            self.sources[name].subscribe(key, make_handle(live, key))
+            if key not in live.subscribed:
+                self.sources[name].subscribe(key, make_handle(live, key))
+        live.subscribed = live.router.routes
 
     def _live(self, name: str) -> Source:
         live = self.live.get(name)
@@ -429,7 +431,7 @@ class Service:
         source = self.sources[now.name]
         fixed: Set[str] = before.config.keys() | now.config.keys()
         if isinstance(source, Reconfigurable) and self._types[now.name] == now.type:
-            fixed = source.reconfigure(self._config(now)) | {"type"}
+            fixed = {*source.reconfigure(self._config(now)), "type"}
         changed = sorted(key for key in fixed if before.config.get(key) != now.config.get(key))
         if changed:
             self.logger.warning("change takes effect after a restart", source=now.name, keys=changed)

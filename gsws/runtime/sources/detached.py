@@ -1,15 +1,15 @@
 """
 Requests without a connection: what an event source other than WebSocket hands in through the plugin contract.
 
-The same checks, order-free execution and contract as for a socket; frames that a handler sends are collected, because
-there is nobody to stream to.
+The same checks, order-free execution and contract as for a socket; the frames of the answer are collected, because
+there is nobody to stream to, and what a handler sends besides reaches nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -44,7 +44,7 @@ def make_handle(source: Source, key: str) -> EventHandle:
         metadata: Mapping[str, Any] | None = None,
     ) -> GSStatus:
         router, sink = source.router, _Sink()
-        client = Client(source.registry, source.executor, sink, actor)
+        client = _Caller(source.registry, source.executor, sink, actor)
         client.label = client_id or source.name
         route = router.routes.get(key)
         if route is None:
@@ -65,7 +65,7 @@ def make_handle(source: Source, key: str) -> EventHandle:
             await client.scheduler.run_detached(request)
         finally:
             client.left(sink, 1000, "")  # it leaves the rooms that its handler joined
-        return sink.status()
+        return _status_of(client.frames)
 
     return handle
 
@@ -97,8 +97,21 @@ def _refused(source: Source, client: Client, refusal: Refusal) -> GSStatus:
     return GSStatus(False, ERRORS[refusal.name].code, refusal.message, refusal.details or None)
 
 
+class _Caller(Client):
+    """Whoever called a handle: keeps the frames of the answer."""
+
+    __slots__ = ("frames",)
+
+    def __init__(self, *shared: Any) -> None:
+        super().__init__(*shared)
+        self.frames: list[bytes] = []
+
+    def transmit(self, answer: Answer, data: bytes) -> None:
+        self.frames.append(data)
+
+
 class _Sink:
-    """A `Connection` without a peer: keeps the frames of one request."""
+    """A `Connection` without a peer: there is nobody to read what is sent."""
 
     host = authority = path = query = ""
     port = buffered = backlog_beyond_replay = 0
@@ -111,20 +124,12 @@ class _Sink:
 
     def __init__(self) -> None:
         self.id = f"detached-{uuid.uuid4()}"
-        self.frames: list[bytes] = []
 
-    def send_text(self, data: bytes) -> None:
-        self.frames.append(data)
-
-    def send_binary(self, data: bytes) -> None:
-        self.frames.append(data)
-
-    def send_prepared(self, frame: bytes) -> None:
-        """Of another request: there is nobody to read it."""
-
-    def push(self, frame: bytes) -> bool:
-        """A room's frame, as `send_prepared`."""
+    def unread(self, data: bytes) -> Any:
+        """Nobody reads it, and nobody waits for that."""
         return True
+
+    send_text = send_binary = send_prepared = push = unread
 
     def keeps_up(self, most: int) -> bool:
         return True
@@ -144,20 +149,21 @@ class _Sink:
     def entrust(self, receiver: Receiver) -> None:
         """Nothing arrives."""
 
-    def status(self) -> GSStatus:
-        """The terminal frame as a status; a stream's text is its data."""
-        text = []
-        for data in self.frames:
-            message = msgspec.json.decode(data)
-            payload = message.get("payload", {})
-            match message.get("eventtype"):
-                case "stream.chunk":
-                    text.append(payload.get("message", ""))
-                case "reply":
-                    return GSStatus(True, payload.get("code"), payload.get("message"), payload.get("data"))
-                case "stream.error":
-                    return GSStatus(False, payload.get("code"), payload.get("message"), payload.get("data"))
-                case "stream.end":
-                    reason = payload.get("reason")
-                    return GSStatus(reason == "complete", None, None, {**payload, "message": "".join(text)})
-        return GSStatus(False, 500, "the handler sent no answer")
+
+def _status_of(frames: Iterable[bytes]) -> GSStatus:
+    """The terminal frame as a status; a stream's text is its data."""
+    text = []
+    for data in frames:
+        message = msgspec.json.decode(data)
+        payload = message["payload"]
+        match message["eventtype"]:
+            case "stream.chunk":
+                text.append(payload["message"])
+            case "reply":
+                return GSStatus(True, payload.get("code"), payload.get("message"), payload.get("data"))
+            case "stream.error":
+                return GSStatus(False, payload.get("code"), payload.get("message"), payload.get("data"))
+            case "stream.end":
+                reason = payload.get("reason")
+                return GSStatus(reason == "complete", None, None, {**payload, "message": "".join(text)})
+    return GSStatus(False, 500, "the handler sent no answer")

@@ -52,6 +52,7 @@ class Source:
         executor: What its requests share.
         registry: What its clients share.
         router: What its connections share on the way in.
+        subscribed: The events for which a source without a port has its handles.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Source:
             hub=hub,
         )
         self.router = Router(self.executor, self.registry, Seats(self.counters))
+        self.subscribed: Mapping[str, Route] = {}
 
     def clients(self) -> list[Client]:
         """The clients that are connected, each once."""
