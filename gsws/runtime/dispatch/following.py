@@ -89,16 +89,16 @@ class Following:
             What is wrong with the frame if it has no sense; nothing was answered then.
         """
         streams = payload.get("streams") if isinstance(payload, dict) else None
-        if not isinstance(streams, dict | list) or not streams or not isinstance(payload.get("session"), str):
+        named = wanted_streams(streams)  # read without the session, whose ids are not this client's to know
+        if not named or not isinstance(payload.get("session"), str):
             return "`gsws.follow` needs `session`, `secret` and `streams` in its payload"
         client = self._client
         session = self._router.registry.sessions.get(payload["session"])
         if session is client:
             return "a session does not follow itself; it has the frames of its own requests"
         if session is None or not is_entitled(session.secret, payload.get("secret"), session.actor, client.actor):
-            # Read without the session, whose ids are not this client's to know.
             text = "there is no such session, or it may not be followed with this secret"
-            self._refuse(wanted_streams(streams), "forbidden", text)
+            self._refuse(named, "forbidden", text)
             self._attempts += session is not None
             if self._attempts >= _ATTEMPTS:
                 client.close(CloseCode.FORBIDDEN, "too many wrong secrets")

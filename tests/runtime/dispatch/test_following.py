@@ -453,7 +453,16 @@ def test_a_follower_is_not_closed_for_what_it_asked_to_have_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "payload", [None, {}, {"session": "x", "secret": "y"}, {"session": 5, "streams": {"s": 1}}, {"streams": {}}]
+    "payload",
+    [
+        None,
+        {},
+        {"session": "x", "secret": "y"},
+        {"session": 5, "streams": {"s": 1}},
+        {"streams": {}},
+        {"session": "x", "secret": "y", "streams": {"": 1, "s" * 65: 1}},
+        {"session": "x", "secret": "y", "streams": [1, [None, 1], ["s"], [True, 1]]},
+    ],
 )
 def test_what_is_no_request_to_follow_is_refused(service, payload):
     """P8.8, P7.1."""
