@@ -14,6 +14,8 @@ class CloseCode(enum.IntEnum):
     4000 to 4499 tell the client to reconnect with back-off, 4500 to 4999 not to.
     """
 
+    __repr__ = int.__repr__  # a number like any other for handlers and their logs
+
     NORMAL = 1000
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002

@@ -127,8 +127,8 @@ class Arrival:
             self._let_in()
             return
         task = asyncio.Task(self._run(), loop=self._client.executor.loop)
-        self._visits.arriving.add(task)
-        task.add_done_callback(self._visits.arriving.discard)
+        self._visits.arriving[self._client] = task
+        task.add_done_callback(lambda _: self._visits.arriving.pop(self._client))
 
     async def _run(self) -> None:
         hook = self._visits.hooks.on_connect

@@ -124,12 +124,12 @@ class Visits:
 
     Attributes:
         hooks: As the current revision has them.
-        arriving: Tasks of connections whose ``on_connect`` runs.
+        arriving: Client → task, while its ``on_connect`` runs.
     """
 
     def __init__(self, executor: Executor, hooks: Hooks) -> None:
         self.hooks = hooks
-        self.arriving: set[asyncio.Task[None]] = set()
+        self.arriving: dict[Visitor, asyncio.Task[None]] = {}
         self._executor = executor
         self._since: dict[Visitor, float] = {}
         self._leaving: deque[HookRequest] = deque()
@@ -160,17 +160,18 @@ class Visits:
         for client in tuple(self._since):
             connection = client.connection
             self.end(client, connection.close_code or 1001, connection.close_reason or "")
-        while left := {*self.arriving, *self._running}:
+        while left := {*self.arriving.values(), *self._running}:
             wait = deadline - self._executor.loop.time()
             if wait <= 0:
                 break
             await asyncio.wait(left, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-        waiting, unfinished = len(self._leaving), {*self.arriving, *self._running}
+        waiting, unfinished = len(self._leaving), {*self.arriving.values(), *self._running}
         self._leaving.clear()
         if unfinished or waiting:
             self._executor.logger.error(
-                "`on_disconnect` did not run to its end for everybody before the shutdown",
-                running=len(unfinished),
+                "`on_connect` or `on_disconnect` did not run to its end for everybody before the shutdown",
+                arriving=len(self.arriving),
+                running=len(self._running),
                 waiting=waiting,
             )
             for task in unfinished:

@@ -35,17 +35,23 @@ async def finish_requests(router: Router, seconds: float, hurry: asyncio.Event) 
     began = loop.time()
     deadline = began + seconds
     spread = min(seconds, _LEAST + len(connections) / _RETURNS)
+    visits = router.registry.visits
+    arriving = {} if visits is None else visits.arriving
     leaves_at = {arrived: began + arrived.drain(spread) for arrived in tuple(connections)}
     while not hurry.is_set() and (now := loop.time()) < deadline:
         # What was aborted has its terminal frame; a handler that ignores that is not waited for.
         busy = {requests for requests in router.executor.busy if requests.is_owed()}
-        idle = {arrived for arrived in connections if arrived.client.scheduler not in router.executor.busy}
+        idle = {
+            arrived
+            for arrived in connections
+            if arrived.client.scheduler not in router.executor.busy and arrived.client not in arriving
+        }
         for arrived in tuple(idle):
             if now >= leaves_at.get(arrived, now) and not (busy and arrived.lingers):
                 arrived.shut()
                 connections.discard(arrived)
                 idle.discard(arrived)
-        if not busy and not idle:
+        if not (busy or idle or arriving):
             return
         await asyncio.sleep(_LOOK)
 

@@ -380,6 +380,25 @@ def test_a_hook_that_takes_its_time_does_not_hold_up_others(service):
         assert types(slow, 3) == ["welcome", "second", "reply"]
 
 
+def test_what_waits_for_the_hook_at_a_shutdown_is_answered_once_it_has_ended(tmp_path):
+    """P5.2, P10.2: what a client had sent is read before it is closed."""
+    with served(tmp_path, FILES) as service, plain(service, "slow") as slow, session(service, "slow") as other:
+        for client in (slow, other):
+            client.send("websocket.echo", 1, id=1)
+        service.wait_for(lambda: log().count(("hello", "slow")) == 2)
+        entries = log()
+        with beside(service.end):
+            assert types(slow, 2) == ["welcome", "second"]
+            refused = slow.receive()
+            assert (refused["id"], refused["payload"]["error"], refused["payload"]["taken"]) == (1, "draining", False)
+            assert slow.closed()[0] == 1001
+            while (frame := other.receive())["eventtype"] != "stream.error":
+                assert frame["eventtype"] in ("gsws.hello", "gsws.draining", "welcome", "second")
+            assert (frame["id"], frame["payload"]["error"], frame["payload"]["taken"]) == (1, "draining", False)
+            assert other.closed()[0] == 4450
+    assert [entry[0] for entry in entries] == ["hello", "hello", "bye", "gone", "bye", "gone"]
+
+
 def test_a_flood_before_the_hook_has_ended_is_bounded(service):
     """P9.2: what a client sends meanwhile is left in its socket; all of it is answered afterwards."""
     with plain(service, "gate") as client:
