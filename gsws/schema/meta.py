@@ -116,9 +116,9 @@ def _wrong_value(keyword: str, value: JSONValue, pointer: Pointer) -> Iterator[S
     if keyword in MAP and isinstance(value, dict):
         for name, inner in value.items():
             if not isinstance(inner, (dict, bool)):
-                yield SchemaFinding(
-                    "GS401", f"`{name}` under `{keyword}` must be {_SCHEMA}, not {tick(inner)}", (*pointer, name)
-                )
+                text = f"`{name}` under `{keyword}` must be {_SCHEMA}, not {tick(inner)}"
+                help = f"write `{name}: {{type: {inner}}}`" if inner in _TYPES else None
+                yield SchemaFinding("GS401", text, (*pointer, name), help=help)
         return
     if keyword in LIST and isinstance(value, list) and value:
         wrong = [(number, inner) for number, inner in enumerate(value) if not isinstance(inner, (dict, bool))]

@@ -77,7 +77,7 @@ def unknown_keywords(
         elif known:
             help = "name the draft that has it with `$schema`"
         else:
-            help = "a keyword of your own starts with `x-`"
+            help = "the names of an object's values stand under `properties`; a keyword of your own starts with `x-`"
         wrong = meant or (known and not chosen) or keyword == "optional"
         yield SchemaFinding(
             "GS402",

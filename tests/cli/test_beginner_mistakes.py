@@ -607,6 +607,22 @@ MISTAKES = [
         "list the required names",
     ),
     Mistake(
+        "a type in place of a schema",
+        event("name: {type: string, minLength: 1, maxLength: 100}", "name: string"),
+        "GS401",
+        f"{EVENT}:10",
+        "`name` under `properties` must be a schema",
+        "write `name: {type: string}`",
+    ),
+    Mistake(
+        "names without `properties`",
+        event("    properties:\n      name: {type: string, minLength: 1, maxLength: 100}\n", "    name: string\n"),
+        "GS402",
+        f"{EVENT}:9",
+        "unknown schema keyword `name`",
+        "stand under `properties`",
+    ),
+    Mistake(
         "limits the wrong way round",
         event("minLength: 1,", "minLength: 900,"),
         "GS410",

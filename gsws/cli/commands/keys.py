@@ -184,9 +184,8 @@ def _tell_unread(path: Path) -> None:
     except ValueError:
         name = str(path.resolve())
     where = " or ".join(f"`{place}`" for place in readers) or "a file in `eventsources/`"
-    output.note(
-        output.plain(f"  no source reads these keys yet: write `authn: {{api_keys: {{file: {name}}}}}` into {where}")
-    )
+    text = f"  no source reads these keys yet: write `authn: {{api_keys: {{file: {name}}}}}` into {where}"
+    output.note(output.plain(text))
 
 
 def _read(path: Path) -> tuple[ApiKey, ...]:
