@@ -212,4 +212,4 @@ def _check_eventtype(eventtype: str) -> None:
 
 
 def _listed(names: list[str]) -> str:
-    return "there is " + (", ".join(f"`{name}`" for name in names) or "none")
+    return "the project has " + (", ".join(f"`{name}`" for name in names) or "none")
