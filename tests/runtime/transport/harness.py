@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from gsws.runtime.sources.options import status_page
+from gsws.runtime.sources.pages import status_page
 from gsws.runtime.transport import Connection, Handshake, Listener, ListenOptions, Page, Port, RequestHead
 
 DEADLINE = 10.0
