@@ -125,11 +125,16 @@ class _Sink:
     def __init__(self) -> None:
         self.id = f"detached-{uuid.uuid4()}"
 
-    def unread(self, data: bytes) -> Any:
-        """Nobody reads it, and nobody waits for that."""
-        return True
+    def unread(self, data: bytes) -> None:
+        """Nobody reads what is no frame of the answer."""
 
-    send_text = send_binary = send_prepared = push = unread
+    send_text = send_binary = unread
+
+    def send_prepared(self, frame: bytes) -> None:
+        """The same."""
+
+    def push(self, frame: bytes) -> bool:
+        return True
 
     def keeps_up(self, most: int) -> bool:
         return True
