@@ -14,9 +14,10 @@ from typing import Any, Final
 from gsws.routing.table import Route
 from gsws.runtime.dispatch.router import Router
 from gsws.runtime.rate import Buckets, Rate, TokenBucket
+from gsws.runtime.requests.request import Request
 from gsws.types import GSActor
 
-__all__ = ["PATIENCE", "PATIENCE_SECONDS", "Refusal", "Throttle", "over_rate", "refusal_of", "too_many"]
+__all__ = ["PATIENCE", "PATIENCE_SECONDS", "Refusal", "Throttle", "over_rate", "refusal_of", "too_many", "violation_of"]
 
 PATIENCE: Final = 2048
 """Refusals as ``too_many_requests`` that one connection may collect in `PATIENCE_SECONDS` before it is closed."""
@@ -73,6 +74,17 @@ def over_rate(router: Router, eventtype: str, actor: GSActor, throttle: Callable
     key = "gsws." if eventtype.startswith("gsws.") else ""
     wait = _take(router, key, rate, actor, throttle, by_subject=rate.by == "subject")
     return too_many("rate", "over the rate limit", wait) if wait else None
+
+
+def violation_of(request: Request) -> list[dict[str, Any]] | None:
+    """What does not fit the event's schema, of a message that does not; None if the project's own hook answers it."""
+    route = request.route
+    assert route.explain is not None
+    errors = route.explain(request.message if route.whole else request.payload)
+    if route.on_invalid is None:
+        return errors
+    request.violation, request.route = errors, route.on_invalid
+    return None
 
 
 def too_many(limit: str, text: str, wait: float) -> Refusal:

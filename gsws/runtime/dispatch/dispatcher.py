@@ -16,7 +16,7 @@ from gsws.protocol.closecodes import CloseCode
 from gsws.protocol.codec import decode
 from gsws.protocol.errors import WireError
 from gsws.protocol.quoting import is_id, quoted
-from gsws.runtime.dispatch.admission import Refusal, Throttle, over_rate, refusal_of, too_many
+from gsws.runtime.dispatch.admission import Refusal, Throttle, over_rate, refusal_of, too_many, violation_of
 from gsws.runtime.dispatch.following import Following
 from gsws.runtime.dispatch.renewal import NotRenewed, Renewed, renew
 from gsws.runtime.dispatch.router import Router
@@ -26,7 +26,7 @@ from gsws.runtime.requests.request import Request
 from gsws.runtime.sessions.client import Client
 from gsws.runtime.transport import Connection
 from gsws.text.urls import first_values
-from gsws.types import GSActor, JSONObject, RequestId
+from gsws.types import GSActor, RequestId
 
 __all__ = ["Dispatcher"]
 
@@ -188,7 +188,7 @@ class Dispatcher:
     def misused(self, message: str, id: RequestId | None) -> None:
         """Answer a ``gsws.*`` frame without sense; who goes on sending such is closed with 4509 (P7.4)."""
         self._misuses += 1
-        self._observe(None, "invalid_message")
+        self.router.observe(self.client, None, "invalid_message")
         self._deny("invalid_message", message, id)
         if self._misuses >= _MISUSES:
             self.close(CloseCode.PROTOCOL_MISUSE, "misuse of gsws frames")
@@ -225,32 +225,23 @@ class Dispatcher:
 
     def _violates(self, request: Request) -> bool:
         """Answer a message that does not fit; True if the project's own hook answers it."""
-        route = request.route
-        assert route.explain is not None
-        errors = route.explain(request.message if route.whole else request.payload)
-        if route.on_invalid is not None:
-            request.violation = errors
-            request.route = route.on_invalid
+        errors = violation_of(request)
+        if errors is None:
             return True
         first = errors[0] if errors else None
         text = f"{first['pointer'] or 'the message'}: {first['message']}" if first else "the message does not fit"
         refusal = Refusal(
-            "schema_violation", f"Request validation failed: {text}", route.key, details={"errors": errors}
+            "schema_violation", f"Request validation failed: {text}", request.route.key, details={"errors": errors}
         )
         self._refuse(refusal, request.answer.id)
         return False
 
     def _refuse(self, refusal: Refusal, id: RequestId | None) -> None:
         """Answer a message that never becomes a request; who is refused on and on is closed (P7.4)."""
-        counters = self.router.executor.counters
-        if refusal.limit is not None:
-            counters.add(f"limits.{refusal.limit}")
-        counters.add(f"errors.{refusal.name}")
-        self._observe(refusal.event, refusal.name)
-        payload: JSONObject = error_payload(refusal.name, refusal.message, **refusal.details)
+        self.router.refused(self.client, refusal.event, refusal.name, refusal.limit)
         if id is not None and self._is_taken(id):
             # No part of the answer that this id has: without `seq`, and not its end (P5.4).
-            self.send(frame("stream.error", payload, id))
+            self.send(frame("stream.error", error_payload(refusal.name, refusal.message, **refusal.details), id))
         else:
             last = Answer(id).error(refusal.name, refusal.message, **refusal.details)
             if last is not None:
@@ -268,11 +259,6 @@ class Dispatcher:
         """
         self.router.executor.counters.add(f"errors.{name}")
         self.send(frame("stream.error", error_payload(name, message, **details), id))
-
-    def _observe(self, event: str | None, error: str) -> None:
-        executor = self.router.executor
-        if executor.observer is not None:
-            executor.observer.refused(self.client, executor.name, self.router.routes, event, error)
 
     def _is_over_rate(self, eventtype: str, id: RequestId | None) -> bool:
         refusal = over_rate(self.router, eventtype, self.client.actor, self._throttled)

@@ -14,6 +14,7 @@ from gsws.runtime.identity.expiry import Expiry
 from gsws.runtime.identity.seats import Seats
 from gsws.runtime.rate import Buckets
 from gsws.runtime.requests.executor import Executor
+from gsws.runtime.requests.observer import Caller
 from gsws.runtime.sessions.client import Client
 from gsws.runtime.sessions.registry import SessionRegistry
 from gsws.runtime.sessions.session import Session
@@ -93,6 +94,19 @@ class Router:
         """A client without a credential connects: from now on messages are asked whose they are."""
         self._has_anonymous = True
         self.guard()
+
+    def observe(self, caller: Caller, event: str | None, error: str) -> None:
+        """Tell whoever observes requests of a message that became none."""
+        executor = self.executor
+        if executor.observer is not None:
+            executor.observer.refused(caller, executor.name, self.routes, event, error)
+
+    def refused(self, caller: Caller, event: str | None, error: str, limit: str | None) -> None:
+        """Count a refusal, and the limit that it is for, and tell of it."""
+        if limit is not None:
+            self.executor.counters.add(f"limits.{limit}")
+        self.executor.counters.add(f"errors.{error}")
+        self.observe(caller, event, error)
 
     def drain(self) -> None:
         """Refuse new requests from now on; what clients that were held back have sent is read, and refused too."""

@@ -17,7 +17,8 @@ import msgspec
 from gsws.plugins.contract import EventHandle
 from gsws.protocol.answer import Answer
 from gsws.protocol.errors import ERRORS
-from gsws.runtime.dispatch.admission import Refusal, Throttle, refusal_of
+from gsws.runtime.dispatch.admission import Refusal, Throttle, refusal_of, violation_of
+from gsws.runtime.dispatch.router import Router
 from gsws.runtime.requests.request import Request
 from gsws.runtime.requests.scheduler import Scheduler
 from gsws.runtime.sessions.client import Client
@@ -48,18 +49,16 @@ def make_handle(source: Source, key: str) -> EventHandle:
         client.label = client_id or source.name
         route = router.routes.get(key)
         if route is None:
-            return _refused(source, client, Refusal("unknown_event", f"Unknown or unconfigured event type: {key}", key))
+            return _refused(router, client, Refusal("unknown_event", f"Unknown or unconfigured event type: {key}", key))
         if router.is_guarded and (refusal := refusal_of(router, route, client.actor, lambda: throttle)) is not None:
-            return _refused(source, client, refusal)
+            return _refused(router, client, refusal)
         message = {"eventtype": key, "payload": payload}
         request = Request(client, route, Answer("detached"), message, dict(metadata or {}))
         if route.check is not None and not route.check(message if route.whole else payload):
-            errors = route.explain(message if route.whole else payload) if route.explain is not None else []
-            if route.on_invalid is None:
-                details = {"errors": errors}
-                refusal = Refusal("schema_violation", "Request validation failed", key, details=details)
-                return _refused(source, client, refusal)
-            request.violation, request.route = errors, route.on_invalid
+            errors = violation_of(request)
+            if errors is not None:
+                refusal = Refusal("schema_violation", "Request validation failed", key, details={"errors": errors})
+                return _refused(router, client, refusal)
         client.scheduler = Scheduler(source.executor, client)
         try:
             await client.scheduler.run_detached(request)
@@ -86,14 +85,8 @@ async def drain_detached(source: Source, seconds: float, hurry: asyncio.Event) -
         await asyncio.wait(unfinished, timeout=_LAST_WAIT)
 
 
-def _refused(source: Source, client: Client, refusal: Refusal) -> GSStatus:
-    """Count and tell what is not taken, as the dispatcher does for a connection."""
-    executor = source.executor
-    executor.counters.add(f"errors.{refusal.name}")
-    if refusal.limit is not None:
-        executor.counters.add(f"limits.{refusal.limit}")
-    if executor.observer is not None:
-        executor.observer.refused(client, executor.name, source.router.routes, refusal.event, refusal.name)
+def _refused(router: Router, client: Client, refusal: Refusal) -> GSStatus:
+    router.refused(client, refusal.event, refusal.name, refusal.limit)
     return GSStatus(False, ERRORS[refusal.name].code, refusal.message, refusal.details or None)
 
 
