@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from gsws.testing.gemini.errors import APIError, invalid
 
-__all__ = ["check_content", "check_shape", "check_turns", "needs_signatures", "signature"]
+__all__ = ["check_content", "check_shape", "check_turns", "needs_signatures", "parts_of", "signature"]
 
 _ROLES: Final = ("user", "model", "function", None, "")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}\Z")
@@ -96,8 +96,8 @@ def check_turns(body: Mapping[str, Any], model: str) -> APIError | None:
     open_calls = 0
     before = ""
     for at, content in enumerate(contents):
-        calls = _parts(content, "functionCall")
-        responses = _parts(content, "functionResponse")
+        calls = parts_of(content, "functionCall")
+        responses = parts_of(content, "functionResponse")
         if open_calls and len(responses) != open_calls:
             return invalid(_NUMBER)
         if responses and not open_calls:
@@ -143,7 +143,7 @@ def _check_tools(tools: Sequence[Any]) -> APIError | None:
 def _check_signatures(contents: Sequence[Mapping[str, Any]]) -> APIError | None:
     """The running turn begins with the last content of the user that is no response; earlier ones are not looked at."""
     begins = max(
-        (at for at, one in enumerate(contents) if one.get("role") != "model" and not _parts(one, "functionResponse")),
+        (at for at, one in enumerate(contents) if one.get("role") != "model" and not parts_of(one, "functionResponse")),
         default=0,
     )
     for at, content in enumerate(contents):
@@ -152,7 +152,7 @@ def _check_signatures(contents: Sequence[Mapping[str, Any]]) -> APIError | None:
             given = part.get("thoughtSignature")
             if given and not _is_known(given):
                 return invalid("Corrupted thought signature.")
-            if "functionCall" not in part:
+            if part.get("functionCall") is None:
                 continue
             if at > begins and first and not given:
                 return invalid(
@@ -179,5 +179,6 @@ def _is_known(given: Any) -> bool:
     return raw.startswith(_MARK) or raw.decode(errors="replace") in _SKIPS
 
 
-def _parts(content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    return [part[key] for part in content.get("parts") or () if key in part]
+def parts_of(content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The members of a content's parts with a name; null is as if it were absent."""
+    return [part[key] for part in content.get("parts") or () if part.get(key) is not None]

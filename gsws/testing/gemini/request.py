@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
+from gsws.testing.gemini.checks import parts_of
 from gsws.testing.gemini.errors import APIError, invalid, invalid_key, missing_key
 from gsws.testing.gemini.http import Incoming
 from gsws.text.urls import query_of
@@ -96,7 +97,7 @@ class Request:
     def responses(self) -> Sequence[Mapping[str, Any]]:
         """The function responses of the last content: each ``{"name": str, "response": {...}, "id"?: str}``."""
         last = self.contents[-1] if self.contents else {}
-        return [part["functionResponse"] for part in last.get("parts") or () if "functionResponse" in part]
+        return parts_of(last, "functionResponse")
 
     @property
     def streams(self) -> bool:

@@ -57,6 +57,13 @@ def gemini(request):
         yield gemini
 
 
+@pytest.mark.parametrize("part", [{"functionResponse": None}, {"functionCall": None}, {"text": None}])
+@pytest.mark.parametrize("role", ["user", "model"])
+def test_null_is_as_if_it_were_absent(gemini, part, role):
+    body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}, {"role": role, "parts": [part]}]}
+    assert ask(gemini, "generateContent", body, name="gemini-flash-latest", query="").status in (200, 400)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     body=BODY,
